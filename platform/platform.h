@@ -1,0 +1,82 @@
+/* What the operating system does for us, behind plain functions. Implemented by
+ * platform/linux, and by platform/null, which records calls for tests.
+ *
+ * Privileged calls go through the table of platform/privops.h. */
+#ifndef PU_PLATFORM_PLATFORM_H
+#define PU_PLATFORM_PLATFORM_H
+
+#include "base/bytes.h"
+#include "base/loop.h"
+
+/* Prefix in host terms: family AF_INET or AF_INET6, bits, address bytes. */
+struct pu_prefix {
+	uint8_t family;
+	uint8_t bits;
+	uint8_t addr[16];
+};
+
+enum {
+	PU_ROUTE_PROTO = 112,        /* "peerup" in /etc/iproute2/rt_protos.d */
+	PU_PLATFORM_ROUTES_MAX = 1024,
+	PU_PLATFORM_ADDRS_MAX = 256,
+};
+
+struct pu_platform;
+
+/* A route of the kernel on our device, as it comes and goes. gateway family 0: none. */
+struct pu_route_event {
+	bool added;
+	struct pu_prefix dst;
+	struct pu_prefix gateway;
+};
+
+struct pu_platform_events {
+	/* Routes via the watched device that others made (also those present at start). */
+	void (*on_route)(void *arg, const struct pu_route_event *ev);
+	/* Addresses or links changed (debounced 500 ms); ask pu_platform_addrs(). */
+	void (*on_network_change)(void *arg);
+};
+
+/* loop must be a pu_loop_uv loop. */
+int pu_platform_new(struct pu_loop *loop, const struct pu_platform_events *ev, void *arg,
+		    struct pu_platform **pp);
+/* Undoes everything that this object did to the host: DNS, routes, rule files. */
+void pu_platform_free(struct pu_platform *p);
+
+/* Link. Addresses and routes vanish with the device. */
+int pu_platform_link_up(struct pu_platform *p, const char *ifname, unsigned mtu,
+			unsigned txqueuelen);
+int pu_platform_set_mtu(struct pu_platform *p, const char *ifname, unsigned mtu);
+int pu_platform_addr_add(struct pu_platform *p, const char *ifname, const struct pu_prefix *addr);
+/* On-link route on the device with protocol PU_ROUTE_PROTO. */
+int pu_platform_route_add(struct pu_platform *p, const char *ifname, const struct pu_prefix *dst);
+/* A route of the main table on another device that overlaps prefix (default routes do
+ * not count): 1 with its text ("10.64.0.0/16 dev eth0") in out, 0 when none, <0. */
+int pu_platform_route_overlap(struct pu_platform *p, const char *ifname,
+			      const struct pu_prefix *prefix, char *out, size_t cap);
+/* Starts on_route for that device. */
+int pu_platform_watch_routes(struct pu_platform *p, const char *ifname);
+/* Addresses of interfaces that are up, except ifname_except. Returns the number. */
+size_t pu_platform_addrs(struct pu_platform *p, const char *ifname_except, struct pu_prefix *out,
+			 size_t cap);
+
+/* Host resolver (architecture §3.9). mode: "auto", "resolved", "resolvconf",
+ * "resolv-conf", "none". *pmethod: static text of what was used. servers: the stub's
+ * addresses. state_dir keeps what is needed to undo after kill -9. */
+int pu_platform_dns_set(struct pu_platform *p, const char *ifname, const char *mode,
+			const char *suffix, const struct pu_prefix *servers, size_t n_servers,
+			const char *state_dir, const char **pmethod);
+/* Undoes what a killed process of before left behind; harmless otherwise. */
+void pu_platform_dns_recover(const char *state_dir);
+/* The resolvers that the host used before us (for forwarding with "resolv-conf"). */
+size_t pu_platform_dns_upstreams(struct pu_platform *p, struct pu_prefix *out, size_t cap);
+
+/* Keeps CAP_NET_ADMIN and CAP_NET_BIND_SERVICE only, no-new-privs; becomes uid/gid
+ * when uid is not 0. */
+int pu_platform_drop(unsigned uid, unsigned gid);
+/* Allows only the system calls that the running daemon needs. */
+int pu_platform_seccomp(void);
+/* sd_notify; no effect outside systemd. */
+void pu_platform_notify(const char *state);
+
+#endif

@@ -1,0 +1,176 @@
+#include "base/loop_uv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+struct pu_loop_uv {
+	struct pu_loop loop;
+	uv_loop_t uv;
+	uv_poll_t wake;       /* timerfd: libuv's own timers are milliseconds */
+	uv_prepare_t prepare; /* arms the timerfd before the loop sleeps */
+	int timer_fd;
+	pu_time armed; /* deadline in the timerfd */
+	int depth;     /* of pu_loop_uv_enter() */
+};
+
+static pu_time clock_ns(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return PU_SEC(ts.tv_sec) + (pu_time)ts.tv_nsec;
+}
+
+pu_time pu_clock_monotonic(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+int64_t pu_clock_wall_ns(void)
+{
+	return (int64_t)clock_ns(CLOCK_REALTIME);
+}
+
+static void kernel_random(void *arg, void *p, size_t n)
+{
+	uint8_t *b = p;
+
+	(void)arg;
+	while (n > 0) {
+		ssize_t r = getrandom(b, n, 0);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			abort(); /* keys from anything less would be worse */
+		b += r;
+		n -= (size_t)r;
+	}
+}
+
+static struct pu_loop_uv *driver(struct pu_loop *l)
+{
+	return l->driver;
+}
+
+uv_loop_t *pu_loop_uv_of(struct pu_loop *l)
+{
+	return &driver(l)->uv;
+}
+
+struct pu_loop *pu_loop_uv_loop(struct pu_loop_uv *l)
+{
+	return &l->loop;
+}
+
+void pu_loop_uv_enter(struct pu_loop *l)
+{
+	if (driver(l)->depth++ > 0)
+		return;
+	l->wall_offset = pu_clock_wall_ns() - (int64_t)pu_clock_monotonic();
+	pu_loop_enter(l, pu_clock_monotonic());
+}
+
+void pu_loop_uv_leave(struct pu_loop *l)
+{
+	if (driver(l)->depth == 1)
+		pu_loop_leave(l);
+	driver(l)->depth--;
+}
+
+static void arm(struct pu_loop_uv *l, pu_time deadline)
+{
+	struct itimerspec its = { 0 };
+
+	/* A timer that fires too early costs one empty turn; moving it on every
+	 * acknowledgement would cost a system call each. */
+	if (deadline >= l->armed)
+		return;
+	l->armed = deadline;
+	its.it_value.tv_sec = (time_t)(deadline / 1000000000u);
+	its.it_value.tv_nsec = (long)(deadline % 1000000000u);
+	if (its.it_value.tv_sec == 0 && its.it_value.tv_nsec == 0)
+		its.it_value.tv_nsec = 1;
+	timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &its, NULL);
+}
+
+static void on_prepare(uv_prepare_t *h)
+{
+	struct pu_loop_uv *l = h->data;
+
+	arm(l, pu_loop_next_timeout(&l->loop));
+}
+
+static void on_wake(uv_poll_t *h, int status, int events)
+{
+	struct pu_loop_uv *l = h->data;
+	uint64_t n;
+
+	(void)status;
+	(void)events;
+	l->armed = PU_TIME_NEVER;
+	if (read(l->timer_fd, &n, sizeof n) < 0 && errno != EAGAIN)
+		return;
+	pu_loop_uv_enter(&l->loop);
+	pu_loop_uv_leave(&l->loop);
+}
+
+int pu_loop_uv_new(struct pu_loop_uv **pl)
+{
+	struct pu_loop_uv *l = calloc(1, sizeof *l);
+	pu_time now = pu_clock_monotonic();
+
+	if (!l)
+		return PU_ENOMEM;
+	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (l->timer_fd < 0) {
+		free(l);
+		return pu_err_from_errno(errno);
+	}
+	if (uv_loop_init(&l->uv) < 0) {
+		close(l->timer_fd);
+		free(l);
+		return PU_ESYS;
+	}
+	pu_loop_init(&l->loop, now, pu_clock_wall_ns() - (int64_t)now, kernel_random,
+		     NULL);
+	l->loop.driver = l;
+	l->armed = PU_TIME_NEVER;
+	uv_poll_init(&l->uv, &l->wake, l->timer_fd);
+	l->wake.data = l;
+	uv_poll_start(&l->wake, UV_READABLE, on_wake);
+	uv_prepare_init(&l->uv, &l->prepare);
+	l->prepare.data = l;
+	uv_prepare_start(&l->prepare, on_prepare);
+	*pl = l;
+	return 0;
+}
+
+void pu_loop_uv_free(struct pu_loop_uv *l)
+{
+	if (!l)
+		return;
+	uv_close((uv_handle_t *)&l->wake, NULL);
+	uv_close((uv_handle_t *)&l->prepare, NULL);
+	uv_run(&l->uv, UV_RUN_DEFAULT);
+	uv_loop_close(&l->uv);
+	close(l->timer_fd);
+	pu_loop_deinit(&l->loop);
+	free(l);
+}
+
+int pu_loop_uv_run(struct pu_loop_uv *l)
+{
+	return uv_run(&l->uv, UV_RUN_DEFAULT) < 0 ? PU_ESYS : 0;
+}
+
+void pu_loop_uv_stop(struct pu_loop_uv *l)
+{
+	uv_stop(&l->uv);
+}

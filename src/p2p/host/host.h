@@ -1,0 +1,139 @@
+/* A libp2p host: identity, transports, connections, protocols. Everything it does
+ * is driven by a pu_loop and a pu_net, so two hosts can live in one process, in
+ * real or virtual time. */
+#ifndef PU_P2P_HOST_HOST_H
+#define PU_P2P_HOST_HOST_H
+
+#include "base/loop.h"
+#include "crypto/key.h"
+#include "p2p/addr/multiaddr.h"
+#include "p2p/stack/conn.h"
+#include "p2p/transport/transport.h"
+
+struct pu_host;
+struct pu_host_request;
+
+enum {
+	PU_HOST_PROTOCOL_MAX = 255,   /* bytes of a protocol name */
+	PU_HOST_ADDRS_PER_PEER = 32,
+	PU_HOST_DIAL_TIMEOUT_S = 15,
+	PU_HOST_NEGOTIATE_TIMEOUT_S = 10,
+};
+
+struct pu_host_config {
+	struct pu_loop *loop;
+	struct pu_net *net;
+	const struct pu_key *key; /* outlives the host */
+	const char *agent;        /* identify agentVersion, copied */
+	const char *protocol_version; /* NULL: empty */
+	struct pu_tcp_transport_options tcp;
+	bool no_tcp, no_quic;
+	unsigned max_conns;          /* 0: default 256 */
+	unsigned max_conns_per_peer; /* 0: default 8 */
+	unsigned max_streams;        /* inbound per connection, 0: default 256 */
+	pu_time idle_timeout;        /* close connections without streams or protection
+				      * after this; 0: never */
+	/* Inbound peers, at the secured stage. NULL: everyone. */
+	bool (*gate)(void *arg, const struct pu_peerid *peer, const struct pu_multiaddr *remote);
+	void *gate_arg;
+};
+
+/* Facts about peers, as they happen. Any member may be NULL. Observers must not
+ * free the host from inside. */
+struct pu_host_observer {
+	void (*on_connected)(void *arg, struct pu_conn *c);
+	/* err and code as in pu_conn_events.on_closed; last: no connection is left. */
+	void (*on_disconnected)(void *arg, struct pu_conn *c, int err, uint64_t code, bool last);
+	/* Identify (or a push) was received: protocols and addresses are known now. */
+	void (*on_identified)(void *arg, struct pu_conn *c);
+	void (*on_path)(void *arg, struct pu_conn *c);
+	/* Our own listen addresses changed. */
+	void (*on_addrs)(void *arg);
+	void *arg;
+	struct pu_list node;
+};
+
+/* Datagrams of all connections, at most one consumer per host. */
+struct pu_host_datagram_events {
+	void (*on_datagram)(void *arg, struct pu_conn *c, const uint8_t *p, size_t len);
+	void (*on_batch_end)(void *arg, struct pu_conn *c);
+	void (*on_room)(void *arg, struct pu_conn *c);
+};
+
+int pu_host_new(const struct pu_host_config *cfg, struct pu_host **ph);
+/* Says goodbye to all peers; on_stopped comes when nothing is left, then
+ * pu_host_free() may be called. */
+void pu_host_stop(struct pu_host *h, pu_job_fn *on_stopped, void *arg);
+void pu_host_free(struct pu_host *h);
+
+const struct pu_peerid *pu_host_id(const struct pu_host *h);
+struct pu_loop *pu_host_loop(const struct pu_host *h);
+
+/* Addresses. Unspecified addresses are expanded with the interface addresses
+ * last told by pu_host_set_interface_addrs(). */
+int pu_host_listen(struct pu_host *h, const struct pu_multiaddr *ma);
+void pu_host_set_interface_addrs(struct pu_host *h, const struct pu_multiaddr *ip_only, size_t n);
+/* Up to cap advertised addresses without /p2p; returns how many. */
+size_t pu_host_addrs(const struct pu_host *h, struct pu_multiaddr *out, size_t cap);
+
+void pu_host_observe(struct pu_host *h, struct pu_host_observer *o);
+void pu_host_unobserve(struct pu_host *h, struct pu_host_observer *o);
+void pu_host_set_datagram_events(struct pu_host *h, const struct pu_host_datagram_events *ev,
+				 void *arg);
+
+/* Protocols. The handler owns the stream and must set its events before it
+ * returns; payload that came with the negotiation is delivered after that.
+ * PU_EEXIST, PU_EINVAL (name empty or too long). Peers are told by identify/push. */
+typedef void pu_host_stream_fn(void *arg, struct pu_stream *st);
+int pu_host_handle(struct pu_host *h, const char *protocol, pu_host_stream_fn *fn, void *arg);
+void pu_host_unhandle(struct pu_host *h, const char *protocol);
+
+/* What we know about peers. permanent: configured by the user, never forgotten. */
+int pu_host_add_addr(struct pu_host *h, const struct pu_peerid *peer,
+		     const struct pu_multiaddr *ma, bool permanent);
+void pu_host_remove_addr(struct pu_host *h, const struct pu_peerid *peer,
+			 const struct pu_multiaddr *ma);
+size_t pu_host_peer_addrs(const struct pu_host *h, const struct pu_peerid *peer,
+			  struct pu_multiaddr *out, size_t cap);
+/* True when the peer's identify listed the protocol. */
+bool pu_host_peer_supports(const struct pu_host *h, const struct pu_peerid *peer,
+			   const char *protocol);
+bool pu_host_peer_identified(const struct pu_host *h, const struct pu_peerid *peer);
+/* Agent of the peer as identify told it, "" when unknown; valid until the next turn. */
+const char *pu_host_peer_agent(const struct pu_host *h, const struct pu_peerid *peer);
+
+/* The best open connection to the peer (not limited before limited, QUIC with
+ * datagrams before TCP, then oldest), or NULL. */
+struct pu_conn *pu_host_conn(const struct pu_host *h, const struct pu_peerid *peer);
+/* All connections: calls fn for each. */
+void pu_host_each_conn(struct pu_host *h, void (*fn)(void *arg, struct pu_conn *c), void *arg);
+/* Connections of a protected peer are never closed as idle or surplus. */
+void pu_host_protect(struct pu_host *h, const struct pu_peerid *peer, bool on);
+void pu_host_disconnect(struct pu_host *h, const struct pu_peerid *peer, uint64_t code);
+
+/* Makes sure there is a connection: races known addresses (QUIC first, TCP 250 ms
+ * later, 30 ms when private). on_done comes later, exactly once, unless canceled.
+ * err: PU_EUNREACH (no address known), or why the last address failed. */
+typedef void pu_host_connect_fn(void *arg, int err, struct pu_conn *c);
+int pu_host_connect(struct pu_host *h, const struct pu_peerid *peer, pu_host_connect_fn *on_done,
+		    void *arg, struct pu_host_request **preq);
+/* Connects if needed, opens a stream on the best connection (or on c when not
+ * NULL) and negotiates the first protocol of the list that the peer supports.
+ * PU_ENOPROTO when it supports none. On success the callee owns the stream and
+ * must set its events before it returns. st->protocol tells which was chosen. */
+typedef void pu_host_open_fn(void *arg, int err, struct pu_stream *st);
+int pu_host_open(struct pu_host *h, const struct pu_peerid *peer, struct pu_conn *c,
+		 const char *const *protocols, pu_host_open_fn *on_done, void *arg,
+		 struct pu_host_request **preq);
+/* on_done will not fire. */
+void pu_host_cancel(struct pu_host *h, struct pu_host_request *req);
+
+struct pu_host_stats {
+	uint64_t inbound_accepted, inbound_gated, inbound_failed;
+	uint64_t dials, dials_failed;
+	uint64_t streams_in, streams_out, streams_refused;
+	unsigned n_conns, n_peers;
+};
+void pu_host_stats(const struct pu_host *h, struct pu_host_stats *out);
+
+#endif

@@ -1,0 +1,105 @@
+/* The contract of a secured, multiplexed connection to one peer: implemented by
+ * p2p/stack/upgrade.c (TCP + security + yamux) and p2p/transport/quic.c. */
+#ifndef PU_P2P_STACK_CONN_H
+#define PU_P2P_STACK_CONN_H
+
+#include <sys/uio.h>
+
+#include "base/list.h"
+#include "crypto/key.h"
+#include "p2p/addr/multiaddr.h"
+#include "p2p/stack/stream.h"
+
+/* CONNECTION_CLOSE application codes (specs #622). */
+enum pu_conn_code {
+	PU_CONN_CODE_NORMAL = 0,
+	PU_CONN_CODE_NEGOTIATION = 0x1000,
+	PU_CONN_CODE_LIMIT = 0x1001,
+	PU_CONN_CODE_RATE = 0x1002,
+	PU_CONN_CODE_PROTOCOL = 0x1003,
+	PU_CONN_CODE_SUPPLANTED = 0x1004,
+	PU_CONN_CODE_GC = 0x1005,
+	PU_CONN_CODE_SHUTDOWN = 0x1006,
+	PU_CONN_CODE_GATED = 0x1007,
+};
+
+/* What the owner (the host) hears. No callback fires from inside pu_conn_* calls. */
+struct pu_conn_events {
+	/* The peer opened a stream, not yet negotiated. The owner takes it. */
+	void (*on_stream)(void *arg, struct pu_conn *c, struct pu_stream *st);
+	/* One QUIC DATAGRAM payload, borrowed until return. */
+	void (*on_datagram)(void *arg, struct pu_conn *c, const uint8_t *p, size_t len);
+	/* All datagrams of one batch of input were delivered. */
+	void (*on_datagrams_end)(void *arg, struct pu_conn *c);
+	/* After PU_EAGAIN from pu_conn_send_datagram(): try again. */
+	void (*on_datagram_room)(void *arg, struct pu_conn *c);
+	/* pu_conn_max_datagram() changed (path MTU), or the address of an end did. */
+	void (*on_path)(void *arg, struct pu_conn *c);
+	/* The connection is gone; all its streams heard on_closed before. The memory is
+	 * the connection's own and is freed after return. err: PU_ECLOSED (either side
+	 * closed; code), PU_ETIMEDOUT, PU_EPROTO, PU_ERESET … */
+	void (*on_closed)(void *arg, struct pu_conn *c, int err, uint64_t code);
+};
+
+struct pu_conn_ops {
+	int (*open_stream)(struct pu_conn *c, struct pu_stream **pst);
+	void (*close)(struct pu_conn *c, uint64_t code);
+	int (*send_datagram)(struct pu_conn *c, const struct iovec *iov, int n);
+	size_t (*max_datagram)(const struct pu_conn *c);
+	pu_time (*rtt)(const struct pu_conn *c);
+};
+
+/* Common head of every implementation. */
+struct pu_conn {
+	const struct pu_conn_ops *ops;
+	const struct pu_conn_events *ev;
+	void *arg;
+	struct pu_list node; /* owner's list */
+	struct pu_pubkey *remote_key; /* owned */
+	struct pu_peerid peer;
+	struct pu_multiaddr local, remote; /* transport addresses without /p2p */
+	const char *security; /* "noise", "tls", "quic" */
+	const char *muxer;    /* "yamux", "quic" */
+	bool inbound;
+	bool early_muxer; /* muxer agreed inside the security handshake */
+	bool limited;     /* through a relay that sent a Limit */
+	bool datagrams;   /* both ends take QUIC DATAGRAM frames */
+	pu_time opened_at;
+	unsigned n_streams; /* open streams, both directions */
+	uint64_t rx_bytes, tx_bytes; /* payload of streams and datagrams */
+};
+
+/* A new outbound stream without negotiation. PU_ELIMIT: too many for now.
+ * PU_ECLOSED. */
+static inline int pu_conn_open_stream(struct pu_conn *c, struct pu_stream **pst)
+{
+	return c->ops->open_stream(c, pst);
+}
+
+/* Says goodbye with a code; on_closed follows on a later turn. */
+static inline void pu_conn_close(struct pu_conn *c, uint64_t code)
+{
+	c->ops->close(c, code);
+}
+
+/* One unreliable message out of n spans, copied before return; leaves with the
+ * batch of this turn. PU_EAGAIN: congestion, on_datagram_room follows; PU_E2BIG:
+ * more than pu_conn_max_datagram(); PU_ENOTSUP; PU_ECLOSED. Never queued inside. */
+static inline int pu_conn_send_datagram(struct pu_conn *c, const struct iovec *iov, int n)
+{
+	return c->ops->send_datagram ? c->ops->send_datagram(c, iov, n) : -22 /* PU_ENOTSUP */;
+}
+
+/* Largest datagram payload that fits the path now; 0 without datagram support. */
+static inline size_t pu_conn_max_datagram(const struct pu_conn *c)
+{
+	return c->ops->max_datagram ? c->ops->max_datagram(c) : 0;
+}
+
+/* Smoothed round trip in ns; 0 when not measured yet. */
+static inline pu_time pu_conn_rtt(const struct pu_conn *c)
+{
+	return c->ops->rtt ? c->ops->rtt(c) : 0;
+}
+
+#endif
