@@ -37,11 +37,13 @@ async function identity (type, seedHex) {
 
 async function newHost (options) {
   const encrypters = { noise, tls }
+  const listen = options.listen === '' ? [] : options.listen.split(',')
   return createLibp2p({
     start: false,
     privateKey: await identity(options['key-type'], options.seed),
     nodeInfo: { userAgent: options.name },
-    addresses: { listen: options.listen === '' ? [] : options.listen.split(',') },
+    // Announced, because js tells nobody of a public address that nobody has confirmed.
+    addresses: { listen, announce: listen },
     transports: [quic(), tcp()],
     connectionEncrypters: options.security.split(',').map(name => encrypters[name]()),
     streamMuxers: [yamux()],

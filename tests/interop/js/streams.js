@@ -54,9 +54,39 @@ async function write (stream, bytes) {
   }
 }
 
+// The stream's own iterator never ends when the peer half-closed before the
+// iteration began; and when its last bytes came together with the negotiation,
+// "end" is over before they are delivered. So this one looks for itself.
 async function * reading (stream) {
-  for await (const piece of stream) {
-    yield piece.subarray()
+  const pieces = []
+  const finished = () => stream.remoteWriteStatus === 'closed' && stream.readBufferLength === 0
+  let ended = finished()
+  let error
+  let wake = () => {}
+  const listeners = {
+    message: ({ data }) => { pieces.push(data.subarray()); ended ||= finished(); wake() },
+    end: () => { ended = true; wake() },
+    close: evt => { error = evt.error; ended = true; wake() }
+  }
+  for (const [event, listener] of Object.entries(listeners)) {
+    stream.addEventListener(event, listener)
+  }
+  try {
+    for (;;) {
+      if (pieces.length > 0) {
+        yield pieces.shift()
+      } else if (error != null) {
+        throw error
+      } else if (ended) {
+        return
+      } else {
+        await new Promise(resolve => { wake = resolve })
+      }
+    }
+  } finally {
+    for (const [event, listener] of Object.entries(listeners)) {
+      stream.removeEventListener(event, listener)
+    }
   }
 }
 
