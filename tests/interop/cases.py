@@ -191,7 +191,8 @@ def shaped(b):
     """Up and down at a good share of the link's rate."""
     b.connect()
     n = b.bytes()
-    least = b.case["share"] * b.case["link"]["rate"]
+    # How fast a stand-in gets is not our business.
+    least = 0 if b.options.stand_in else b.case["share"] * b.case["link"]["rate"]
     for proto, way in ((SINK, "up"), (SOURCE, "down")):
         result = b.transfer(b.we, b.peer, proto, n)
         rate = n * 8 / 1000 / result["ms"]
