@@ -430,7 +430,7 @@ static void syn_arrives(struct sim_event *e)
 {
 	struct tcp_event te = unpack(e);
 	struct pu_tcp *t = te.t, *twin;
-	struct pu_sim_node *to = e->node;
+	struct pu_sim_node *to = te.e.node;
 	pu_time back;
 
 	if (t->closed || t->state != TCP_CONNECTING || t->peer) {
