@@ -5,6 +5,8 @@
 #include "base/err.h"
 #include "overlay/offers.pb-c.h"
 
+enum { WIRE_SERVICES = 1, WIRE_NETWORK = 2 };
+
 int pu_offer_encode(const struct pu_offer *offer, struct pu_buf *out)
 {
 	PuPb__Offers__Service service[PU_OFFERS_SERVICES_MAX];
@@ -36,7 +38,7 @@ int pu_offer_encode(const struct pu_offer *offer, struct pu_buf *out)
 	m.n_routes = offer->n_routes;
 	m.routes = routes;
 	m.has_access = 1;
-	m.access = offer->access;
+	m.access = offer->access == PU_ACCESS_NETWORK ? WIRE_NETWORK : WIRE_SERVICES;
 	len = pu_pb__offers__get_packed_size(&m);
 	if (len > PU_OFFERS_MESSAGE_MAX)
 		return PU_ELIMIT;
@@ -80,7 +82,7 @@ static int take_message(const PuPb__Offers *m, struct pu_offer *out)
 	if (m->n_services > PU_OFFERS_SERVICES_MAX || m->n_routes > PU_OFFERS_ROUTES_MAX)
 		return PU_EPROTO;
 	/* A class that we do not know grants no more than services. */
-	out->access = m->access == PU_ACCESS_NETWORK ? PU_ACCESS_NETWORK : PU_ACCESS_SERVICES;
+	out->access = m->access == WIRE_NETWORK ? PU_ACCESS_NETWORK : PU_ACCESS_SERVICES;
 	for (size_t i = 0; i < m->n_services; i++)
 		take_service(m->services[i], out);
 	for (size_t i = 0; i < m->n_routes && r == 0; i++)

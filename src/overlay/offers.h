@@ -4,6 +4,7 @@
 #define PU_OVERLAY_OFFERS_H
 
 #include "base/buf.h"
+#include "overlay/member.h"
 #include "overlay/service.h"
 #include "p2p/host/host.h"
 
@@ -14,12 +15,6 @@ enum {
 	PU_OFFERS_SERVICES_MAX = PU_SERVICES_MAX,
 	PU_OFFERS_ROUTES_MAX = 64,
 	PU_OFFERS_RETRY_S = 30, /* until a lost subscription is asked for again */
-};
-
-enum pu_access { /* what a peer may do here; also the number on the wire */
-	PU_ACCESS_NONE = 0,
-	PU_ACCESS_SERVICES = 1,
-	PU_ACCESS_NETWORK = 2,
 };
 
 struct pu_offer_service {
