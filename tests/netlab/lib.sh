@@ -385,6 +385,18 @@ pid_in_netns() {
 	done
 }
 
+# daemon_pid HOST: the process that holds the device
+daemon_pid() {
+	local pid
+	for pid in $(pid_in_netns "$1" peerup-vpn); do
+		if ls -l "/proc/$pid/fd" | grep -q /dev/net/tun; then
+			printf '%s\n' "$pid"
+			return
+		fi
+	done
+	fail "no peerup-vpn process on $1 holds a device"
+}
+
 # gone HOST: nothing of the product is left there
 gone() {
 	silent_about peerup0 on "$1" ip link

@@ -18,11 +18,8 @@ linked laptop home
 says '10\.64\.' on laptop getent ahostsv4 home.p2p
 says '192\.0\.2\.7' on laptop getent hosts www.example.test
 
-say "kill -9 of every process of it"
-pids=$(pid_in_netns laptop peerup-vpn)
-[ -n "$pids" ] || fail "no peerup-vpn process on laptop"
-# The daemon first: what watches over it must do its work, not go down with it.
-kill -9 $(pgrep -o -x peerup-vpn --ns "${HOST_PID[laptop]}" --nslist net || echo "$pids" | head -1)
+say "kill -9 of the daemon"
+kill -9 "$(daemon_pid laptop)"
 eventually 5 on laptop getent hosts www.example.test
 eventually 5 bash -c "! nsenter -t ${HOST_PID[laptop]} -n ip link show peerup0 2> /dev/null"
 gone laptop
