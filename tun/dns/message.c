@@ -246,6 +246,19 @@ int pu_dns_writer_end(struct pu_dns_writer *dw)
 
 /* --- forwarding --- */
 
+size_t pu_dns_message_truncate(uint8_t *msg, size_t len, size_t limit)
+{
+	struct pu_dns_query q = { 0 };
+
+	if (len <= limit || len < PU_DNS_HEADER_LEN)
+		return len;
+	pu_put_be16(msg + 2, pu_get_be16(msg + 2) | PU_DNS_FLAG_TC);
+	if (pu_get_be16(msg + 4) != 1 || read_question(&q, pu_bytes(msg, len)) < 0)
+		pu_put_be16(msg + 4, 0);
+	memset(msg + 6, 0, 6);
+	return PU_DNS_HEADER_LEN + q.question.len;
+}
+
 bool pu_dns_reply_matches(struct pu_bytes reply, struct pu_bytes query)
 {
 	struct pu_dns_query asked = { 0 }, got = { 0 };

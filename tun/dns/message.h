@@ -75,6 +75,9 @@ void pu_dns_writer_rewind(struct pu_dns_writer *dw);
  * question fit. */
 int pu_dns_writer_end(struct pu_dns_writer *dw);
 
+/* Cuts a message that is longer than limit down to header and question with the TC
+ * bit, so that the asker comes again over TCP. Returns the new length. */
+size_t pu_dns_message_truncate(uint8_t *msg, size_t len, size_t limit);
 /* True when reply is a well-formed answer to the query that was sent. */
 bool pu_dns_reply_matches(struct pu_bytes reply, struct pu_bytes query);
 
