@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "base/file.h"
 #include "daemon/config_check.h"
 #include "daemon/config_schema.h"
 #include "daemon/config_tree.h"
@@ -463,12 +462,10 @@ out:
 	return 0;
 }
 
-int pu_config_load(const char *path, struct pu_config **pcfg, struct pu_config_diags *diags)
+int pu_config_read(const char *path, char **ptext, size_t *plen, struct pu_file_info *info,
+		   struct pu_config_diags *diags)
 {
-	struct pu_file_info info;
-	char *text;
-	size_t len;
-	int r = pu_file_read(path, PU_CONFIG_FILE_MAX, &text, &len, &info);
+	int r = pu_file_read(path, PU_CONFIG_FILE_MAX, ptext, plen, info);
 
 	if (r == PU_EINVAL)
 		pu_config_diags_add(diags, false, 0, 0, "this is not a regular file");
@@ -477,16 +474,25 @@ int pu_config_load(const char *path, struct pu_config **pcfg, struct pu_config_d
 				    PU_CONFIG_FILE_MAX);
 	else if (r < 0)
 		pu_config_diags_add(diags, false, 0, 0, "%s", pu_err_text(r));
+	if (r < 0 || !(info->mode & 077))
+		return r;
+	pu_config_diags_add(diags, false, 0, 0,
+			    "others may access this file (mode %04o); do: chmod 600 %s",
+			    info->mode, path);
+	free(*ptext);
+	return PU_EPERM;
+}
+
+int pu_config_load(const char *path, struct pu_config **pcfg, struct pu_config_diags *diags)
+{
+	struct pu_file_info info;
+	char *text;
+	size_t len;
+	int r = pu_config_read(path, &text, &len, &info, diags);
+
 	if (r < 0)
 		return r;
-	if (info.mode & 077) {
-		pu_config_diags_add(diags, false, 0, 0,
-				    "others may access this file (mode %04o); do: chmod 600 %s",
-				    info.mode, path);
-		r = PU_EPERM;
-	} else {
-		r = pu_config_parse(path, pu_bytes(text, len), pcfg, diags);
-	}
+	r = pu_config_parse(path, pu_bytes(text, len), pcfg, diags);
 	free(text);
 	return r;
 }
