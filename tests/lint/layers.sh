@@ -38,19 +38,19 @@ allowed() {
 	esac
 }
 
-# header pattern | where it may be included (regular expressions)
-third_party='^sodium(\.h|/)|^src/(crypto/|p2p/noise/)
-^gnutls/|^src/(crypto/|p2p/tls/|p2p/transport/quic)
-^ngtcp2/|^src/p2p/transport/quic
-^lwip/|^tun/flow/
-^(netlink/|linux/rtnetlink|linux/netlink)|^platform/linux/
-^(cap-ng|seccomp)\.h|^platform/linux/
-^systemd/|^platform/linux/
-^yaml\.h|^src/daemon/config
-^microhttpd\.h|^src/daemon/
-^jansson\.h|^src/(daemon|cli)/
-^secp256k1|^src/crypto/
-^cmocka\.h|^tests/'
+# header, then where it may be included (regular expressions)
+third_party='^sodium(\.h|/)                         ^src/(crypto/|p2p/noise/)
+^gnutls/                                ^src/(crypto/|p2p/tls/|p2p/transport/quic)
+^ngtcp2/                                ^src/p2p/transport/quic
+^lwip/                                  ^tun/flow/
+^(netlink/|linux/rtnetlink|linux/netlink)  ^platform/linux/
+^(cap-ng|seccomp)\.h                    ^platform/linux/
+^systemd/                               ^platform/linux/
+^yaml\.h                                ^src/daemon/config
+^microhttpd\.h                          ^src/daemon/
+^jansson\.h                             ^src/(daemon|cli)/
+^secp256k1                              ^src/crypto/
+^cmocka\.h                              ^tests/'
 
 check_include() { # file layer quoted|angled header
 	local file=$1 layer=$2 kind=$3 header=$4 target rule where
@@ -73,10 +73,9 @@ check_include() { # file layer quoted|angled header
 		esac
 		return
 	fi
-	while IFS= read -r rule; do
-		where=${rule##*|^}
-		if [[ $header =~ ${rule%|*} ]] && ! [[ $file =~ ^$where ]]; then
-			complain "$file: <$header> stays in ^$where"
+	while read -r rule where; do
+		if [[ $header =~ $rule ]] && ! [[ $file =~ $where ]]; then
+			complain "$file: <$header> stays in $where"
 		fi
 	done <<< "$third_party"
 }
