@@ -402,8 +402,9 @@ int pu_udp_uv_send(struct pu_udp *u, const struct pu_dgrams *d)
 	} else {
 		err = send_whole(u, d, true);
 		if (err == EIO || err == EINVAL || err == ENOPROTOOPT || err == EOPNOTSUPP) {
-			u->no_gso = GSO_RETRY_AFTER;
 			err = send_each(u, d);
+			if (err != EMSGSIZE) /* longer than the device takes: not GSO's fault */
+				u->no_gso = GSO_RETRY_AFTER;
 		}
 	}
 	return err ? send_error(u, err) : 0;
