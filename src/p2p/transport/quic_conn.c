@@ -739,7 +739,8 @@ static void check_path(struct quic_conn *c)
 
 static void tell_datagram_room(struct quic_conn *c)
 {
-	if (!c->dgram_wanted || c->ep->blocked)
+	if (!c->dgram_wanted || c->ep->blocked || c->dgram_after >= quic_now(c) ||
+	    ngtcp2_conn_get_cwnd_left(c->ng) == 0)
 		return;
 	c->dgram_wanted = false;
 	if (c->c.ev && c->c.ev->on_datagram_room)

@@ -156,7 +156,8 @@ struct quic_conn {
 	size_t held;             /* bytes in send queues */
 
 	/* Datagrams and pacing. */
-	bool dgram_wanted;   /* on_datagram_room is owed */
+	bool dgram_wanted;   /* on_datagram_room is owed, */
+	pu_time dgram_after; /* in a turn later than this */
 	bool dgram_got;      /* since the last on_datagrams_end */
 	size_t dgram_max;    /* as last told by on_path */
 	pu_time burst_at;    /* turn that burst belongs to */

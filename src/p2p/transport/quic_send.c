@@ -313,9 +313,12 @@ size_t pu_quic_max_datagram(const struct pu_conn *pc)
 	return pu_min(udp - overhead, (size_t)p->max_datagram_frame_size - FRAME);
 }
 
+/* Inside of a callback the end of this turn is soon enough to ask again; otherwise an
+ * acknowledgement or the pacing timer has to come first, and they make a new turn. */
 static int datagram_blocked(struct quic_conn *c)
 {
 	c->dgram_wanted = true;
+	c->dgram_after = c->reading ? 0 : quic_now(c);
 	c->q->stats.datagrams_blocked++;
 	pu_job_defer(&c->job);
 	return PU_EAGAIN;
