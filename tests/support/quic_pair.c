@@ -226,6 +226,7 @@ static void on_dialled(void *arg, int err, struct pu_conn *c)
 
 	s->dial = NULL;
 	s->dial_err = err;
+	s->n_refused += err == PU_EREFUSED;
 	if (c)
 		take_conn(s, c);
 }

@@ -38,6 +38,7 @@ struct qp_side {
 	struct pu_dial *dial;
 	unsigned n_conns, n_inbound_failed, n_closed;
 	int dial_err;          /* 1 until on_done */
+	unsigned n_refused;    /* dials that failed with PU_EREFUSED */
 	int failed_err, closed_err;
 	uint64_t closed_code;
 	bool refuse;           /* gate says no */

@@ -336,7 +336,8 @@ void pu_quic_streams_announce(struct quic_conn *c)
 {
 	struct pu_list *it;
 
-	while (!c->end.set && (it = pu_list_first(&c->fresh))) {
+	/* What came before the peer's goodbye still counts; after ours nobody cares. */
+	while ((!c->end.set || c->end.by_peer) && (it = pu_list_first(&c->fresh))) {
 		struct quic_stream *st = PU_CONTAINER_OF(it, struct quic_stream, link_rx);
 
 		pu_list_remove(it);
