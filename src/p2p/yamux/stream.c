@@ -160,7 +160,7 @@ static void offer(struct pu_yamux_stream *st)
 {
 	while (st->owned && st->received.len > 0) {
 		struct pu_bytes b = pu_buf_bytes(&st->received);
-		const void *consumer = st->base.arg;
+		const struct pu_stream_events *consumer = st->base.ev;
 		size_t n = st->base.ev->on_recv(st->base.arg, &st->base, b.p, b.len);
 
 		assert(n <= b.len);
@@ -169,7 +169,7 @@ static void offer(struct pu_yamux_stream *st)
 		pu_buf_consume(&st->received, n);
 		st->ym->stats.buffered -= n;
 		taken(st, n);
-		if (n < b.len && st->base.arg == consumer)
+		if (n < b.len && st->base.ev == consumer)
 			return;
 	}
 	pu_buf_clear(&st->received, 0);
@@ -208,7 +208,7 @@ static void discard(struct pu_yamux_stream *st, size_t n)
 
 int pu_yamux_stream_on_data(struct pu_yamux_stream *st, const uint8_t *p, size_t n)
 {
-	const void *consumer = st->base.arg;
+	const struct pu_stream_events *consumer = st->base.ev;
 	size_t m;
 	int r;
 
@@ -232,7 +232,7 @@ int pu_yamux_stream_on_data(struct pu_yamux_stream *st, const uint8_t *p, size_t
 	if (m == n)
 		return 0;
 	/* What a negotiation left is for the consumer that it found. */
-	if (st->base.arg != consumer)
+	if (st->base.ev != consumer)
 		schedule_todo(st, PU_YAMUX_TODO_OFFER);
 	return keep(st, p + m, n - m);
 }
