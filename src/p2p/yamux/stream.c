@@ -155,21 +155,33 @@ static void tell_eof(struct pu_yamux_stream *st)
 		st->base.ev->on_eof(st->base.arg, &st->base);
 }
 
+/* One call of the consumer. When it found its successor meanwhile (a negotiation
+ * does), what it left is offered to that one. */
+static size_t ask(struct pu_yamux_stream *st, const uint8_t *p, size_t n)
+{
+	size_t m;
+
+	st->resumed = false;
+	m = st->base.ev->on_recv(st->base.arg, &st->base, p, n);
+	assert(m <= n);
+	if (m < n && st->owned && st->resumed)
+		schedule_todo(st, PU_YAMUX_TODO_OFFER);
+	return m;
+}
+
 /* Offers what was left behind, until the consumer leaves something again. */
 static void offer(struct pu_yamux_stream *st)
 {
 	while (st->owned && st->received.len > 0) {
 		struct pu_bytes b = pu_buf_bytes(&st->received);
-		const struct pu_stream_events *consumer = st->base.ev;
-		size_t n = st->base.ev->on_recv(st->base.arg, &st->base, b.p, b.len);
+		size_t n = ask(st, b.p, b.len);
 
-		assert(n <= b.len);
 		if (!st->owned)
 			return;
 		pu_buf_consume(&st->received, n);
 		st->ym->stats.buffered -= n;
 		taken(st, n);
-		if (n < b.len && st->base.ev == consumer)
+		if (n < b.len)
 			return;
 	}
 	pu_buf_clear(&st->received, 0);
@@ -208,7 +220,6 @@ static void discard(struct pu_yamux_stream *st, size_t n)
 
 int pu_yamux_stream_on_data(struct pu_yamux_stream *st, const uint8_t *p, size_t n)
 {
-	const struct pu_stream_events *consumer = st->base.ev;
 	size_t m;
 	int r;
 
@@ -224,17 +235,11 @@ int pu_yamux_stream_on_data(struct pu_yamux_stream *st, const uint8_t *p, size_t
 			offer(st);
 		return r;
 	}
-	m = st->base.ev->on_recv(st->base.arg, &st->base, p, n);
-	assert(m <= n);
+	m = ask(st, p, n);
 	if (!st->owned)
 		return 0;
 	taken(st, m);
-	if (m == n)
-		return 0;
-	/* What a negotiation left is for the consumer that it found. */
-	if (st->base.ev != consumer)
-		schedule_todo(st, PU_YAMUX_TODO_OFFER);
-	return keep(st, p + m, n - m);
+	return m < n ? keep(st, p + m, n - m) : 0;
 }
 
 void pu_yamux_stream_on_fin(struct pu_yamux_stream *st)
@@ -366,6 +371,7 @@ static void stream_resume(struct pu_stream *s)
 {
 	struct pu_yamux_stream *st = stream(s);
 
+	st->resumed = true;
 	if (st->received.len > 0 || eof_pending(st))
 		schedule_todo(st, PU_YAMUX_TODO_OFFER);
 }
