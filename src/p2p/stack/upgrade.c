@@ -7,12 +7,7 @@
 #include "p2p/multistream/negotiate.h"
 #include "p2p/noise/channel.h"
 #include "p2p/stack/muxed.h"
-#if __has_include("p2p/tls/channel.h")
 #include "p2p/tls/channel.h"
-#else
-#define PU_TLS_PROTOCOL "/tls/1.0.0"
-#define pu_tls_new pu_noise_new
-#endif
 #include "p2p/yamux/session.h"
 
 enum upgrade_state {

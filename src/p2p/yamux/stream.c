@@ -155,27 +155,14 @@ static void tell_eof(struct pu_yamux_stream *st)
 		st->base.ev->on_eof(st->base.arg, &st->base);
 }
 
-/* One call of the consumer. When it found its successor meanwhile (a negotiation
- * does), what it left is offered to that one. */
-static size_t ask(struct pu_yamux_stream *st, const uint8_t *p, size_t n)
-{
-	size_t m;
-
-	st->resumed = false;
-	m = st->base.ev->on_recv(st->base.arg, &st->base, p, n);
-	assert(m <= n);
-	if (m < n && st->owned && st->resumed)
-		schedule_todo(st, PU_YAMUX_TODO_OFFER);
-	return m;
-}
-
 /* Offers what was left behind, until the consumer leaves something again. */
 static void offer(struct pu_yamux_stream *st)
 {
 	while (st->owned && st->received.len > 0) {
 		struct pu_bytes b = pu_buf_bytes(&st->received);
-		size_t n = ask(st, b.p, b.len);
+		size_t n = st->base.ev->on_recv(st->base.arg, &st->base, b.p, b.len);
 
+		assert(n <= b.len);
 		if (!st->owned)
 			return;
 		pu_buf_consume(&st->received, n);
@@ -235,7 +222,8 @@ int pu_yamux_stream_on_data(struct pu_yamux_stream *st, const uint8_t *p, size_t
 			offer(st);
 		return r;
 	}
-	m = ask(st, p, n);
+	m = st->base.ev->on_recv(st->base.arg, &st->base, p, n);
+	assert(m <= n);
 	if (!st->owned)
 		return 0;
 	taken(st, m);
@@ -246,6 +234,10 @@ void pu_yamux_stream_on_fin(struct pu_yamux_stream *st)
 {
 	if (st->rx != PU_YAMUX_RX_OPEN)
 		return;
+	/* Credit that is not sent yet has become pointless. */
+	st->window.credit = 0;
+	if (!st->ctl_flags)
+		pu_list_remove(&st->ctl_node);
 	st->rx = st->owned ? PU_YAMUX_RX_FIN : PU_YAMUX_RX_ENDED;
 	settle(st);
 	tell_eof(st);
@@ -369,11 +361,8 @@ static void stream_shutdown(struct pu_stream *s)
 
 static void stream_resume(struct pu_stream *s)
 {
-	struct pu_yamux_stream *st = stream(s);
-
-	st->resumed = true;
-	if (st->received.len > 0 || eof_pending(st))
-		schedule_todo(st, PU_YAMUX_TODO_OFFER);
+	/* Even with nothing there yet: inside of on_recv the rest is not kept so far. */
+	schedule_todo(stream(s), PU_YAMUX_TODO_OFFER);
 }
 
 static void stream_close(struct pu_stream *s)

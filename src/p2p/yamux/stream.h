@@ -53,7 +53,6 @@ struct pu_yamux_stream {
 	bool known;         /* in the table of ids */
 	bool accepted;      /* the peer knows the stream */
 	bool short_write;   /* the consumer waits for on_writable */
-	bool resumed; /* pu_stream_resume() since the consumer was last asked */
 	struct pu_yamux_window window; /* what the peer may send */
 	struct pu_buf received;        /* not taken yet */
 	uint32_t send_credit;          /* what we may send */
