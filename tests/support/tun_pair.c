@@ -147,7 +147,8 @@ static int open_side(struct tun_pair *p, unsigned index, unsigned mtu, const cha
 	int r;
 
 	*why = "no new network namespace";
-	if (unshare(CLONE_NEWNET) < 0 && (errno != EPERM || unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0))
+	if (unshare(CLONE_NEWNET) < 0 &&
+	    (errno != EPERM || unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0))
 		return -1;
 	s->pair = p;
 	s->index = index;
