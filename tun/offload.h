@@ -26,13 +26,22 @@ int pu_tun_cut_frame(struct pu_tun_cut *cut, uint8_t *frame, size_t len);
 
 /* Joins packets into frames. Packets are copied in; frames go to the device when
  * a packet does not continue the current one, and at flush. Several flows at a
- * time are kept open. */
+ * time are kept open; the order of packets within one flow (and of fragments and
+ * other packets between the same two addresses) never changes. Partial checksums
+ * are made anew here, complete ones are verified before a packet is joined: nothing
+ * that the far side says about a checksum reaches the kernel as a promise. */
 struct pu_tun_join;
 int pu_tun_join_new(struct pu_tun_device *d, struct pu_tun_join **pj);
 void pu_tun_join_free(struct pu_tun_join *j);
-/* A validated IP packet in one span; borrowed until return. flags: pu_pkt_flags.
- * 0, or PU_EAGAIN when the device would not take it (dropped, counted). */
+/* An IP packet in one span; borrowed until return. flags: pu_pkt_flags. 0; or, the
+ * packet or one before it dropped and counted: PU_EAGAIN when the device would not
+ * take it, PU_EPROTO when it is malformed or its checksum cannot be partial. */
 int pu_tun_join_add(struct pu_tun_join *j, const uint8_t *ip, size_t len, unsigned flags);
+/* The same for a packet already parsed; its addresses may have been rewritten since. */
+struct pu_packet;
+int pu_tun_join_add_parsed(struct pu_tun_join *j, const uint8_t *ip, unsigned flags,
+			   const struct pu_packet *info);
+/* Everything collected goes to the device. To be called at the end of each batch. */
 void pu_tun_join_flush(struct pu_tun_join *j);
 
 struct pu_tun_join_stats {

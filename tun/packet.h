@@ -43,17 +43,25 @@ struct pu_packet {
 	bool fragment;          /* any part of a fragmented packet */
 	bool dont_fragment;     /* IPv4 DF; always true for IPv6 */
 	uint8_t hop_limit;
+	uint16_t seen;          /* bytes that were at hand */
 };
 
-/* p: at least the headers; total: length of the whole packet. PU_EPROTO. */
+/* p: at least the headers; total: length of the whole packet, which the IP header
+ * must name exactly. The IPv4 header checksum must be right. Source routes are
+ * refused: they would name other addresses than the header. A fragment after the
+ * first has proto 0xff. PU_EPROTO. */
 int pu_packet_parse(struct pu_packet *out, const uint8_t *p, size_t len, size_t total);
 
 /* Puts other addresses into a parsed packet (in place) and updates the IP and
  * transport checksums incrementally (RFC 1624), partial or complete. Fragments
- * other than the first have no transport checksum. */
+ * other than the first have no transport checksum. src or dst NULL, or of another
+ * family: that one stays. The packet that an ICMP error quotes is changed the same
+ * way the other way round, so that the error finds its socket. info keeps the
+ * addresses of before. */
 void pu_packet_rewrite(uint8_t *p, const struct pu_packet *info, unsigned flags,
 		       const struct pu_ip *src, const struct pu_ip *dst);
-/* Completes a partial transport checksum over head and body. */
+/* Completes a partial TCP or UDP checksum over head (which holds at least the
+ * transport header) and body. */
 void pu_packet_complete_checksum(uint8_t *head, size_t head_len, struct pu_bytes body,
 				 const struct pu_packet *info);
 
@@ -68,7 +76,10 @@ enum pu_icmp_error {
 
 /* Builds the ICMP or ICMPv6 error for a packet into out (PU_ICMP_ERROR_MAX bytes),
  * from address from. Returns its length, or PU_EDENIED when the standards forbid an
- * answer (errors to errors, fragments, multicast …). The caller limits the rate. */
+ * answer: errors to errors, later fragments, multicast, sources that are nobody,
+ * "too big" for an IPv4 packet without DF (to be fragmented instead) or an IPv6
+ * packet of up to 1280 bytes. PU_EINVAL: from is of the other family. Directed
+ * broadcast is the caller's to know. The caller limits the rate (tun/icmp_limit.h). */
 enum { PU_ICMP_ERROR_MAX = 1280 };
 int pu_packet_icmp_error(uint8_t *out, const uint8_t *p, size_t len,
 			 const struct pu_packet *info, enum pu_icmp_error what, uint32_t mtu,
@@ -79,11 +90,17 @@ bool pu_packet_is_echo_reply(const struct pu_packet *info);
 /* Turns an echo request in one span into its reply, in place. */
 void pu_packet_make_echo_reply(uint8_t *p, size_t len, const struct pu_packet *info);
 /* Builds a RST|ACK for a SYN (TCP "connection refused") from the SYN's bytes into out
- * (60 bytes); returns its length. */
+ * (60 bytes); returns its length. Any other segment gets the reset that RFC 9293
+ * prescribes; a reset, a fragment, or what is not TCP: PU_EDENIED. */
 int pu_packet_tcp_refuse(uint8_t *out, const uint8_t *p, const struct pu_packet *info);
 
-/* 16-bit ones' complement sum, not folded; start 0. */
+/* 16-bit ones' complement sum of big-endian words, not folded; start 0. Numbers in
+ * host order may simply be added. Only the last piece may have an odd length. */
 uint64_t pu_csum_add(uint64_t sum, const void *p, size_t len);
+/* The sum in 16 bits, not inverted. */
 uint16_t pu_csum_fold(uint64_t sum);
+/* Sum of the TCP/UDP/ICMPv6 pseudo-header: addresses at p (an IP header of that
+ * version), protocol, transport length. */
+uint64_t pu_csum_pseudo(const uint8_t *p, uint8_t proto, size_t len);
 
 #endif

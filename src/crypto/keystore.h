@@ -5,7 +5,8 @@
 #include "crypto/key.h"
 
 /* Loads path. PU_ENOENT; PU_EPERM when group or others have any permission on
- * the file; PU_EINVAL when it is not a key; PU_EIO. */
+ * the file; PU_EINVAL when it is not a key; PU_ENOTSUP when it is a key of another
+ * type than Ed25519; PU_EIO. */
 int pu_keystore_load(const char *path, struct pu_key *k);
 /* Loads path, or makes a key from seed (32 random bytes, wiped) and saves it 0600
  * by temporary file, fsync and rename. The directory must exist. */

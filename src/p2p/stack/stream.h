@@ -24,6 +24,7 @@ enum pu_stream_code {
 	PU_STREAM_CODE_LIMIT = 0x1002,
 	PU_STREAM_CODE_RATE = 0x1003,
 	PU_STREAM_CODE_PROTOCOL = 0x1004,
+	PU_STREAM_CODE_SUPPLANTED = 0x1005,
 	PU_STREAM_CODE_GC = 0x1006,
 	PU_STREAM_CODE_SHUTDOWN = 0x1007,
 	PU_STREAM_CODE_GATED = 0x1008,
@@ -58,7 +59,7 @@ struct pu_stream {
 	struct pu_conn *conn;
 	uint64_t id;              /* muxer's id, unique on the connection */
 	bool inbound;
-	char protocol[64];        /* negotiated; longer names are cut, for display */
+	char protocol[256];       /* negotiated name, terminated; "" before */
 	const struct pu_stream_events *ev; /* never NULL once handed to a consumer */
 	void *arg;
 };

@@ -15,6 +15,27 @@ struct pu_net;
 struct pu_udp;
 struct pu_tcp;
 struct pu_tcp_listener;
+struct pu_resolve;
+
+/* What a name is asked for. */
+enum pu_resolve_kind { PU_RESOLVE_IP, PU_RESOLVE_IP4, PU_RESOLVE_IP6, PU_RESOLVE_TXT };
+
+enum {
+	PU_RESOLVE_ADDRS_MAX = 16, /* more are cut off */
+	PU_RESOLVE_TXT_MAX = 32,
+};
+
+/* Answer to one question: addresses with port 0, or the strings of TXT records.
+ * Borrowed until return. */
+struct pu_resolved {
+	const union pu_sockaddr *addrs;
+	size_t n_addrs;
+	const char *const *txt;
+	size_t n_txt;
+};
+
+/* err: PU_ENOENT (no such name or record), PU_ETIMEDOUT, PU_ESYS …; r NULL then. */
+typedef void pu_resolve_fn(void *arg, int err, const struct pu_resolved *r);
 
 /* Datagrams of one sender, back to back (UDP GRO / GSO). */
 struct pu_dgrams {
@@ -81,6 +102,12 @@ struct pu_net_ops {
 			  struct pu_tcp_listener **pl);
 	void (*tcp_listener_local)(struct pu_tcp_listener *l, union pu_sockaddr *sa);
 	void (*tcp_listener_close)(struct pu_tcp_listener *l);
+
+	/* Asks the system's resolver, without blocking the loop. fn comes later, exactly
+	 * once, unless canceled; then *pr is gone. */
+	int (*resolve)(struct pu_net *n, const char *name, enum pu_resolve_kind kind,
+		       pu_resolve_fn *fn, void *arg, struct pu_resolve **pr);
+	void (*resolve_cancel)(struct pu_resolve *r);
 };
 
 struct pu_net {

@@ -1,0 +1,525 @@
+#include "daemon/node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "crypto/keystore.h"
+#include "daemon/node_apply.h"
+#include "daemon/ports.h"
+
+enum {
+	ADDRESSES_FILE_MAX = PU_VIP_PEERS_MAX * 80,
+	EXPIRY_CHECK_S = 15,
+};
+
+static const char addresses_file[] = "addresses";
+
+static struct pu_roster_peer *allowed_peer(const struct pu_node *n, const struct pu_peerid *id)
+{
+	struct pu_roster_peer *p = pu_roster_find(n->roster, id);
+
+	return pu_roster_allowed(p, pu_loop_unix(n->loop)) ? p : NULL;
+}
+
+static bool on_gate(void *arg, const struct pu_peerid *peer, const struct pu_multiaddr *remote)
+{
+	struct pu_node *n = arg;
+	char id[PU_PEERID_SHORT_MAX], addr[PU_MULTIADDR_TEXT_MAX];
+
+	if (!n->cfg->gating || allowed_peer(n, peer))
+		return true;
+	n->gated++;
+	pu_log(PU_LOG_WARN, "gate", "stranger refused",
+	       PU_KV_STR("peer", pu_peerid_short(peer, id)),
+	       PU_KV_STR("from", pu_multiaddr_text(remote, addr)));
+	return false;
+}
+
+/* Without gating everyone may use services, as in peer-up; packets never. */
+static bool service_allowed(void *arg, const struct pu_peerid *peer)
+{
+	struct pu_node *n = arg;
+
+	return !n->cfg->gating || allowed_peer(n, peer);
+}
+
+static bool packets_allowed(void *arg, const struct pu_peerid *peer)
+{
+	return allowed_peer(arg, peer) != NULL;
+}
+
+static bool fill_offer(void *arg, const struct pu_peerid *peer, struct pu_offer *out)
+{
+	struct pu_service_info info[PU_SERVICES_MAX];
+	struct pu_node *n = arg;
+	struct pu_roster_peer *p = allowed_peer(n, peer);
+	size_t n_info;
+
+	if (!p && n->cfg->gating)
+		return false;
+	out->access = p ? p->access : PU_ACCESS_SERVICES;
+	n_info = pu_services_list(n->services, peer, info, PU_ARRAY_LEN(info));
+	for (size_t i = 0; i < n_info; i++) {
+		struct pu_offer_service *s = &out->services[out->n_services++];
+
+		memcpy(s->name, info[i].name, strlen(info[i].name) + 1);
+		s->port = info[i].port;
+	}
+	if (!p || p->access != PU_ACCESS_NETWORK)
+		return true;
+	for (size_t i = 0; i < n->cfg->vpn.routes.n && i < PU_OFFERS_ROUTES_MAX; i++) {
+		const struct pu_prefix *from = &n->cfg->vpn.routes.v[i];
+		struct pu_offer_route *to = &out->routes[out->n_routes++];
+
+		to->len = from->family == AF_INET ? 4 : 16;
+		to->bits = from->bits;
+		memcpy(to->addr, from->addr, to->len);
+	}
+	return true;
+}
+
+static void tell_peer(struct pu_node *n, struct pu_roster_peer *p)
+{
+	if (n->ev)
+		n->ev->on_peer(n->arg, p);
+}
+
+static void on_offer(void *arg, const struct pu_peerid *peer, const struct pu_offer *offer)
+{
+	struct pu_node *n = arg;
+	struct pu_roster_peer *p = pu_roster_find(n->roster, peer);
+
+	if (!p)
+		return; /* a peer that we neither named nor authorised */
+	if (pu_roster_set_offer(p, offer) == 0)
+		tell_peer(n, p);
+}
+
+static const struct pu_offers_events offers_events = {
+	.fill = fill_offer,
+	.on_offer = on_offer,
+};
+
+static void on_packet(void *arg, const struct pu_peerid *peer, const uint8_t *b, size_t len,
+		      unsigned flags)
+{
+	struct pu_node *n = arg;
+	struct pu_roster_peer *p = pu_roster_find(n->roster, peer);
+
+	if (n->ev && p)
+		n->ev->on_packet(n->arg, p, b, len, flags);
+}
+
+static void on_batch_end(void *arg)
+{
+	struct pu_node *n = arg;
+
+	if (n->ev)
+		n->ev->on_batch_end(n->arg);
+}
+
+static void on_undeliverable(void *arg, const struct pu_peerid *peer, const uint8_t *b,
+			     size_t len, int err)
+{
+	struct pu_node *n = arg;
+	struct pu_roster_peer *p = pu_roster_find(n->roster, peer);
+
+	if (n->ev && p)
+		n->ev->on_undeliverable(n->arg, p, b, len, err);
+}
+
+static const struct pu_session_events session_events = {
+	.allowed = packets_allowed,
+	.on_packet = on_packet,
+	.on_batch_end = on_batch_end,
+	.on_undeliverable = on_undeliverable,
+};
+
+static void on_connection(struct pu_node *n, const struct pu_conn *c)
+{
+	struct pu_roster_peer *p = pu_roster_find(n->roster, &c->peer);
+
+	if (p)
+		tell_peer(n, p);
+}
+
+static void on_connected(void *arg, struct pu_conn *c)
+{
+	char id[PU_PEERID_SHORT_MAX], addr[PU_MULTIADDR_TEXT_MAX];
+
+	pu_log(PU_LOG_INFO, "node", "connected", PU_KV_STR("peer", pu_peerid_short(&c->peer, id)),
+	       PU_KV_STR("addr", pu_multiaddr_text(&c->remote, addr)),
+	       PU_KV_STR("security", c->security),
+	       PU_KV_STR("direction", c->inbound ? "in" : "out"));
+	on_connection(arg, c);
+}
+
+static void on_identified(void *arg, struct pu_conn *c)
+{
+	on_connection(arg, c);
+}
+
+static void on_disconnected(void *arg, struct pu_conn *c, int err, uint64_t code, bool last)
+{
+	char id[PU_PEERID_SHORT_MAX];
+
+	pu_log(PU_LOG_INFO, "node", "disconnected",
+	       PU_KV_STR("peer", pu_peerid_short(&c->peer, id)), PU_KV_ERR(err),
+	       PU_KV_U64("code", code));
+	if (last)
+		on_connection(arg, c);
+}
+
+static void check_expiry(void *arg)
+{
+	struct pu_node *n = arg;
+
+	for (uint32_t i = 1; i <= pu_roster_count(n->roster); i++) {
+		struct pu_roster_peer *p = pu_roster_at(n->roster, i);
+
+		if (p->authorized && pu_loop_unix(n->loop) >= p->expires)
+			pu_node_expel(n, p);
+	}
+	pu_timer_set(&n->expiry, pu_loop_now(n->loop) + PU_SEC(EXPIRY_CHECK_S));
+}
+
+static int load_key(struct pu_node *n, struct pu_failure *why)
+{
+	bool existed = access(n->cfg->key_file, F_OK) == 0;
+	uint8_t seed[32];
+	int r;
+
+	pu_loop_random(n->loop, seed, sizeof seed);
+	r = pu_keystore_load_or_create(n->cfg->key_file, seed, &n->key);
+	explicit_bzero(seed, sizeof seed);
+	if (r == 0 && !existed && n->paths.owner.set &&
+	    chown(n->cfg->key_file, n->paths.owner.uid, n->paths.owner.gid) < 0)
+		r = PU_EPERM;
+	if (r == PU_EPERM) {
+		char hint[512];
+
+		snprintf(hint, sizeof hint, "chmod 600 %.400s", n->cfg->key_file);
+		return pu_failure_set(why, r, n->cfg->key_file, hint,
+				      "the identity key can be read by others, or not by us");
+	}
+	if (r < 0)
+		return pu_failure_set(why, r, n->cfg->key_file, NULL,
+				      "cannot load the identity key: %s", pu_err_text(r));
+	return 0;
+}
+
+static int load_addresses(struct pu_node *n)
+{
+	struct pu_vip_range range = { .v4_bits = n->cfg->vpn.subnet.bits,
+				      .v6_bits = n->cfg->vpn.ipv6_prefix.bits };
+	char path[PU_PATHS_LEN], *text = NULL;
+	unsigned line = 0;
+	size_t len;
+	int r;
+
+	memcpy(range.v4, n->cfg->vpn.subnet.addr, sizeof range.v4);
+	memcpy(range.v6, n->cfg->vpn.ipv6_prefix.addr, sizeof range.v6);
+	r = pu_vip_table_new(&range, n->hash_key, &n->vips);
+	if (r < 0)
+		return r;
+	/* Ourselves first: our own address never gives way to a peer's. */
+	r = pu_roster_new(n->vips, n->hash_key, &n->roster);
+	if (r == 0)
+		r = pu_roster_add(n->roster, &n->key.peer, &n->self);
+	if (r < 0)
+		return r;
+	if (pu_paths_join(path, n->paths.state_dir, addresses_file) < 0 ||
+	    pu_file_read(path, ADDRESSES_FILE_MAX, &text, &len, NULL) < 0)
+		return 0; /* the first start */
+	r = pu_vip_table_load(n->vips, pu_bytes(text, len), &line);
+	if (r < 0)
+		pu_log(PU_LOG_WARN, "node", "damaged line in the table of addresses",
+		       PU_KV_STR("file", path), PU_KV_U64("line", line));
+	free(text);
+	return 0;
+}
+
+void pu_node_save_addresses(struct pu_node *n)
+{
+	char path[PU_PATHS_LEN];
+	struct pu_buf out;
+	int r;
+
+	if (!pu_roster_take_dirty(n->roster))
+		return;
+	pu_buf_init(&out, ADDRESSES_FILE_MAX);
+	r = pu_paths_join(path, n->paths.state_dir, addresses_file);
+	if (r == 0)
+		r = pu_vip_table_save(n->vips, &out);
+	if (r == 0)
+		r = pu_file_replace(path, pu_buf_bytes(&out), 0600, &n->paths.owner);
+	if (r < 0)
+		pu_log(PU_LOG_WARN, "node", "cannot save the table of addresses",
+		       PU_KV_STR("file", path), PU_KV_ERR(r));
+	pu_buf_deinit(&out);
+}
+
+static int make_host(struct pu_node *n, const char *version, struct pu_failure *why)
+{
+	char agent[64];
+	struct pu_host_config hc = {
+		.loop = n->loop,
+		.net = n->net,
+		.key = &n->key,
+		.agent = agent,
+		.tcp = { .order = { PU_SECURITY_TLS, PU_SECURITY_NOISE } },
+		.gate = on_gate,
+		.gate_arg = n,
+	};
+	int r;
+
+	snprintf(agent, sizeof agent, "peerup/%s", version);
+	r = pu_host_new(&hc, &n->host);
+	if (r < 0)
+		return pu_failure_set(why, r, "host", NULL, "%s", pu_err_text(r));
+	return 0;
+}
+
+static int listen_all(struct pu_node *n, struct pu_failure *why)
+{
+	char text[PU_MULTIADDR_TEXT_MAX];
+	size_t n_ok = 0;
+	int r = 0, err = 0;
+
+	for (size_t i = 0; i < n->cfg->listen.n; i++) {
+		r = pu_host_listen(n->host, &n->cfg->listen.v[i]);
+		if (r == 0) {
+			n_ok++;
+			continue;
+		}
+		/* A host without IPv6, say, is still a useful one. */
+		err = r;
+		pu_multiaddr_text(&n->cfg->listen.v[i], text);
+		pu_log(PU_LOG_WARN, "node", "cannot listen", PU_KV_STR("addr", text), PU_KV_ERR(r));
+	}
+	if (n_ok > 0 || n->cfg->listen.n == 0)
+		return 0;
+	return pu_failure_set(why, err, text, NULL, "cannot listen on any address: %s",
+			      pu_err_text(err));
+}
+
+static int make_overlay(struct pu_node *n)
+{
+	int r = pu_services_new(n->host, n->net, service_allowed, n, &n->services);
+
+	if (r == 0)
+		r = pu_offers_new(n->host, &offers_events, n, &n->offers);
+	if (r == 0)
+		r = pu_sessions_new(n->host, &session_events, n, &n->sessions);
+	if (r == 0)
+		r = pu_pingpong_new(n->host, n->cfg->ping_protocol, n->cfg->ping_enabled,
+				    &n->pingpong);
+	if (r == 0)
+		r = pu_reach_new(n->host, &n->reach);
+	return r;
+}
+
+static int init(struct pu_node *n, const struct pu_node_options *opt, struct pu_failure *why)
+{
+	int r;
+
+	pu_loop_random(n->loop, n->hash_key, sizeof n->hash_key);
+	r = load_key(n, why);
+	if (r < 0)
+		return r;
+	r = load_addresses(n);
+	if (r < 0)
+		return pu_failure_set(why, r, "vpn.subnet", NULL, "%s", pu_err_text(r));
+	r = make_host(n, opt->version, why);
+	if (r < 0)
+		return r;
+	r = make_overlay(n);
+	if (r < 0)
+		return pu_failure_set(why, r, "overlay", NULL, "%s", pu_err_text(r));
+	n->observer = (struct pu_host_observer){ .on_connected = on_connected,
+						 .on_disconnected = on_disconnected,
+						 .on_identified = on_identified,
+						 .arg = n };
+	pu_host_observe(n->host, &n->observer);
+	r = pu_node_apply(n, n->cfg, why);
+	return r < 0 ? r : listen_all(n, why);
+}
+
+int pu_node_new(const struct pu_node_options *opt, struct pu_node **pn, struct pu_failure *why)
+{
+	struct pu_node *n = calloc(1, sizeof *n);
+	int r;
+
+	if (!n) {
+		pu_config_free(opt->cfg);
+		return PU_ENOMEM;
+	}
+	n->loop = opt->loop;
+	n->net = opt->net;
+	n->paths = *opt->paths;
+	n->cfg = opt->cfg;
+	n->started_at = pu_loop_now(n->loop);
+	pu_timer_init(&n->expiry, n->loop, check_expiry, n);
+	r = init(n, opt, why);
+	if (r < 0) {
+		pu_node_free(n);
+		return r;
+	}
+	*pn = n;
+	return 0;
+}
+
+void pu_node_set_events(struct pu_node *n, const struct pu_node_events *ev, void *arg)
+{
+	n->ev = ev;
+	n->arg = arg;
+}
+
+void pu_node_start(struct pu_node *n)
+{
+	check_expiry(n);
+	for (uint32_t i = 1; i <= pu_roster_count(n->roster); i++) {
+		struct pu_roster_peer *p = pu_roster_at(n->roster, i);
+
+		if (p->configured)
+			pu_reach_want(n->reach, &p->id);
+	}
+}
+
+static void free_overlay(struct pu_node *n)
+{
+	if (n->observer.arg)
+		pu_host_unobserve(n->host, &n->observer);
+	n->observer.arg = NULL;
+	pu_reach_free(n->reach);
+	pu_pingpong_free(n->pingpong);
+	pu_sessions_free(n->sessions);
+	pu_offers_free(n->offers);
+	pu_services_free(n->services);
+	n->reach = NULL;
+	n->pingpong = NULL;
+	n->sessions = NULL;
+	n->offers = NULL;
+	n->services = NULL;
+}
+
+void pu_node_stop(struct pu_node *n, pu_job_fn *on_stopped, void *arg)
+{
+	pu_timer_stop(&n->expiry);
+	n->ev = NULL;
+	free_overlay(n);
+	pu_host_stop(n->host, on_stopped, arg);
+}
+
+void pu_node_free(struct pu_node *n)
+{
+	if (!n)
+		return;
+	pu_timer_stop(&n->expiry);
+	if (n->host) {
+		free_overlay(n);
+		pu_host_free(n->host);
+	}
+	pu_roster_free(n->roster);
+	pu_vip_table_free(n->vips);
+	pu_key_deinit(&n->key);
+	pu_config_free(n->cfg);
+	free(n);
+}
+
+struct pu_roster_peer *pu_node_by_name(const struct pu_node *n, const char *name)
+{
+	for (size_t i = 0; i < n->cfg->n_names; i++)
+		if (strcasecmp(n->cfg->names[i].key.name, name) == 0)
+			return pu_roster_find(n->roster, &n->cfg->names[i].peer);
+	return NULL;
+}
+
+int pu_node_resolve(const struct pu_node *n, const char *text, struct pu_peerid *peer,
+		    bool *pfrom_id)
+{
+	*pfrom_id = pu_peerid_from_text(peer, text) == 0;
+	for (size_t i = 0; i < n->cfg->n_names; i++) {
+		if (strcmp(n->cfg->names[i].key.name, text) == 0) {
+			*peer = n->cfg->names[i].peer;
+			return 0;
+		}
+	}
+	return *pfrom_id ? 0 : PU_ENOENT;
+}
+
+bool pu_node_offer_settled(const struct pu_node *n, const struct pu_roster_peer *peer)
+{
+	return peer->offer_known ||
+	       (pu_host_peer_identified(n->host, &peer->id) &&
+		!pu_host_peer_supports(n->host, &peer->id, PU_OFFERS_PROTOCOL));
+}
+
+static uint16_t foreign_port(const struct pu_node *n, const struct pu_roster_peer *peer,
+			     const char *service)
+{
+	for (size_t i = 0; i < n->cfg->n_peers; i++) {
+		const struct pu_config_peer *c = &n->cfg->peers[i];
+
+		for (size_t j = 0; pu_peerid_eq(&c->peer, &peer->id) && j < c->n_ports; j++)
+			if (strcmp(c->ports[j].key.name, service) == 0)
+				return c->ports[j].port;
+	}
+	return pu_ports_of_service(service);
+}
+
+/* "/peerup/<name>/1.0.0" → name. */
+static bool service_of_protocol(const char *protocol, char *name)
+{
+	static const char prefix[] = "/peerup/", suffix[] = "/1.0.0";
+	size_t len = strlen(protocol), fixed = sizeof prefix - 1 + sizeof suffix - 1;
+
+	if (len <= fixed || len - fixed > PU_SERVICE_NAME_MAX ||
+	    strncmp(protocol, prefix, sizeof prefix - 1) != 0 ||
+	    strcmp(protocol + len - (sizeof suffix - 1), suffix) != 0)
+		return false;
+	memcpy(name, protocol + sizeof prefix - 1, len - fixed);
+	name[len - fixed] = '\0';
+	return pu_service_name_check(name) == 0;
+}
+
+struct port_search {
+	const struct pu_node *node;
+	const struct pu_roster_peer *peer;
+	uint16_t port;
+	char *name;
+	bool found;
+};
+
+static void try_protocol(void *arg, const char *protocol)
+{
+	struct port_search *s = arg;
+	char name[PU_SERVICE_NAME_MAX + 1];
+
+	if (s->found || !service_of_protocol(protocol, name) ||
+	    foreign_port(s->node, s->peer, name) != s->port)
+		return;
+	memcpy(s->name, name, strlen(name) + 1);
+	s->found = true;
+}
+
+bool pu_node_service_at(const struct pu_node *n, const struct pu_roster_peer *peer,
+			uint16_t port, char *name)
+{
+	struct port_search s = { .node = n, .peer = peer, .port = port, .name = name };
+
+	if (!peer->offer_known) {
+		pu_host_each_protocol(n->host, &peer->id, try_protocol, &s);
+		return s.found;
+	}
+	for (size_t i = 0; i < peer->n_services; i++) {
+		if (peer->services[i].port == port && port != 0) {
+			memcpy(name, peer->services[i].name, strlen(peer->services[i].name) + 1);
+			return true;
+		}
+	}
+	return false;
+}

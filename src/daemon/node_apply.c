@@ -1,0 +1,221 @@
+#include "daemon/node_apply.h"
+
+#include <netdb.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+static void tell_peer(struct pu_node *n, struct pu_roster_peer *p)
+{
+	if (n->ev)
+		n->ev->on_peer(n->arg, p);
+}
+
+void pu_node_expel(struct pu_node *n, struct pu_roster_peer *p)
+{
+	char id[PU_PEERID_SHORT_MAX];
+
+	pu_log(PU_LOG_INFO, "node", "peer is no longer authorised",
+	       PU_KV_STR("peer", pu_peerid_short(&p->id, id)));
+	p->authorized = false;
+	pu_services_cut(n->services, &p->id);
+	pu_sessions_drop(n->sessions, &p->id);
+	pu_host_disconnect(n->host, &p->id, PU_CONN_CODE_GATED);
+	tell_peer(n, p);
+}
+
+static void warn_line(void *arg, unsigned line, const char *text)
+{
+	pu_log(PU_LOG_WARN, "members", text, PU_KV_STR("file", arg), PU_KV_U64("line", line));
+}
+
+static void apply_members(struct pu_node *n, const struct pu_members *set)
+{
+	struct pu_roster_peer *p;
+
+	for (size_t i = 0; i < pu_member_count(set); i++) {
+		const struct pu_member *m = pu_member_at(set, i);
+
+		if (pu_roster_add(n->roster, &m->peer, &p) < 0)
+			continue;
+		p->authorized = true;
+		p->access = m->access;
+		p->expires = m->expires;
+	}
+	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
+		p = pu_roster_at(n->roster, h);
+		if (p->authorized && !pu_member_find(set, &p->id))
+			pu_node_expel(n, p);
+	}
+}
+
+static void apply_names(struct pu_node *n, const struct pu_config *cfg)
+{
+	struct pu_roster_peer *p;
+
+	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++)
+		pu_roster_at(n->roster, h)->name[0] = '\0';
+	for (size_t i = 0; i < cfg->n_names; i++) {
+		if (pu_roster_add(n->roster, &cfg->names[i].peer, &p) < 0 || p->name[0])
+			continue;
+		snprintf(p->name, sizeof p->name, "%s", cfg->names[i].key.name);
+	}
+}
+
+static void want_address(struct pu_node *n, const struct pu_peerid *peer,
+			 const struct pu_multiaddr *ma)
+{
+	struct pu_roster_peer *p;
+
+	if (pu_roster_add(n->roster, peer, &p) < 0 || p == n->self)
+		return;
+	p->configured = true;
+	pu_host_add_addr(n->host, peer, ma, true);
+}
+
+/* peers.<id>.addresses and discovery.bootstrap_peers. */
+static void apply_addresses(struct pu_node *n, const struct pu_config *cfg)
+{
+	struct pu_multiaddr addr;
+	struct pu_peerid id;
+
+	for (size_t i = 0; i < cfg->n_peers; i++) {
+		const struct pu_config_peer *c = &cfg->peers[i];
+
+		for (size_t j = 0; !pu_peerid_empty(&c->peer) && j < c->addrs.n; j++) {
+			pu_multiaddr_split_peer(&c->addrs.v[j], &addr, &id);
+			want_address(n, &c->peer, &addr);
+		}
+	}
+	for (size_t i = 0; i < cfg->bootstrap.n; i++)
+		if (pu_multiaddr_split_peer(&cfg->bootstrap.v[i], &addr, &id) == 0)
+			want_address(n, &id, &addr);
+}
+
+static void forget_addresses(struct pu_node *n, const struct pu_config *old)
+{
+	struct pu_multiaddr addr;
+	struct pu_peerid id;
+
+	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++)
+		pu_roster_at(n->roster, h)->configured = false;
+	for (size_t i = 0; i < old->n_peers; i++) {
+		const struct pu_config_peer *c = &old->peers[i];
+
+		for (size_t j = 0; j < c->addrs.n; j++) {
+			pu_multiaddr_split_peer(&c->addrs.v[j], &addr, &id);
+			pu_host_remove_addr(n->host, &c->peer, &addr);
+		}
+	}
+	for (size_t i = 0; i < old->bootstrap.n; i++)
+		if (pu_multiaddr_split_peer(&old->bootstrap.v[i], &addr, &id) == 0)
+			pu_host_remove_addr(n->host, &id, &addr);
+}
+
+/* Services usually live on this machine; a name is looked up once, when the config
+ * is applied. "localhost" means IPv4 here, whatever /etc/hosts prefers. */
+static int service_address(const struct pu_hostport *hp, union pu_sockaddr *sa)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *res;
+	const char *host = strcmp(hp->host, "localhost") == 0 ? "127.0.0.1" : hp->host;
+	char port[8];
+
+	snprintf(port, sizeof port, "%u", hp->port);
+	if (getaddrinfo(host, port, &hints, &res) != 0)
+		return PU_ENOENT;
+	memset(sa, 0, sizeof *sa);
+	memcpy(sa, res->ai_addr, pu_min(res->ai_addrlen, sizeof *sa));
+	freeaddrinfo(res);
+	return 0;
+}
+
+static void apply_service(struct pu_node *n, const struct pu_config_service *c)
+{
+	struct pu_service_config sc = { .name = c->key.name, .port = c->port };
+	int r = service_address(&c->local, &sc.local);
+
+	/* allowed_peers whose entries are all bad allow nobody, not everybody. */
+	if (c->allowed.given > 0) {
+		static const struct pu_peerid nobody;
+
+		sc.peers = c->allowed.n ? c->allowed.v : &nobody;
+		sc.n_peers = c->allowed.n;
+	}
+	if (r == 0)
+		r = pu_services_add(n->services, &sc);
+	if (r < 0)
+		pu_log(PU_LOG_ERROR, "service", "cannot expose", PU_KV_STR("service", c->key.name),
+		       PU_KV_STR("local_address", c->local.host), PU_KV_ERR(r));
+}
+
+static bool same_service(const struct pu_config_service *a, const struct pu_config_service *b)
+{
+	return a && b && a->enabled == b->enabled && a->port == b->port &&
+	       a->local.port == b->local.port && strcmp(a->local.host, b->local.host) == 0 &&
+	       a->allowed.given == b->allowed.given && a->allowed.n == b->allowed.n &&
+	       (a->allowed.n == 0 ||
+		memcmp(a->allowed.v, b->allowed.v, a->allowed.n * sizeof *a->allowed.v) == 0);
+}
+
+/* Services that did not change keep their protocols registered all the time. */
+static void apply_services(struct pu_node *n, const struct pu_config *old,
+			   const struct pu_config *cfg)
+{
+	for (size_t i = 0; old && i < old->n_services; i++) {
+		const struct pu_config_service *s = &old->services[i];
+
+		if (s->enabled && !same_service(s, pu_config_find_service(cfg, s->key.name)))
+			pu_services_remove(n->services, s->key.name);
+	}
+	for (size_t i = 0; i < cfg->n_services; i++) {
+		const struct pu_config_service *s = &cfg->services[i];
+		const struct pu_config_service *was =
+			old ? pu_config_find_service(old, s->key.name) : NULL;
+
+		if (s->enabled && !same_service(s, was))
+			apply_service(n, s);
+	}
+}
+
+int pu_node_apply(struct pu_node *n, const struct pu_config *cfg, struct pu_failure *why)
+{
+	const struct pu_config *old = n->cfg == cfg ? NULL : n->cfg;
+	struct pu_members *set;
+	int r = pu_member_load(cfg->authorized_keys_file, n->hash_key, warn_line,
+			       cfg->authorized_keys_file, &set);
+
+	if (r < 0)
+		return pu_failure_set(why, r, cfg->authorized_keys_file, NULL, "%s",
+				      pu_err_text(r));
+	if (old)
+		forget_addresses(n, old);
+	apply_members(n, set);
+	pu_member_free(set);
+	apply_names(n, cfg);
+	apply_addresses(n, cfg);
+	apply_services(n, old, cfg);
+	pu_node_save_addresses(n);
+	return 0;
+}
+
+int pu_node_reload(struct pu_node *n, struct pu_config *cfg, struct pu_failure *why)
+{
+	int r = pu_node_apply(n, cfg, why);
+
+	if (r < 0)
+		return r;
+	pu_config_free(n->cfg);
+	n->cfg = cfg;
+	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
+		struct pu_roster_peer *p = pu_roster_at(n->roster, h);
+
+		if (p->configured)
+			pu_reach_want(n->reach, &p->id);
+		else
+			pu_reach_unwant(n->reach, &p->id);
+		tell_peer(n, p);
+	}
+	pu_offers_publish(n->offers);
+	return 0;
+}

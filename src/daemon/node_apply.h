@@ -1,0 +1,16 @@
+/* Applying a config and a members file to a node, at start and at reload. Only for
+ * daemon/node.c and its siblings. */
+#ifndef PU_DAEMON_NODE_APPLY_H
+#define PU_DAEMON_NODE_APPLY_H
+
+#include "daemon/node.h"
+
+/* Brings roster, services and wanted peers in line with cfg and its members file.
+ * On failure nothing changed. */
+int pu_node_apply(struct pu_node *n, const struct pu_config *cfg, struct pu_failure *why);
+/* The peer is no member any more: its connections and streams end now. */
+void pu_node_expel(struct pu_node *n, struct pu_roster_peer *p);
+/* Writes the table of addresses when it changed. */
+void pu_node_save_addresses(struct pu_node *n);
+
+#endif

@@ -1,0 +1,20 @@
+/* Joins a stream and a TCP socket: bytes, half-closes, resets and back-pressure pass
+ * in both directions without a buffer of its own. */
+#ifndef PU_OVERLAY_PIPE_H
+#define PU_OVERLAY_PIPE_H
+
+#include "p2p/stack/stream.h"
+#include "p2p/transport/net.h"
+
+struct pu_pipe;
+
+/* Fires once when both directions have ended or one end broke; the pipe is gone. */
+typedef void pu_pipe_done_fn(void *arg);
+
+/* Takes both ends, connected. PU_ENOMEM: both ends are aborted. */
+int pu_pipe_new(struct pu_net *net, PU_TAKES struct pu_stream *st, PU_TAKES struct pu_tcp *tcp,
+		pu_pipe_done_fn *on_done, void *arg, struct pu_pipe **pp);
+/* Aborts both ends without on_done. */
+void pu_pipe_abort(struct pu_pipe *p);
+
+#endif
