@@ -40,7 +40,8 @@ struct pu_platform_events {
 /* loop must be a pu_loop_uv loop. */
 int pu_platform_new(struct pu_loop *loop, const struct pu_platform_events *ev, void *arg,
 		    struct pu_platform **pp);
-/* Undoes everything that this object did to the host: DNS, routes, rule files. */
+/* Undoes everything that this object did to the host. What it may not any more, after
+ * pu_platform_drop(), is left to pu_platform_dns_recover() of a process that may. */
 void pu_platform_free(struct pu_platform *p);
 
 /* Link. Addresses and routes vanish with the device. */
@@ -79,18 +80,20 @@ size_t pu_platform_addrs(struct pu_platform *p, const char *ifname_except, struc
 int pu_platform_dns_set(struct pu_platform *p, const char *ifname, const char *mode,
 			const char *suffix, const struct pu_prefix *servers, size_t n_servers,
 			const char *state_dir, const char **pmethod);
-/* Undoes what a killed process of before left behind; harmless otherwise. */
+/* Undoes what a process that has ended, this one, or our parent did to files of the host;
+ * harmless otherwise, and while another process with that state_dir lives. */
 void pu_platform_dns_recover(const char *state_dir);
 /* The resolvers that the host uses besides us, for forwarding; may be asked before and
  * after pu_platform_dns_set(), and again when the network has changed. */
 size_t pu_platform_dns_upstreams(struct pu_platform *p, struct pu_prefix *out, size_t cap);
 
-/* Ends start-up: keeps CAP_NET_ADMIN and CAP_NET_BIND_SERVICE only, no-new-privs;
- * becomes uid/gid when uid is not 0; privileged requests of p (may be NULL) are from now
- * on what platform/privops.c allows. To be called before the first thread starts (the
- * pool of libuv included), since capabilities are per thread: PU_EINVAL otherwise.
- * PU_EPERM: something that had to go is still there; do not go on then. */
-int pu_platform_drop(struct pu_platform *p, unsigned uid, unsigned gid);
+/* Start-up is over: privileged requests are from now on what platform/privops.c allows. */
+void pu_platform_seal(struct pu_platform *p);
+/* Keeps CAP_NET_ADMIN and CAP_NET_BIND_SERVICE only, no-new-privs; becomes uid/gid when
+ * uid is not 0. To be called before the first thread starts (the pool of libuv included),
+ * since capabilities are per thread: PU_EINVAL otherwise. PU_EPERM: something that had to
+ * go is still there; do not go on then. */
+int pu_platform_drop(unsigned uid, unsigned gid);
 /* Allows only the system calls that the running daemon needs, no new processes among
  * them. PU_ENOTSUP: the kernel cannot. */
 int pu_platform_seccomp(void);

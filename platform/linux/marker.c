@@ -1,6 +1,7 @@
 #include "platform/linux/marker.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -22,6 +23,36 @@ const char *pu_linux_marker_method_text(enum pu_linux_dns_method method)
 	return methods[method];
 }
 
+/* 0: there is no such process. */
+static uint64_t start_time(int pid)
+{
+	char path[64], text[1024];
+	const char *p;
+	uint64_t t = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	if (pu_linux_file_read(path, text, sizeof text) < 0)
+		return 0;
+	/* The 22nd field; the second is a name in parentheses that may hold anything. */
+	p = strrchr(text, ')');
+	for (int i = 2; p && i < 22; i++)
+		p = strchr(p + 1, ' ');
+	return p && sscanf(p, " %" SCNu64, &t) == 1 ? t : 0;
+}
+
+void pu_linux_marker_own(struct pu_linux_marker *m)
+{
+	m->pid = getpid();
+	m->began = start_time(m->pid);
+}
+
+bool pu_linux_marker_is_others(const struct pu_linux_marker *m)
+{
+	if (m->pid == getpid() || m->pid == getppid())
+		return false;
+	return m->began != 0 && start_time(m->pid) == m->began;
+}
+
 static int marker_path(const char *state_dir, char out[PATH_MAX])
 {
 	int n = snprintf(out, PATH_MAX, "%s/host-dns", state_dir);
@@ -36,8 +67,10 @@ static int parse(const char *text, struct pu_linux_marker *out)
 	char method[32];
 	int end = 0;
 
-	if (sscanf(text, "peerup-vpn host-dns 1\nmethod %31[a-z-]\ntoken %16[0-9a-f]\nrecord "
-			 "%31[A-Za-z0-9._-]\nend\n%n", method, m.token, m.record, &end) != 3 ||
+	if (sscanf(text,
+		   "peerup-vpn host-dns 1\nmethod %31[a-z-]\nowner %9d %" SCNu64
+		   "\nrecord %31[A-Za-z0-9._-]\nend\n%n",
+		   method, &m.pid, &m.began, m.record, &end) != 4 ||
 	    end == 0 || text[end] != '\0')
 		return PU_EINVAL;
 	for (size_t i = 0; i < PU_ARRAY_LEN(methods); i++) {
@@ -67,8 +100,8 @@ int pu_linux_marker_write(const char *state_dir, const struct pu_linux_marker *m
 
 	if (r < 0)
 		return r;
-	snprintf(text, sizeof text, "peerup-vpn host-dns 1\nmethod %s\ntoken %s\nrecord %s\nend\n",
-		 methods[m->method], m->token, m->record);
+	snprintf(text, sizeof text, "peerup-vpn host-dns 1\nmethod %s\nowner %d %" PRIu64 "\nrecord %s\nend\n",
+		 methods[m->method], m->pid, m->began, m->record);
 	return pu_linux_file_replace(path, text, 0600);
 }
 

@@ -13,16 +13,22 @@ enum pu_linux_dns_method {
 	PU_LINUX_DNS_RESOLV_CONF,
 };
 
-enum { PU_LINUX_MARKER_RECORD = 32, PU_LINUX_MARKER_TOKEN = 17 };
+enum { PU_LINUX_MARKER_RECORD = 32 };
 
 struct pu_linux_marker {
 	enum pu_linux_dns_method method;
-	char token[PU_LINUX_MARKER_TOKEN];   /* of the process that did it */
+	int pid;         /* of the process that did it */
+	uint64_t began;  /* when that one started, in the kernel's ticks: pids return */
 	char record[PU_LINUX_MARKER_RECORD]; /* resolvconf's name for our entry */
 };
 
 /* "resolved", "resolvconf", … as in the configuration. */
 const char *pu_linux_marker_method_text(enum pu_linux_dns_method method);
+/* Makes this process the owner. */
+void pu_linux_marker_own(struct pu_linux_marker *m);
+/* True while the owner lives and is neither this process nor its parent: then nobody
+ * else may undo what it did. */
+bool pu_linux_marker_is_others(const struct pu_linux_marker *m);
 /* PU_ENOENT: there is none; PU_EDENIED: a file that is not ours lies there; PU_EINVAL:
  * not understood. */
 int pu_linux_marker_read(const char *state_dir, struct pu_linux_marker *out);

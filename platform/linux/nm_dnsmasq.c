@@ -1,6 +1,7 @@
 #include "platform/linux/nm_dnsmasq.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,10 +108,14 @@ int pu_linux_nm_dnsmasq_set(const struct pu_linux_paths *paths, const char *doma
 	return r < 0 ? r : reload();
 }
 
-void pu_linux_nm_dnsmasq_undo(const struct pu_linux_paths *paths)
+int pu_linux_nm_dnsmasq_undo(const struct pu_linux_paths *paths)
 {
 	char path[PATH_MAX];
 
-	if (drop_in_path(paths, path) && unlink(path) == 0)
-		(void)reload();
+	if (!drop_in_path(paths, path))
+		return PU_EINVAL;
+	if (unlink(path) < 0)
+		return errno == ENOENT ? 0 : pu_err_from_errno(errno);
+	(void)reload(); /* one that does not run reads the folder when it starts */
+	return 0;
 }

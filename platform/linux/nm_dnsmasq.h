@@ -10,6 +10,7 @@ bool pu_linux_nm_dnsmasq_is_used(void);
 /* domains: separated by spaces. */
 int pu_linux_nm_dnsmasq_set(const struct pu_linux_paths *paths, const char *domains,
 			    const struct pu_prefix *servers, size_t n_servers);
-void pu_linux_nm_dnsmasq_undo(const struct pu_linux_paths *paths);
+/* That there is nothing to undo is no error. */
+int pu_linux_nm_dnsmasq_undo(const struct pu_linux_paths *paths);
 
 #endif

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/codec.h"
 #include "base/err.h"
 #include "platform/linux/addr.h"
 #include "platform/linux/caps.h"
@@ -25,7 +24,6 @@ int pu_linux_platform_new(struct pu_loop *loop, const struct pu_platform_events 
 	p->loop = loop;
 	p->paths = paths;
 	pu_privops_init(&p->privops, p);
-	pu_linux_undo_init(&p->undo, paths);
 	pu_linux_resolver_init(&p->resolver, paths);
 	r = pu_linux_netlink_open(&p->nl);
 	if (r == 0)
@@ -49,7 +47,8 @@ void pu_platform_free(struct pu_platform *p)
 	if (!p)
 		return;
 	pu_linux_resolver_stop(&p->resolver);
-	pu_linux_undo_finish(&p->undo);
+	if (p->rt_proto_named)
+		pu_linux_rt_proto_remove(p->paths);
 	pu_linux_netmon_free(p->netmon);
 	nl_socket_free(p->nl);
 	free(p);
@@ -106,8 +105,8 @@ int pu_privops_do_route_add(struct pu_platform *p, const struct pu_privreq *rq)
 	int r = pu_linux_route_add(p->nl, rq->ifname, rq->prefix);
 
 	/* The name is a courtesy: that it cannot be written hurts nobody. */
-	if (r == 0 && !p->privops.sealed && pu_linux_rt_proto_add(p->paths))
-		pu_linux_undo_rt_proto(&p->undo);
+	if (r == 0 && !p->privops.sealed)
+		p->rt_proto_named = pu_linux_rt_proto_add(p->paths);
 	return r;
 }
 
@@ -128,20 +127,16 @@ int pu_platform_dns_set(struct pu_platform *p, const char *ifname, const char *m
 
 int pu_privops_do_dns_set(struct pu_platform *p, const struct pu_privreq *rq)
 {
-	char token[PU_LINUX_MARKER_TOKEN];
-	uint8_t random[8];
-
-	pu_loop_random(p->loop, random, sizeof random);
-	pu_hex_encode(pu_bytes(random, sizeof random), token, sizeof token);
-	return pu_linux_resolver_set(&p->resolver, &p->undo, rq, token);
+	return pu_linux_resolver_set(&p->resolver, rq);
 }
 
-int pu_platform_drop(struct pu_platform *p, unsigned uid, unsigned gid)
+void pu_platform_seal(struct pu_platform *p)
 {
-	if (p) {
-		pu_linux_undo_seal(&p->undo);
-		pu_privops_seal(&p->privops);
-	}
+	pu_privops_seal(&p->privops);
+}
+
+int pu_platform_drop(unsigned uid, unsigned gid)
+{
 	return pu_linux_caps_drop(uid, gid);
 }
 
@@ -177,4 +172,5 @@ size_t pu_platform_dns_upstreams(struct pu_platform *p, struct pu_prefix *out, s
 void pu_platform_dns_recover(const char *state_dir)
 {
 	pu_linux_resolver_recover(&pu_linux_paths_default, state_dir);
+	pu_linux_rt_proto_remove(&pu_linux_paths_default);
 }

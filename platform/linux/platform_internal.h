@@ -5,7 +5,6 @@
 #include "platform/linux/netmon.h"
 #include "platform/linux/paths.h"
 #include "platform/linux/resolver.h"
-#include "platform/linux/undo.h"
 #include "platform/privops.h"
 
 struct pu_platform {
@@ -14,8 +13,8 @@ struct pu_platform {
 	struct nl_sock *nl;
 	struct pu_linux_netmon *netmon;
 	struct pu_linux_resolver resolver;
-	struct pu_linux_undo undo;
 	struct pu_privops privops;
+	bool rt_proto_named; /* by a file that goes with us */
 };
 
 /* pu_platform_new() with other paths (borrowed). */

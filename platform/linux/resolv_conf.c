@@ -171,16 +171,16 @@ out:
 }
 
 /* The old text inside a managed one: for when the backup has been lost. */
-static void restore_from_text(const char *path, const char *text)
+static int restore_from_text(const char *path, const char *text)
 {
 	const char *old = strstr(text, before_line);
 
-	if (strstr(text, absent_line) || !old)
-		(void)unlink(path);
-	else
-		(void)pu_linux_file_replace(path, old + sizeof before_line - 1, 0644);
+	if (old && !strstr(text, absent_line))
+		return pu_linux_file_replace(path, old + sizeof before_line - 1, 0644);
+	return unlink(path) < 0 ? pu_err_from_errno(errno) : 0;
 }
 
+/* Into a mount point, which cannot be renamed over. */
 static int copy_back(const char *path, const char *backup)
 {
 	char *old = malloc(TEXT_MAX);
@@ -188,24 +188,40 @@ static int copy_back(const char *path, const char *backup)
 
 	if (r == 0)
 		r = pu_linux_file_replace(path, old, 0644);
+	if (r == 0)
+		(void)unlink(backup);
 	free(old);
 	return r;
 }
 
-void pu_linux_resolv_conf_restore(const char *path)
+static int restore(const char *path, const char *backup, const char *text)
+{
+	if (!is_managed(text)) {
+		(void)unlink(backup);
+		return 0;
+	}
+	if (rename(backup, path) == 0)
+		return 0;
+	switch (errno) {
+	case ENOENT:
+		return restore_from_text(path, text);
+	case EBUSY:
+		return copy_back(path, backup);
+	}
+	return pu_err_from_errno(errno);
+}
+
+int pu_linux_resolv_conf_restore(const char *path)
 {
 	char backup[PATH_MAX], *text = malloc(TEXT_MAX);
+	int r = text && backup_path(path, backup) ? pu_linux_file_read(path, text, TEXT_MAX) :
+						    PU_EINVAL;
 
-	if (!text || !backup_path(path, backup))
-		goto out;
-	if (pu_linux_file_read(path, text, TEXT_MAX) < 0 || !is_managed(text)) {
-		(void)unlink(backup);
-	} else if (rename(backup, path) < 0) {
-		if (errno == ENOENT || copy_back(path, backup) < 0)
-			restore_from_text(path, text);
-		(void)unlink(backup);
-	}
+	if (r == 0)
+		r = restore(path, backup, text);
+	else if (r == PU_ENOENT) /* somebody removed it; what was before is better */
+		r = rename(backup, path) == 0 || errno == ENOENT ? 0 : pu_err_from_errno(errno);
 	pu_linux_file_sync_dir(path);
-out:
 	free(text);
+	return r;
 }

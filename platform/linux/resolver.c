@@ -68,13 +68,12 @@ static int set_resolvconf(struct attempt *a)
 	return pu_linux_tool_run(argv, input);
 }
 
-static void undo_resolvconf(const struct pu_linux_paths *paths, const struct pu_linux_marker *m)
+static int undo_resolvconf(const struct pu_linux_paths *paths, const struct pu_linux_marker *m)
 {
 	const char *tool = resolvconf_tool(paths);
 	const char *const argv[] = { tool, "-d", m->record, NULL };
 
-	if (tool)
-		(void)pu_linux_tool_run(argv, NULL);
+	return tool ? pu_linux_tool_run(argv, NULL) : 0;
 }
 
 /* --- the other ways --- */
@@ -91,10 +90,10 @@ static int set_networkmanager(struct attempt *a)
 	return pu_linux_nm_dnsmasq_set(a->rs->paths, a->rq->suffix, a->rs->ours, a->rs->n_ours);
 }
 
-static void undo_networkmanager(const struct pu_linux_paths *paths,
-				const struct pu_linux_marker *m)
+static int undo_networkmanager(const struct pu_linux_paths *paths,
+			       const struct pu_linux_marker *m)
 {
-	pu_linux_nm_dnsmasq_undo(paths);
+	return pu_linux_nm_dnsmasq_undo(paths);
 }
 
 static int set_resolv_conf(struct attempt *a)
@@ -102,9 +101,9 @@ static int set_resolv_conf(struct attempt *a)
 	return pu_linux_resolv_conf_manage(a->rs->paths->resolv_conf, a->rs->ours, a->rs->n_ours);
 }
 
-static void undo_resolv_conf(const struct pu_linux_paths *paths, const struct pu_linux_marker *m)
+static int undo_resolv_conf(const struct pu_linux_paths *paths, const struct pu_linux_marker *m)
 {
-	pu_linux_resolv_conf_restore(paths->resolv_conf);
+	return pu_linux_resolv_conf_restore(paths->resolv_conf);
 }
 
 /* In the order in which "auto" tries them. */
@@ -113,7 +112,7 @@ struct method {
 	bool in_auto;
 	int (*set)(struct attempt *a);
 	/* NULL: it ends with the device. Must not mind that nothing was done yet. */
-	void (*undo)(const struct pu_linux_paths *paths, const struct pu_linux_marker *m);
+	int (*undo)(const struct pu_linux_paths *paths, const struct pu_linux_marker *m);
 };
 
 static const struct method methods[] = {
@@ -125,75 +124,61 @@ static const struct method methods[] = {
 
 /* --- undoing --- */
 
-static void undo_method(const struct pu_linux_paths *paths, const struct pu_linux_marker *m)
+/* The marker goes when nothing is left to undo. The caller holds the lock. */
+static void undo(const struct pu_linux_paths *paths, const struct pu_linux_marker *m,
+		 const char *state_dir)
 {
+	int r = 0;
+
 	for (size_t i = 0; i < PU_ARRAY_LEN(methods); i++)
 		if (methods[i].id == m->method && methods[i].undo)
-			methods[i].undo(paths, m);
+			r = methods[i].undo(paths, m);
+	if (r == 0)
+		pu_linux_marker_remove(state_dir);
+	else
+		pu_log(PU_LOG_DEBUG, "dns", "not undone yet", PU_KV_ERR(r));
 }
 
-void pu_linux_resolver_undo(const struct pu_linux_paths *paths, const struct pu_linux_marker *m,
-			    const char *state_dir)
+static void recover(const struct pu_linux_paths *paths, const char *state_dir)
 {
-	int lock = pu_linux_marker_lock(state_dir);
-	struct pu_linux_marker now;
+	struct pu_linux_marker m;
+	int r = pu_linux_marker_read(state_dir, &m);
 
-	/* Whoever came after us has undone it already, and may have done it anew. */
-	if (pu_linux_marker_read(state_dir, &now) == 0 && strcmp(now.token, m->token) == 0) {
-		undo_method(paths, m);
+	if (r == 0 && !pu_linux_marker_is_others(&m))
+		undo(paths, &m, state_dir);
+	else if (r == PU_EINVAL)
 		pu_linux_marker_remove(state_dir);
-	}
-	if (lock >= 0)
-		close(lock);
+	else if (r < 0 && r != PU_ENOENT)
+		pu_log(PU_LOG_DEBUG, "dns", "what was done to the host is not ours to undo",
+		       PU_KV_ERR(r));
 }
 
 void pu_linux_resolver_recover(const struct pu_linux_paths *paths, const char *state_dir)
 {
 	int lock = pu_linux_marker_lock(state_dir);
-	struct pu_linux_marker m;
-	int r = pu_linux_marker_read(state_dir, &m);
 
-	if (r == 0) {
-		pu_log(PU_LOG_INFO, "dns", "undoing what an earlier run left behind",
-		       PU_KV_STR("method", pu_linux_marker_method_text(m.method)));
-		undo_method(paths, &m);
-	} else if (r != PU_ENOENT) {
-		pu_log(PU_LOG_WARN, "dns", "ignoring the note of an earlier run", PU_KV_ERR(r));
-	}
-	if (r == 0 || r == PU_EINVAL)
-		pu_linux_marker_remove(state_dir);
+	recover(paths, state_dir);
 	if (lock >= 0)
 		close(lock);
 }
 
 /* --- setting --- */
 
-static int try_method(struct pu_linux_resolver *rs, struct pu_linux_undo *undo,
-		      const struct method *me, struct attempt *a, const char *token)
+/* The marker is on disk before the host is touched. */
+static int try_method(struct pu_linux_resolver *rs, const struct method *me, struct attempt *a)
 {
-	const char *state_dir = a->rq->state_dir;
-	int lock = -1, r = 0;
+	int r = 0;
 
-	memset(&rs->marker, 0, sizeof rs->marker);
 	rs->marker.method = me->id;
-	snprintf(rs->marker.token, sizeof rs->marker.token, "%s", token);
-	resolvconf_record(rs->paths, a->rq->ifname, rs->marker.record);
-	if (me->undo) {
-		lock = pu_linux_marker_lock(state_dir);
-		r = pu_linux_marker_write(state_dir, &rs->marker);
-		if (r == 0)
-			pu_linux_undo_dns(undo, &rs->marker, state_dir);
-	}
+	if (me->undo)
+		r = pu_linux_marker_write(rs->state_dir, &rs->marker);
 	if (r == 0)
 		r = me->set(a);
-	if (r < 0 && me->undo) {
-		undo_method(rs->paths, &rs->marker);
-		pu_linux_marker_remove(state_dir);
-	}
-	if (lock >= 0)
-		close(lock);
-	if (r < 0)
-		rs->marker.method = PU_LINUX_DNS_NONE;
+	if (r == 0)
+		return 0;
+	if (me->undo)
+		undo(rs->paths, &rs->marker, rs->state_dir);
+	rs->marker.method = PU_LINUX_DNS_NONE;
 	return r;
 }
 
@@ -214,8 +199,7 @@ static bool available(const struct pu_linux_resolver *rs, const struct method *m
 	return true;
 }
 
-static int set_by_mode(struct pu_linux_resolver *rs, struct pu_linux_undo *undo,
-		       struct attempt *a, const char *token)
+static int set_by_mode(struct pu_linux_resolver *rs, struct attempt *a)
 {
 	const char *mode = a->rq->mode;
 	int r = a->automatic ? PU_ENOTSUP : PU_EINVAL;
@@ -226,7 +210,7 @@ static int set_by_mode(struct pu_linux_resolver *rs, struct pu_linux_undo *undo,
 
 		if (a->automatic ? !me->in_auto || !available(rs, me) : strcmp(mode, text) != 0)
 			continue;
-		r = try_method(rs, undo, me, a, token);
+		r = try_method(rs, me, a);
 		if (r == 0 || !a->automatic)
 			return r;
 		pu_log(PU_LOG_WARN, "dns", "cannot use this way to the host's resolver",
@@ -242,26 +226,48 @@ void pu_linux_resolver_init(struct pu_linux_resolver *rs, const struct pu_linux_
 	rs->paths = paths;
 }
 
-int pu_linux_resolver_set(struct pu_linux_resolver *rs, struct pu_linux_undo *undo,
-			  const struct pu_privreq *rq, const char *token)
+static int prepare(struct pu_linux_resolver *rs, const struct pu_privreq *rq)
 {
-	struct attempt a = { rs, rq, strcmp(rq->mode, "auto") == 0 };
-	int r;
-
-	*rq->pmethod = pu_linux_marker_method_text(PU_LINUX_DNS_NONE);
-	pu_linux_resolver_recover(rs->paths, rq->state_dir);
-	if (strcmp(rq->mode, "none") == 0)
-		return 0;
-	if (rq->n_servers == 0 || rq->n_servers > PU_ARRAY_LEN(rs->ours))
+	if (rq->n_servers == 0 || rq->n_servers > PU_ARRAY_LEN(rs->ours) ||
+	    strlen(rq->state_dir) >= sizeof rs->state_dir)
 		return PU_EINVAL;
 	rs->ifindex = pu_linux_netlink_ifindex(rq->ifname);
 	if (rs->ifindex < 0)
 		return rs->ifindex;
+	snprintf(rs->state_dir, sizeof rs->state_dir, "%s", rq->state_dir);
 	memcpy(rs->ours, rq->servers, rq->n_servers * sizeof rs->ours[0]);
 	rs->n_ours = rq->n_servers;
+	pu_linux_marker_own(&rs->marker);
+	resolvconf_record(rs->paths, rq->ifname, rs->marker.record);
 	rs->n_before = pu_linux_resolv_conf_servers(rs->paths->resolv_conf, rs->ours, rs->n_ours,
 						    rs->before, PU_ARRAY_LEN(rs->before));
-	r = set_by_mode(rs, undo, &a, token);
+	return 0;
+}
+
+static int set_locked(struct pu_linux_resolver *rs, const struct pu_privreq *rq)
+{
+	struct attempt a = { rs, rq, strcmp(rq->mode, "auto") == 0 };
+	struct pu_linux_marker other;
+	int r;
+
+	recover(rs->paths, rq->state_dir);
+	if (pu_linux_marker_read(rq->state_dir, &other) == 0 && pu_linux_marker_is_others(&other))
+		return PU_EADDRINUSE;
+	r = prepare(rs, rq);
+	return r < 0 ? r : set_by_mode(rs, &a);
+}
+
+int pu_linux_resolver_set(struct pu_linux_resolver *rs, const struct pu_privreq *rq)
+{
+	int lock, r;
+
+	*rq->pmethod = pu_linux_marker_method_text(PU_LINUX_DNS_NONE);
+	if (strcmp(rq->mode, "none") == 0)
+		return 0;
+	lock = pu_linux_marker_lock(rq->state_dir);
+	r = set_locked(rs, rq);
+	if (lock >= 0)
+		close(lock);
 	if (r == 0)
 		*rq->pmethod = pu_linux_marker_method_text(rs->marker.method);
 	return r;
@@ -283,7 +289,17 @@ size_t pu_linux_resolver_upstreams(const struct pu_linux_resolver *rs, struct pu
 
 void pu_linux_resolver_stop(struct pu_linux_resolver *rs)
 {
-	if (rs->marker.method == PU_LINUX_DNS_RESOLVED)
+	switch (rs->marker.method) {
+	case PU_LINUX_DNS_NONE:
+		break;
+	case PU_LINUX_DNS_RESOLVED:
 		pu_linux_resolved_revert(rs->ifindex);
+		break;
+	case PU_LINUX_DNS_RESOLVCONF:
+	case PU_LINUX_DNS_NETWORKMANAGER:
+	case PU_LINUX_DNS_RESOLV_CONF:
+		pu_linux_resolver_recover(rs->paths, rs->state_dir);
+		break;
+	}
 	rs->marker.method = PU_LINUX_DNS_NONE;
 }
