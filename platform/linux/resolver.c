@@ -42,12 +42,15 @@ static const char *resolvconf_tool(const struct pu_linux_paths *paths)
 
 /* Debian's resolvconf sorts by name and puts tun* first; openresolv goes by -m, which
  * Debian's ignores. Not -x: then the host would resolve nothing without us. */
+static bool is_debians(const struct pu_linux_paths *paths)
+{
+	return access(paths->interface_order, F_OK) == 0;
+}
+
 static void resolvconf_record(const struct pu_linux_paths *paths, const char *ifname,
 			      char out[PU_LINUX_MARKER_RECORD])
 {
-	bool debian = access(paths->interface_order, F_OK) == 0;
-
-	snprintf(out, PU_LINUX_MARKER_RECORD, "%s%s", debian ? "tun." : "", ifname);
+	snprintf(out, PU_LINUX_MARKER_RECORD, "%s%s", is_debians(paths) ? "tun." : "", ifname);
 }
 
 static int set_resolvconf(struct attempt *a)
@@ -71,9 +74,12 @@ static int set_resolvconf(struct attempt *a)
 static int undo_resolvconf(const struct pu_linux_paths *paths, const struct pu_linux_marker *m)
 {
 	const char *tool = resolvconf_tool(paths);
-	const char *const argv[] = { tool, "-d", m->record, NULL };
+	/* openresolv minds an entry that is not there unless told otherwise; Debian's
+	 * does not, and does not know the option. */
+	const char *const forced[] = { tool, "-f", "-d", m->record, NULL };
+	const char *const debian[] = { tool, "-d", m->record, NULL };
 
-	return tool ? pu_linux_tool_run(argv, NULL) : 0;
+	return tool ? pu_linux_tool_run(is_debians(paths) ? debian : forced, NULL) : 0;
 }
 
 /* --- the other ways --- */
