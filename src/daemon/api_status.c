@@ -82,6 +82,7 @@ static json_t *status_json(struct pu_api *api, const struct pu_api_status *s)
 				      s->reach_label ? s->reach_label : "", "description",
 				      s->reach_text ? s->reach_text : ""));
 	set_str(o, "name", s->name);
+	set_str(o, "config", s->config);
 	json_object_set_new(o, "vpn", vpn_json(&s->vpn));
 	api->ops->each_counter(api->ops_arg, add_counter, counters);
 	json_object_set_new(o, "counters", counters);
