@@ -97,8 +97,11 @@ int pu_buf_append(struct pu_buf *b, const void *p, size_t n)
 
 int pu_buf_prepend(struct pu_buf *b, const void *p, size_t n)
 {
-	int r = make_room(b, n, 0);
+	int r;
 
+	if (n == 0)
+		return 0;
+	r = make_room(b, n, 0);
 	if (r < 0)
 		return r;
 	b->off -= n;

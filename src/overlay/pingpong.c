@@ -266,7 +266,7 @@ void pu_pingpong_free(struct pu_pingpong *p)
 	if (p->serve)
 		pu_host_unhandle(p->host, p->protocol);
 	PU_LIST_FOREACH (it, tmp, &p->pings)
-		ping_free(PU_CONTAINER_OF(it, struct ping, node));
+		ping_done(PU_CONTAINER_OF(it, struct ping, node), PU_ECANCELED, "canceled");
 	PU_LIST_FOREACH (it2, tmp2, &p->answers)
 		answer_free(PU_CONTAINER_OF(it2, struct answer, node));
 	free(p);

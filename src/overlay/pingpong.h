@@ -16,7 +16,7 @@ struct pu_pingpong;
 
 /* Registers the protocol. PU_EEXIST, PU_ENOMEM. */
 int pu_pingpong_new(struct pu_host *h, const char *protocol, bool serve, struct pu_pingpong **pp);
-/* Pings in flight end without their callback. */
+/* Pings in flight end with PU_ECANCELED, from inside this call. */
 void pu_pingpong_free(struct pu_pingpong *p);
 
 /* err 0 and the round trip from the first write to the answer, or what failed:

@@ -42,9 +42,10 @@ enum pu_multistream_state {
 /* One negotiation. Embed it; there is nothing to free. */
 struct pu_multistream {
 	enum pu_multistream_state state;
-	bool initiator;
-	unsigned n_proposals;                /* responder: heard so far */
-	const char *const *proposal;         /* initiator: the one on the wire */
+	bool initiator, lazy;
+	int err;                              /* why it failed */
+	unsigned n_proposals;                 /* responder: heard so far */
+	const char *const *proposal;          /* initiator: the one on the wire */
 	pu_multistream_supports_fn *supports; /* responder */
 	void *arg;
 	char name[PU_MULTISTREAM_NAME_MAX + 1]; /* responder: what was agreed */

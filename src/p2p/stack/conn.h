@@ -61,6 +61,7 @@ struct pu_conn {
 	const char *security; /* "noise", "tls", "quic" */
 	const char *muxer;    /* "yamux", "quic" */
 	bool inbound;
+	bool closing;     /* pu_conn_close() was called: as good as gone */
 	bool early_muxer; /* muxer agreed inside the security handshake */
 	bool limited;     /* through a relay that sent a Limit */
 	bool datagrams;   /* both ends take QUIC DATAGRAM frames */
@@ -79,6 +80,7 @@ static inline int pu_conn_open_stream(struct pu_conn *c, struct pu_stream **pst)
 /* Says goodbye with a code; on_closed follows on a later turn. */
 static inline void pu_conn_close(struct pu_conn *c, uint64_t code)
 {
+	c->closing = true;
 	c->ops->close(c, code);
 }
 

@@ -20,7 +20,8 @@ typedef bool pu_gate_fn(void *arg, const struct pu_peerid *peer, bool inbound,
 struct pu_transport_events {
 	/* A ready inbound connection; the owner sets its events before returning. */
 	void (*on_inbound)(void *arg, struct pu_conn *c);
-	/* An inbound attempt failed before it was ready; for counters. */
+	/* An inbound attempt failed before it was ready (PU_EDENIED: the gate said no);
+	 * for counters. */
 	void (*on_inbound_failed)(void *arg, const union pu_sockaddr *remote, int err);
 	pu_gate_fn *gate;
 };
@@ -47,6 +48,12 @@ struct pu_transport_ops {
 	int (*dial)(struct pu_transport *t, const struct pu_multiaddr *ma,
 		    const struct pu_peerid *expected, pu_time timeout_ns, pu_dial_fn *on_done,
 		    void *arg, struct pu_dial **pd);
+	/* Hole punching: like dial, at a moment agreed with the peer, who does the same
+	 * with the other role: initiator is our role in the handshake, the path is
+	 * opened from the listening port. NULL: not possible with this transport. */
+	int (*punch)(struct pu_transport *t, const struct pu_multiaddr *ma,
+		     const struct pu_peerid *expected, bool initiator, pu_time timeout_ns,
+		     pu_dial_fn *on_done, void *arg, struct pu_dial **pd);
 	/* on_done will not fire; half-open sockets are closed. */
 	void (*dial_cancel)(struct pu_transport *t, struct pu_dial *d);
 	/* Binds; *pbound is the address with the real port. */

@@ -5,8 +5,9 @@
  *
  * Callbacks of streams and of the session come from pu_yamux_recv(), from
  * pu_yamux_abort(), or from a job or timer of the loop; never from any other
- * function of this header or of p2p/stack/stream.h. Inside a callback everything
- * may be called but pu_yamux_recv(), pu_yamux_abort() and pu_yamux_free(). */
+ * function of this header or of p2p/stack/stream.h. Never call
+ * pu_yamux_recv() or pu_yamux_free() inside of a callback, nor pu_yamux_abort()
+ * inside of a stream's. */
 #ifndef PU_P2P_YAMUX_SESSION_H
 #define PU_P2P_YAMUX_SESSION_H
 
@@ -28,7 +29,7 @@ enum {
 	PU_YAMUX_UNACKED_MAX = 100, /* opens that the peer has not accepted yet */
 	PU_YAMUX_PING_INTERVAL_S = 30,
 	PU_YAMUX_PING_TIMEOUT_S = 10,
-	PU_YAMUX_LINGER_S = 60, /* a closed stream waits this long for progress */
+	PU_YAMUX_LINGER_S = 60, /* without progress a closed stream is reset */
 };
 
 /* Codes of a GoAway frame; others are pu_conn_code. */
@@ -51,8 +52,9 @@ struct pu_yamux_events {
 	 * opened; streams may still have input. The owner is expected to go on to
 	 * pu_yamux_abort() and to close the pipe. */
 	void (*on_goaway)(void *arg, uint32_t code);
-	/* Nothing came back for PU_YAMUX_PING_TIMEOUT_S after a ping: the peer is gone;
-	 * from a timer, once. The owner is expected to abort from a job of its own. */
+	/* The session is over for a reason that pu_yamux_recv() does not tell; from a
+	 * job, once. PU_ETIMEDOUT: nothing came back for PU_YAMUX_PING_TIMEOUT_S after a
+	 * ping; PU_ELIMIT, PU_ENOMEM. GoAway is queued. The owner aborts. */
 	void (*on_dead)(void *arg, int err);
 };
 

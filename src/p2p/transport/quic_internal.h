@@ -1,0 +1,320 @@
+/* Shared by quic*.c only. One pu_quic is a transport: its UDP sockets (endpoints),
+ * the table that finds a connection by connection ID, and its connections.
+ *
+ * Who runs when: packets and timers enter ngtcp2, whose callbacks hand stream bytes
+ * and datagrams straight to their consumers. Everything that writes packets,
+ * announces, closes or frees happens later, in the connection's job at the end of
+ * the turn (or, for datagrams outside of a callback, at once). So no consumer is
+ * ever called from inside one of its own calls, and nothing is freed under ngtcp2. */
+#ifndef PU_P2P_TRANSPORT_QUIC_INTERNAL_H
+#define PU_P2P_TRANSPORT_QUIC_INTERNAL_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/htab.h"
+#include "base/loop.h"
+#include "p2p/stack/conn.h"
+#include "p2p/tls/certificate.h"
+#include "p2p/transport/quic.h"
+#include "p2p/transport/quic_shim.h"
+#include "p2p/transport/transport.h"
+
+enum {
+	QUIC_CID_LEN = 8,
+	QUIC_SECRET_LEN = 32,
+	QUIC_MIN_UDP = 1200,        /* payload that every QUIC path carries */
+	QUIC_MAX_UDP = 1452,        /* payload of our largest packet, probes included */
+	QUIC_TX_CAP = 65000,        /* largest GSO send, IPv4 or IPv6 */
+	QUIC_TX_SEGMENTS_MAX = 64,  /* of one GSO send, on every kernel */
+	QUIC_CLOSE_PKT_MAX = QUIC_MIN_UDP,
+
+	QUIC_IDLE_MS = 30000,
+	QUIC_KEEP_ALIVE_MS = 15000,
+	QUIC_KEEP_ALIVE_SHORT_MS = 5000,
+	QUIC_HANDSHAKE_MS = 10000,
+	QUIC_RETRY_TOKEN_MS = 10000,
+	QUIC_TOKEN_VALID_MS = QUIC_RETRY_TOKEN_MS,
+
+	QUIC_STREAM_WINDOW = 1 << 20,
+	QUIC_STREAM_WINDOW_MAX = 16 << 20,
+	QUIC_CONN_WINDOW = 3 << 19, /* 1.5 MiB */
+	QUIC_CONN_WINDOW_MAX = 24 << 20,
+	QUIC_STREAM_UNSENT_MAX = 256 << 10, /* written and not yet in a packet */
+	QUIC_STREAM_HELD_MAX = 16 << 20,    /* written and not yet acknowledged */
+	QUIC_CONN_HELD_MAX = 32 << 20,
+};
+
+struct quic_stream;
+struct quic_conn;
+
+/* Packets of one connection on their way into one GSO send. */
+struct quic_tx {
+	uint8_t *mem;
+	size_t len;
+	size_t segment;
+	unsigned n;
+	uint8_t ecn;
+	struct quic_conn *owner; /* NULL while empty */
+	struct quic_endpoint *ep;
+	union pu_sockaddr local, remote;
+};
+
+struct quic_endpoint {
+	struct pu_quic *q;
+	struct pu_list node; /* pu_quic.endpoints */
+	struct pu_udp *udp;
+	union pu_sockaddr local; /* as bound, with the real port */
+	bool listening;
+	bool blocked;         /* the kernel's buffer is full: held waits */
+	uint8_t *held;        /* one batch; allocated when first needed */
+	struct pu_dgrams held_batch;
+	struct pu_list waiting; /* connections to write when it drains */
+};
+
+struct pu_quic {
+	struct pu_transport t;
+	struct pu_transport_config cfg;
+	struct pu_tls_credentials *cred;
+	uint8_t reset_secret[QUIC_SECRET_LEN], token_secret[QUIC_SECRET_LEN];
+	struct pu_htab cids;
+	struct pu_list endpoints, conns;
+	unsigned n_pending;     /* inbound handshakes */
+	unsigned n_closing;     /* connections that only answer late packets */
+	unsigned stray_credit;  /* answers to strangers left in this second */
+	pu_time stray_since;
+	struct quic_tx tx;
+	struct pu_list touched; /* connections that got packets in this batch */
+	struct pu_quic_stats stats;
+};
+
+/* One of our connection IDs. */
+struct quic_cid {
+	struct pu_hnode hnode;
+	struct pu_list node; /* quic_conn.cids */
+	struct quic_conn *conn;
+	ngtcp2_cid cid;
+};
+
+enum quic_state {
+	QUIC_HANDSHAKE, /* not yet known above (a dial is) */
+	QUIC_OPEN,
+	QUIC_CLOSING,   /* over for everybody above; answers with close_pkt */
+	QUIC_DRAINING,  /* the same after the peer's close: silent */
+	QUIC_DEAD,      /* to be freed by the job */
+};
+
+/* What ends a connection, first cause wins. */
+struct quic_end {
+	bool set;
+	bool silent;    /* nothing is sent, nothing lingers (idle timeout) */
+	bool by_peer;
+	int err;        /* for on_closed or the dial */
+	uint64_t code;  /* application code, for on_closed */
+	pu_ng_close close;
+};
+
+struct pu_dial {
+	struct quic_conn *conn;
+	pu_dial_fn *on_done;
+	void *arg;
+	pu_time deadline;
+};
+
+struct quic_conn {
+	struct pu_conn c;
+	struct pu_quic *q;
+	struct quic_endpoint *ep; /* where its packets leave */
+	struct pu_list node;      /* pu_quic.conns */
+	struct pu_list touched;   /* pu_quic.touched */
+	struct pu_list waiting;   /* quic_endpoint.waiting */
+	struct pu_list cids;
+	struct quic_cid *odcid;   /* the client's first choice, until the handshake ends */
+	enum quic_state state;
+	struct quic_end end;
+
+	ngtcp2_conn *ng; /* NULL from QUIC_CLOSING on */
+	struct pu_quic_tls *tls;
+	struct pu_dial *dial; /* outbound, until on_done */
+	bool completed;  /* both sides have keys and proofs */
+	bool confirmed;  /* and the server has said so */
+	bool reading;    /* inside ngtcp2: nothing may be written */
+	bool reset_seen; /* a stateless reset ended it */
+	bool pending;    /* counted in n_pending */
+
+	struct pu_timer timer;
+	struct pu_job job;
+	pu_time opened; /* creation; opened_at of c is when it was ready */
+
+	/* Streams: all, and by what they wait for. */
+	struct pu_list streams;
+	struct pu_list fresh;    /* opened by the peer, not announced yet */
+	struct pu_list ready;    /* have bytes or FIN to send */
+	struct pu_list blocked;  /* out of the peer's credit */
+	struct pu_list resumed;  /* consumer wants what it left */
+	struct pu_list writers;  /* consumer waits for room */
+	struct pu_list over;     /* something to tell the consumer, or to free */
+	size_t held;             /* bytes in send queues */
+
+	/* Datagrams and pacing. */
+	bool dgram_wanted;   /* on_datagram_room is owed */
+	bool dgram_got;      /* since the last on_datagrams_end */
+	size_t dgram_max;    /* as last told by on_path */
+	pu_time burst_at;    /* turn that burst belongs to */
+	size_t burst;        /* bytes written in that turn */
+	size_t dgram_burst;  /* of them datagrams */
+	bool wrote;          /* since the last pacing update */
+
+	/* Path MTU black holes: see quic_send.c. */
+	size_t udp_cap;          /* packets are not longer than this */
+	pu_time big_since;       /* a long packet without any answer since; 0: none */
+	pu_time cap_until;
+	unsigned n_black_holes;
+
+	/* Addresses. ngtcp2's path of a client has the socket's own address, often a
+	 * wildcard, for the kernel chooses the source; seen_local is what the peer's
+	 * packets were sent to. */
+	union pu_sockaddr path_local;
+	union pu_sockaddr seen_local, local_sa, remote_sa;
+
+	/* While closing. */
+	uint8_t *close_pkt;
+	size_t close_len;
+	unsigned close_seen;
+};
+
+struct quic_chunk {
+	struct quic_chunk *next;
+	size_t cap, len;
+	uint8_t data[];
+};
+
+struct quic_stream {
+	struct pu_stream s;
+	struct pu_list node;    /* quic_conn.streams or .over (to be freed) */
+	struct pu_list link_tx; /* ready or blocked */
+	struct pu_list link_rx; /* fresh or resumed */
+	struct pu_list link_wr; /* writers */
+	struct pu_list link_ov; /* over */
+
+	/* Send queue: acked <= sent <= written, offsets of the stream. */
+	struct quic_chunk *head, *tail, *cursor;
+	size_t head_off;   /* acknowledged bytes of head */
+	size_t cursor_off; /* sent bytes of cursor */
+	uint64_t acked, sent, written;
+	bool fin;      /* the consumer wrote its last byte */
+	bool fin_sent;
+	bool stopped;  /* the peer does not want more */
+
+	struct pu_buf rx;    /* arrived and not taken */
+	bool rx_fin;         /* all arrived */
+	bool eof_told;
+	bool rx_any;         /* the consumer got a byte at least */
+	bool rx_stopped;     /* we asked the peer to stop */
+	size_t discarded;    /* after close */
+
+	bool wire_open; /* ngtcp2 knows it */
+	bool owned;     /* a consumer holds the handle (or will, while fresh) */
+	bool reset;     /* by us */
+	bool failed;    /* on_closed is owed: fail_err, fail_code */
+	int fail_err;
+	uint32_t fail_code;
+};
+
+static inline struct quic_conn *quic_conn_of(const struct pu_conn *c)
+{
+	return PU_CONTAINER_OF((struct pu_conn *)c, struct quic_conn, c);
+}
+
+static inline struct quic_stream *quic_stream_of(const struct pu_stream *s)
+{
+	return PU_CONTAINER_OF((struct pu_stream *)s, struct quic_stream, s);
+}
+
+static inline struct pu_loop *quic_loop(const struct quic_conn *c)
+{
+	return c->q->cfg.loop;
+}
+
+static inline pu_time quic_now(const struct quic_conn *c)
+{
+	return pu_loop_now(c->q->cfg.loop);
+}
+
+/* quic.c: endpoints. A socket that can reach remote: a listening one if it fits,
+ * else an ephemeral one, kept for later dials. */
+int pu_quic_endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
+			 struct quic_endpoint **pep);
+
+/* quic_route.c: connection IDs and packets to connections. */
+extern const struct pu_udp_events pu_quic_udp_events;
+int pu_quic_cid_add(struct quic_conn *c, const ngtcp2_cid *cid, struct quic_cid **pcid);
+void pu_quic_cid_remove(struct quic_conn *c, const ngtcp2_cid *cid);
+void pu_quic_cid_remove_all(struct quic_conn *c);
+void pu_quic_cid_random(struct pu_quic *q, ngtcp2_cid *cid);
+void pu_quic_send_retry(struct quic_endpoint *ep, const struct pu_dgrams *d,
+			const ngtcp2_pkt_hd *hd);
+
+/* quic_conn.c. */
+int pu_quic_conn_dial(struct pu_quic *q, struct quic_endpoint *ep,
+		      const union pu_sockaddr *remote, const struct pu_peerid *expected,
+		      struct pu_dial *dial, struct quic_conn **pc);
+/* hd: the accepted Initial; odcid: of the packet before Retry, or NULL. */
+int pu_quic_conn_accept(struct quic_endpoint *ep, const struct pu_dgrams *d,
+			const ngtcp2_pkt_hd *hd, const ngtcp2_cid *odcid,
+			struct quic_conn **pc);
+/* One packet (or a few coalesced) for this connection. */
+void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
+		       const struct pu_dgrams *d, const uint8_t *p, size_t len);
+/* Notes why the connection ends; the job does it. */
+void pu_quic_conn_end_liberr(struct quic_conn *c, int liberr);
+void pu_quic_conn_end_app(struct quic_conn *c, int err, uint64_t code, const char *reason);
+/* Frees at once, telling nobody above. With a goodbye when there are keys for it. */
+void pu_quic_conn_destroy(struct quic_conn *c, bool goodbye);
+
+/* quic_stream.c. */
+extern const struct pu_stream_ops pu_quic_stream_ops;
+struct quic_stream *pu_quic_stream_new(struct quic_conn *c, int64_t id, bool inbound);
+int pu_quic_stream_recv(struct quic_stream *st, const uint8_t *p, size_t len, bool fin);
+void pu_quic_stream_acked(struct quic_stream *st, uint64_t upto);
+void pu_quic_stream_on_reset(struct quic_stream *st, uint64_t code);
+void pu_quic_stream_on_wire_closed(struct quic_stream *st);
+/* The peer will not read more: what is queued is dropped. */
+void pu_quic_stream_on_stopped(struct quic_stream *st);
+/* Unsent bytes as vectors; n of them were put into a packet. */
+size_t pu_quic_stream_unsent(const struct quic_stream *st, ngtcp2_vec *v, size_t cap);
+void pu_quic_stream_sent(struct quic_stream *st, size_t n, bool fin);
+/* Upcalls that are due: new streams, bytes left behind, room, ends. */
+void pu_quic_streams_announce(struct quic_conn *c);
+void pu_quic_streams_resume(struct quic_conn *c);
+void pu_quic_streams_tell_room(struct quic_conn *c);
+void pu_quic_streams_finish(struct quic_conn *c);
+/* The connection is lost: every consumer hears it, everything is freed. */
+void pu_quic_streams_lose(struct quic_conn *c, bool tell);
+
+/* quic_send.c. */
+void pu_quic_tx_flush(struct pu_quic *q);
+void pu_quic_flush(struct quic_conn *c);
+/* Writes the packet that announces c->end; returns its length, 0 when impossible. */
+size_t pu_quic_write_close(struct quic_conn *c, uint8_t *p, size_t cap);
+int pu_quic_send_datagram(struct pu_conn *pc, const struct iovec *iov, int n);
+size_t pu_quic_max_datagram(const struct pu_conn *pc);
+/* True when something waits for the peer or for pacing. */
+void pu_quic_endpoint_writable(struct quic_endpoint *ep);
+/* Counts and sends; what the kernel cannot take now is held, the rest is dropped. */
+int pu_quic_endpoint_send(struct quic_endpoint *ep, const struct pu_dgrams *d);
+void pu_quic_sent_big_acked(struct quic_conn *c);
+void pu_quic_check_black_hole(struct quic_conn *c);
+
+/* quic_tls.c. */
+int pu_quic_tls_new(struct quic_conn *c, const struct pu_peerid *expected,
+		    struct pu_quic_tls **pt);
+void pu_quic_tls_free(struct pu_quic_tls *t);
+/* The key that the peer showed; proved once the handshake is complete. NULL before. */
+const struct pu_pubkey *pu_quic_tls_remote(const struct pu_quic_tls *t);
+/* Why verification refused the certificate, or 0. */
+int pu_quic_tls_verdict(const struct pu_quic_tls *t);
+/* 32 bytes that depend on the identity key and the label only. PU_ECRYPTO. */
+int pu_quic_tls_derive(const struct pu_key *key, const char *label,
+		       uint8_t out[QUIC_SECRET_LEN]);
+
+#endif

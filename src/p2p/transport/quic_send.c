@@ -1,0 +1,409 @@
+/* Everything that makes packets: datagrams at once, streams in the connection's job,
+ * both one behind the other into one buffer that leaves as one GSO send per run of
+ * equal length. The congestion controller decides how much (cwnd), pacing when, and
+ * the burst limit how much of it in one turn. */
+#include "p2p/transport/quic_internal.h"
+
+#include <stdlib.h>
+
+enum {
+	STREAM_VECS = 4,
+	DATAGRAM_VECS = 8,
+	DATAGRAM_TRIES = 4, /* packets that carry something else instead */
+	FAST_QUANTUM = 60 << 10,
+	FAST_QUANTA = 4,
+	/* A black hole is a long packet with no answer for this many PTOs (and at
+	 * least a second). The first pause between tries is a minute, then doubled. */
+	BLACK_HOLE_PTOS = 4,
+	BLACK_HOLE_PAUSE_S = 60,
+	BLACK_HOLE_DOUBLINGS = 5,
+};
+
+/* ---- One batch for the socket ---- */
+
+/* Runs of different packets share a send only by accident, so a refusal because of
+ * the length is answered by sending them alone: a probe is lost, its neighbours live. */
+static void send_alone(struct quic_endpoint *ep, const struct pu_dgrams *d)
+{
+	const struct pu_net *net = ep->q->cfg.net;
+	struct pu_dgrams one = *d;
+
+	for (size_t off = 0; off < d->len; off += d->segment) {
+		one.p = d->p + off;
+		one.len = one.segment = pu_min(d->segment, d->len - off);
+		if (net->ops->udp_send(ep->udp, &one) < 0)
+			ep->q->stats.tx_dropped++;
+	}
+}
+
+static void hold(struct quic_endpoint *ep, const struct pu_dgrams *d)
+{
+	if (!ep->held)
+		ep->held = malloc(QUIC_TX_CAP);
+	if (!ep->held || d->len > QUIC_TX_CAP) {
+		ep->q->stats.tx_dropped++;
+		return;
+	}
+	memcpy(ep->held, d->p, d->len);
+	ep->held_batch = *d;
+	ep->held_batch.p = ep->held;
+	ep->blocked = true;
+}
+
+int pu_quic_endpoint_send(struct quic_endpoint *ep, const struct pu_dgrams *d)
+{
+	struct pu_quic_stats *stats = &ep->q->stats;
+	int r;
+
+	if (ep->blocked) {
+		stats->tx_dropped++;
+		return PU_EAGAIN;
+	}
+	r = ep->q->cfg.net->ops->udp_send(ep->udp, d);
+	stats->tx_batches++;
+	stats->tx_packets += (d->len + d->segment - 1) / d->segment;
+	stats->tx_bytes += d->len;
+	if (r == PU_EAGAIN)
+		hold(ep, d);
+	else if (r == PU_E2BIG && d->segment < d->len)
+		send_alone(ep, d);
+	else if (r < 0)
+		stats->tx_dropped++;
+	return r;
+}
+
+void pu_quic_endpoint_writable(struct quic_endpoint *ep)
+{
+	struct pu_list *it;
+
+	if (!ep->blocked)
+		return;
+	if (ep->q->cfg.net->ops->udp_send(ep->udp, &ep->held_batch) == PU_EAGAIN)
+		return;
+	ep->blocked = false;
+	while ((it = pu_list_first(&ep->waiting))) {
+		struct quic_conn *c = PU_CONTAINER_OF(it, struct quic_conn, waiting);
+
+		pu_list_remove(it);
+		pu_job_defer(&c->job);
+	}
+}
+
+void pu_quic_tx_flush(struct pu_quic *q)
+{
+	struct quic_tx *tx = &q->tx;
+	struct quic_conn *c = tx->owner;
+	struct pu_dgrams d = { .remote = tx->remote, .local = tx->local, .p = tx->mem,
+			       .len = tx->len, .segment = tx->segment, .ecn = tx->ecn };
+	int r;
+
+	if (!c)
+		return;
+	tx->owner = NULL;
+	tx->len = 0;
+	tx->n = 0;
+	r = pu_quic_endpoint_send(tx->ep, &d);
+	/* Nobody there, says our own kernel: a dial need not wait for its timeout. */
+	if (c->dial && (r == PU_EUNREACH || r == PU_EPERM)) {
+		c->end.silent = true;
+		pu_quic_conn_end_app(c, r, 0, "");
+	}
+}
+
+/* Space for one packet of c, as long as the path may have it. */
+static uint8_t *tx_slot(struct quic_conn *c)
+{
+	struct quic_tx *tx = &c->q->tx;
+
+	if (tx->owner && (tx->owner != c || tx->len + QUIC_MAX_UDP > QUIC_TX_CAP ||
+			  tx->n == QUIC_TX_SEGMENTS_MAX))
+		pu_quic_tx_flush(c->q);
+	return tx->mem + tx->len;
+}
+
+/* The n bytes at p, which came from tx_slot(), are a packet for that path. */
+static void tx_commit(struct quic_conn *c, uint8_t *p, size_t n, const ngtcp2_path *path,
+		      uint8_t ecn)
+{
+	struct quic_tx *tx = &c->q->tx;
+	struct quic_endpoint *ep = path->user_data ? path->user_data : c->ep;
+	union pu_sockaddr remote = { 0 }, local = { 0 };
+
+	memcpy(&remote, path->remote.addr, path->remote.addrlen);
+	if (c->c.inbound)
+		memcpy(&local, path->local.addr, path->local.addrlen);
+	if (tx->owner && (n > tx->segment || ecn != tx->ecn || ep != tx->ep ||
+			  memcmp(&remote, &tx->remote, sizeof remote) != 0 ||
+			  memcmp(&local, &tx->local, sizeof local) != 0)) {
+		pu_quic_tx_flush(c->q);
+		memmove(tx->mem, p, n);
+	}
+	if (!tx->owner) {
+		tx->owner = c;
+		tx->ep = ep;
+		tx->remote = remote;
+		tx->local = local;
+		tx->ecn = ecn;
+		tx->segment = n;
+	}
+	tx->len += n;
+	tx->n++;
+	c->burst += n;
+	c->wrote = true;
+	if (n > QUIC_MIN_UDP && c->big_since == 0 &&
+	    ngtcp2_conn_get_path_max_tx_udp_payload_size(c->ng) > QUIC_MIN_UDP)
+		c->big_since = quic_now(c);
+	if (n < tx->segment) /* a shorter one can only be the last */
+		pu_quic_tx_flush(c->q);
+}
+
+/* ---- How much in this turn ---- */
+
+static size_t burst_limit(const struct quic_conn *c)
+{
+	size_t quantum = ngtcp2_conn_get_send_quantum(c->ng);
+
+	/* The quantum stops growing at 64 KiB, one millisecond at half a Gbit/s; on
+	 * faster paths a turn may carry more, for turns are not free. */
+	return quantum >= FAST_QUANTUM ? FAST_QUANTA * quantum : quantum;
+}
+
+static bool burst_left(struct quic_conn *c, bool datagram)
+{
+	const pu_time now = quic_now(c);
+	size_t limit = burst_limit(c);
+
+	if (c->burst_at != now) {
+		c->burst_at = now;
+		c->burst = c->dgram_burst = 0;
+	}
+	if (c->burst >= limit)
+		return false;
+	/* Waiting streams get half. */
+	return !datagram || pu_list_empty(&c->ready) || c->dgram_burst < limit / 2;
+}
+
+/* ---- Streams and everything ngtcp2 itself has to say ---- */
+
+/* What ngtcp2 wrote or why not, for the stream that was offered (or NULL). True:
+ * go on with this packet. */
+static bool next_stream(struct quic_conn *c, struct quic_stream *st, ngtcp2_ssize r)
+{
+	switch (r) {
+	case NGTCP2_ERR_WRITE_MORE:
+		return true;
+	case NGTCP2_ERR_STREAM_DATA_BLOCKED:
+		pu_list_remove(&st->link_tx);
+		pu_list_append(&c->blocked, &st->link_tx);
+		return true;
+	case NGTCP2_ERR_STREAM_SHUT_WR:
+	case NGTCP2_ERR_STREAM_NOT_FOUND:
+		pu_quic_stream_on_stopped(st);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static ngtcp2_ssize offer_stream(struct quic_conn *c, struct quic_stream *st,
+				 ngtcp2_path_storage *ps, ngtcp2_pkt_info *pi, uint8_t *p,
+				 size_t cap)
+{
+	ngtcp2_vec v[STREAM_VECS];
+	ngtcp2_ssize taken = -1, r;
+	uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_MORE;
+	size_t n = pu_quic_stream_unsent(st, v, STREAM_VECS), len = 0;
+	bool fin;
+
+	for (size_t i = 0; i < n; i++)
+		len += v[i].len;
+	fin = st->fin && len == st->written - st->sent;
+	if (fin)
+		flags |= NGTCP2_WRITE_STREAM_FLAG_FIN;
+	r = ngtcp2_conn_writev_stream(c->ng, &ps->path, pi, p, cap, &taken, flags,
+				      (int64_t)st->s.id, v, n, quic_now(c));
+	if (taken >= 0)
+		pu_quic_stream_sent(st, (size_t)taken, fin && (size_t)taken == len);
+	if (st->sent == st->written && (!st->fin || st->fin_sent)) {
+		pu_list_remove(&st->link_tx);
+	} else if (taken > 0) { /* the others first */
+		pu_list_remove(&st->link_tx);
+		pu_list_append(&c->ready, &st->link_tx);
+	}
+	return r;
+}
+
+/* One packet with whatever is due. False: nothing (more) to write now. */
+static bool write_packet(struct quic_conn *c)
+{
+	ngtcp2_path_storage ps;
+	ngtcp2_pkt_info pi = { 0 };
+	uint8_t *p = tx_slot(c);
+	struct quic_stream *st;
+	struct pu_list *it;
+	ngtcp2_ssize r;
+
+	ngtcp2_path_storage_zero(&ps);
+	do {
+		it = pu_list_first(&c->ready);
+		st = it ? PU_CONTAINER_OF(it, struct quic_stream, link_tx) : NULL;
+		if (st)
+			r = offer_stream(c, st, &ps, &pi, p, c->udp_cap);
+		else
+			r = ngtcp2_conn_writev_stream(c->ng, &ps.path, &pi, p, c->udp_cap, NULL,
+						      0, -1, NULL, 0, quic_now(c));
+	} while (next_stream(c, st, r));
+	if (r < 0) {
+		pu_quic_conn_end_liberr(c, (int)r);
+		return false;
+	}
+	if (r > 0)
+		tx_commit(c, p, (size_t)r, &ps.path, (uint8_t)pi.ecn);
+	return r > 0;
+}
+
+void pu_quic_flush(struct quic_conn *c)
+{
+	if (c->ep->blocked) {
+		if (pu_list_empty(&c->waiting))
+			pu_list_append(&c->ep->waiting, &c->waiting);
+		return;
+	}
+	while (burst_left(c, false) && !c->ep->blocked && write_packet(c))
+		;
+	if (c->q->tx.owner == c)
+		pu_quic_tx_flush(c->q);
+	/* Not before the handshake is complete: with the initial RTT guess the
+	 * client's second flight would be paced out over 20 ms. */
+	if (c->wrote && c->completed)
+		ngtcp2_conn_update_pkt_tx_time(c->ng, quic_now(c));
+	c->wrote = false;
+}
+
+size_t pu_quic_write_close(struct quic_conn *c, uint8_t *p, size_t cap)
+{
+	ngtcp2_path_storage ps;
+	ngtcp2_pkt_info pi = { 0 };
+	ngtcp2_ssize n;
+
+	ngtcp2_path_storage_zero(&ps);
+	n = ngtcp2_conn_write_connection_close(c->ng, &ps.path, &pi, p, cap, &c->end.close,
+					       quic_now(c));
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* ---- Datagrams ---- */
+
+size_t pu_quic_max_datagram(const struct pu_conn *pc)
+{
+	/* Frame type and a two-byte length; short header with the longest packet
+	 * number; AEAD tag. */
+	enum { FRAME = 1 + 2, HEADER = 1 + 4, TAG = 16 };
+	const struct quic_conn *c = quic_conn_of(pc);
+	const ngtcp2_transport_params *p;
+	size_t udp, overhead;
+
+	if (!c->ng || !pc->datagrams)
+		return 0;
+	p = ngtcp2_conn_get_remote_transport_params(c->ng);
+	udp = pu_min(ngtcp2_conn_get_path_max_tx_udp_payload_size(c->ng), c->udp_cap);
+	overhead = HEADER + ngtcp2_conn_get_dcid(c->ng)->datalen + TAG + FRAME;
+	if (p->max_datagram_frame_size <= FRAME)
+		return 0;
+	return pu_min(udp - overhead, (size_t)p->max_datagram_frame_size - FRAME);
+}
+
+static int datagram_blocked(struct quic_conn *c)
+{
+	c->dgram_wanted = true;
+	c->q->stats.datagrams_blocked++;
+	pu_job_defer(&c->job);
+	return PU_EAGAIN;
+}
+
+static int write_datagram(struct quic_conn *c, const ngtcp2_vec *v, size_t n, bool big)
+{
+	ngtcp2_path_storage ps;
+	ngtcp2_pkt_info pi = { 0 };
+	int accepted = 0;
+
+	ngtcp2_path_storage_zero(&ps);
+	for (int i = 0; i < DATAGRAM_TRIES && !accepted; i++) {
+		uint8_t *p = tx_slot(c);
+		ngtcp2_ssize r = ngtcp2_conn_writev_datagram(c->ng, &ps.path, &pi, p, c->udp_cap,
+							     &accepted, 0, big, v, n,
+							     quic_now(c));
+
+		if (r < 0) {
+			pu_quic_conn_end_liberr(c, (int)r);
+			return PU_ECLOSED;
+		}
+		if (r == 0)
+			break;
+		tx_commit(c, p, (size_t)r, &ps.path, (uint8_t)pi.ecn);
+		c->dgram_burst += (size_t)r;
+		if (c->ep->blocked)
+			break;
+	}
+	return accepted ? 0 : PU_EAGAIN;
+}
+
+int pu_quic_send_datagram(struct pu_conn *pc, const struct iovec *iov, int n)
+{
+	struct quic_conn *c = quic_conn_of(pc);
+	ngtcp2_vec v[DATAGRAM_VECS];
+	size_t len = 0;
+
+	if (!c->ng || c->end.set || c->state != QUIC_OPEN)
+		return PU_ECLOSED;
+	if (!pc->datagrams)
+		return PU_ENOTSUP;
+	if (n < 0 || n > DATAGRAM_VECS)
+		return PU_EINVAL;
+	for (int i = 0; i < n; i++) {
+		v[i] = (ngtcp2_vec){ iov[i].iov_base, iov[i].iov_len };
+		len += iov[i].iov_len;
+	}
+	if (len > pu_quic_max_datagram(pc))
+		return PU_E2BIG;
+	if (c->dgram_wanted)
+		return PU_EAGAIN; /* not before those who were told to wait */
+	if (c->reading || c->ep->blocked || !burst_left(c, true) ||
+	    write_datagram(c, v, (size_t)n, len > QUIC_MIN_UDP) < 0)
+		return c->end.set ? PU_ECLOSED : datagram_blocked(c);
+	pc->tx_bytes += len;
+	pu_job_defer(&c->job);
+	return 0;
+}
+
+/* ---- Path MTU black holes ----
+ * ngtcp2 raises the packet size after a probe came through and never lowers it. When
+ * the path shrinks later (a route moved to a tunnel), every full packet is lost while
+ * the small ones pass. So: no answer to any long packet for a while means back to
+ * 1200 bytes, and a new try later. */
+
+void pu_quic_sent_big_acked(struct quic_conn *c)
+{
+	c->big_since = 0;
+}
+
+void pu_quic_check_black_hole(struct quic_conn *c)
+{
+	pu_time now = quic_now(c), patience;
+	unsigned n = c->n_black_holes;
+
+	if (c->udp_cap == QUIC_MIN_UDP && now >= c->cap_until) {
+		c->udp_cap = QUIC_MAX_UDP;
+		c->big_since = 0;
+	}
+	if (c->big_since == 0 || c->udp_cap == QUIC_MIN_UDP)
+		return;
+	patience = pu_max(BLACK_HOLE_PTOS * ngtcp2_conn_get_pto(c->ng), PU_SEC(1));
+	if (now - c->big_since < patience)
+		return;
+	c->udp_cap = QUIC_MIN_UDP;
+	c->big_since = 0;
+	c->cap_until = now + (PU_SEC(BLACK_HOLE_PAUSE_S) << pu_min(n, BLACK_HOLE_DOUBLINGS));
+	c->n_black_holes++;
+	c->q->stats.black_holes++;
+}

@@ -1,0 +1,586 @@
+/* Streams of a QUIC connection: the send queue that ngtcp2 points into until the
+ * bytes are acknowledged, the bytes a consumer left behind, and who frees what. */
+#include "p2p/transport/quic_internal.h"
+
+#include <stdlib.h>
+
+enum {
+	CHUNK_MIN = 1024 - sizeof(struct quic_chunk),
+	CHUNK_MAX = 16384 - sizeof(struct quic_chunk),
+	ROOM_WORTH_TELLING = 64 << 10,
+	/* A closed stream tolerates this much more before the peer is asked to stop:
+	 * the echo of a multistream negotiation must not meet STOP_SENDING, or go
+	 * peers take the whole stream for failed. */
+	DISCARD_FREE = 4096,
+};
+
+static struct quic_conn *conn_of(const struct quic_stream *st)
+{
+	return quic_conn_of(st->s.conn);
+}
+
+struct quic_stream *pu_quic_stream_new(struct quic_conn *c, int64_t id, bool inbound)
+{
+	struct quic_stream *st = calloc(1, sizeof *st);
+
+	if (!st)
+		return NULL;
+	st->s.ops = &pu_quic_stream_ops;
+	st->s.conn = &c->c;
+	st->s.id = (uint64_t)id;
+	st->s.inbound = inbound;
+	st->wire_open = true;
+	st->owned = !inbound;
+	pu_buf_init(&st->rx, QUIC_STREAM_WINDOW_MAX);
+	pu_list_init(&st->link_tx);
+	pu_list_init(&st->link_rx);
+	pu_list_init(&st->link_wr);
+	pu_list_init(&st->link_ov);
+	pu_list_append(&c->streams, &st->node);
+	if (inbound)
+		pu_list_append(&c->fresh, &st->link_rx);
+	c->c.n_streams++;
+	return st;
+}
+
+static void drop_queue(struct quic_stream *st)
+{
+	struct quic_chunk *next;
+
+	for (struct quic_chunk *k = st->head; k; k = next) {
+		next = k->next;
+		free(k);
+	}
+	st->head = st->tail = st->cursor = NULL;
+	conn_of(st)->held -= st->written - st->acked;
+	st->acked = st->sent = st->written;
+}
+
+static void stream_free(struct quic_stream *st)
+{
+	struct quic_conn *c = conn_of(st);
+
+	drop_queue(st);
+	pu_buf_deinit(&st->rx);
+	pu_list_remove(&st->node);
+	pu_list_remove(&st->link_tx);
+	pu_list_remove(&st->link_rx);
+	pu_list_remove(&st->link_wr);
+	pu_list_remove(&st->link_ov);
+	c->c.n_streams--;
+	if (st->s.inbound && c->ng)
+		ngtcp2_conn_extend_max_streams_bidi(c->ng, 1);
+	free(st);
+}
+
+/* The job looks at it: something to tell, or nothing left to live for. */
+static void mark_over(struct quic_stream *st)
+{
+	struct quic_conn *c = conn_of(st);
+
+	if (pu_list_empty(&st->link_ov))
+		pu_list_append(&c->over, &st->link_ov);
+	pu_job_defer(&c->job);
+}
+
+static void mark_failed(struct quic_stream *st, int err, uint64_t code)
+{
+	if (st->failed || !st->owned)
+		return;
+	st->failed = true;
+	st->fail_err = err;
+	st->fail_code = (uint32_t)code;
+	mark_over(st);
+}
+
+/* Who asks again from inside a callback waits for the next round. */
+static void take_all(struct pu_list *batch, struct pu_list *from)
+{
+	struct pu_list *it;
+
+	pu_list_init(batch);
+	while ((it = pu_list_first(from))) {
+		pu_list_remove(it);
+		pu_list_append(batch, it);
+	}
+}
+
+/* ---- Sending ---- */
+
+static void mark_ready(struct quic_stream *st)
+{
+	struct quic_conn *c = conn_of(st);
+
+	if (!st->wire_open || st->stopped || st->reset)
+		return;
+	if (pu_list_empty(&st->link_tx))
+		pu_list_append(&c->ready, &st->link_tx);
+	pu_job_defer(&c->job);
+}
+
+static size_t room(const struct quic_stream *st)
+{
+	const struct quic_conn *c = conn_of(st);
+	size_t unsent = (size_t)(st->written - st->sent);
+	size_t held = (size_t)(st->written - st->acked);
+
+	if (!c->ng || c->end.set || st->fin || unsent >= QUIC_STREAM_UNSENT_MAX ||
+	    held >= QUIC_STREAM_HELD_MAX || c->held >= QUIC_CONN_HELD_MAX)
+		return 0;
+	return pu_min(QUIC_STREAM_UNSENT_MAX - unsent,
+		      pu_min(QUIC_STREAM_HELD_MAX - held, QUIC_CONN_HELD_MAX - c->held));
+}
+
+static struct quic_chunk *add_chunk(struct quic_stream *st, size_t len)
+{
+	size_t cap = pu_min(pu_max(len, CHUNK_MIN), CHUNK_MAX);
+	struct quic_chunk *k = malloc(sizeof *k + cap);
+
+	if (!k)
+		return NULL;
+	k->next = NULL;
+	k->cap = cap;
+	k->len = 0;
+	if (st->tail)
+		st->tail->next = k;
+	else
+		st->head = k;
+	st->tail = k;
+	return k;
+}
+
+static size_t enqueue(struct quic_stream *st, const uint8_t *p, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		struct quic_chunk *k = st->tail;
+		size_t n;
+
+		if (!k || k->len == k->cap)
+			k = add_chunk(st, len - done);
+		if (!k)
+			break;
+		if (!st->cursor) {
+			st->cursor = k;
+			st->cursor_off = k->len;
+		}
+		n = pu_min(len - done, k->cap - k->len);
+		memcpy(k->data + k->len, p + done, n);
+		k->len += n;
+		done += n;
+	}
+	st->written += done;
+	conn_of(st)->held += done;
+	return done;
+}
+
+static size_t op_write(struct pu_stream *s, const uint8_t *p, size_t len)
+{
+	struct quic_stream *st = quic_stream_of(s);
+	struct quic_conn *c = conn_of(st);
+	size_t n;
+
+	if (st->stopped) { /* nobody reads it; on_closed follows once reading ends */
+		mark_over(st);
+		return len;
+	}
+	n = enqueue(st, p, pu_min(len, room(st)));
+	c->c.tx_bytes += n;
+	if (n > 0)
+		mark_ready(st);
+	if (n < len && pu_list_empty(&st->link_wr))
+		pu_list_append(&c->writers, &st->link_wr);
+	return n;
+}
+
+static size_t op_room(const struct pu_stream *s)
+{
+	return room(quic_stream_of(s));
+}
+
+static void op_shutdown(struct pu_stream *s)
+{
+	struct quic_stream *st = quic_stream_of(s);
+
+	if (st->fin)
+		return;
+	st->fin = true;
+	pu_list_remove(&st->link_wr);
+	mark_ready(st);
+}
+
+size_t pu_quic_stream_unsent(const struct quic_stream *st, ngtcp2_vec *v, size_t cap)
+{
+	struct quic_chunk *k = st->cursor;
+	size_t n = 0, off = st->cursor_off;
+
+	for (; k && n < cap; k = k->next, off = 0) {
+		if (k->len > off)
+			v[n++] = (ngtcp2_vec){ k->data + off, k->len - off };
+	}
+	return n;
+}
+
+void pu_quic_stream_sent(struct quic_stream *st, size_t n, bool fin)
+{
+	st->sent += n;
+	while (n > 0) {
+		size_t part = pu_min(n, st->cursor->len - st->cursor_off);
+
+		st->cursor_off += part;
+		n -= part;
+		if (st->cursor_off == st->cursor->len) {
+			st->cursor = st->cursor->next;
+			st->cursor_off = 0;
+		}
+	}
+	if (fin)
+		st->fin_sent = true;
+}
+
+void pu_quic_stream_acked(struct quic_stream *st, uint64_t upto)
+{
+	struct quic_conn *c = conn_of(st);
+
+	if (upto > st->sent)
+		upto = st->sent;
+	while (st->acked < upto) {
+		struct quic_chunk *k = st->head;
+		size_t n = pu_min(k->len - st->head_off, (size_t)(upto - st->acked));
+
+		st->head_off += n;
+		st->acked += n;
+		c->held -= n;
+		if (st->head_off < k->len)
+			break;
+		/* Fully acknowledged means fully sent: the cursor is past it. */
+		st->head = k->next;
+		st->head_off = 0;
+		if (!st->head)
+			st->tail = NULL;
+		free(k);
+	}
+}
+
+void pu_quic_stream_on_stopped(struct quic_stream *st)
+{
+	pu_list_remove(&st->link_tx);
+	if (st->stopped || st->reset)
+		return;
+	st->stopped = true;
+	mark_over(st);
+}
+
+void pu_quic_streams_tell_room(struct quic_conn *c)
+{
+	struct pu_list batch, *it;
+
+	take_all(&batch, &c->writers);
+	while ((it = pu_list_first(&batch))) {
+		struct quic_stream *st = PU_CONTAINER_OF(it, struct quic_stream, link_wr);
+
+		pu_list_remove(it);
+		if (c->end.set || (!st->stopped && room(st) < ROOM_WORTH_TELLING))
+			pu_list_append(&c->writers, it);
+		else if (st->owned && st->s.ev && st->s.ev->on_writable)
+			st->s.ev->on_writable(st->s.arg, &st->s);
+	}
+}
+
+/* ---- Receiving ---- */
+
+static void credit(struct quic_stream *st, size_t n)
+{
+	struct quic_conn *c = conn_of(st);
+
+	if (n == 0 || !c->ng)
+		return;
+	if (st->wire_open)
+		ngtcp2_conn_extend_max_stream_offset(c->ng, (int64_t)st->s.id, n);
+	ngtcp2_conn_extend_max_offset(c->ng, n);
+	pu_job_defer(&c->job);
+}
+
+/* Bytes for nobody: only the connection gets its credit back. */
+static void discard(struct quic_stream *st, size_t n)
+{
+	struct quic_conn *c = conn_of(st);
+
+	if (!c->ng)
+		return;
+	if (n > 0)
+		ngtcp2_conn_extend_max_offset(c->ng, n);
+	st->discarded += n;
+	if (st->rx_stopped || st->rx_fin || !st->wire_open ||
+	    (!st->rx_any && st->discarded <= DISCARD_FREE))
+		return;
+	st->rx_stopped = true;
+	pu_ng_shutdown_stream_read(c->ng, (int64_t)st->s.id, PU_STREAM_CODE_NONE);
+	pu_job_defer(&c->job);
+}
+
+static void drop_rx(struct quic_stream *st)
+{
+	size_t n = st->rx.len;
+
+	pu_buf_deinit(&st->rx);
+	pu_buf_init(&st->rx, QUIC_STREAM_WINDOW_MAX);
+	discard(st, n);
+}
+
+/* Offers p to the consumer; returns what it took (all, when it closed the stream
+ * meanwhile). */
+static size_t offer(struct quic_stream *st, const uint8_t *p, size_t len)
+{
+	size_t n;
+
+	if (!st->s.ev || st->failed)
+		return 0;
+	n = pu_min(st->s.ev->on_recv(st->s.arg, &st->s, p, len), len);
+	if (!st->owned) {
+		discard(st, len);
+		return len;
+	}
+	if (n > 0)
+		st->rx_any = true;
+	credit(st, n);
+	return n;
+}
+
+static void tell_eof(struct quic_stream *st)
+{
+	if (!st->owned || !st->s.ev || st->failed || !st->rx_fin || st->rx.len > 0 ||
+	    st->eof_told)
+		return;
+	st->eof_told = true;
+	if (st->s.ev->on_eof)
+		st->s.ev->on_eof(st->s.arg, &st->s);
+	if (st->stopped)
+		mark_over(st);
+}
+
+static void offer_kept(struct quic_stream *st)
+{
+	struct pu_buf kept = st->rx;
+	size_t n;
+
+	if (kept.len > 0) {
+		/* Out of the stream while the consumer looks at it, for it may close. */
+		pu_buf_init(&st->rx, QUIC_STREAM_WINDOW_MAX);
+		n = offer(st, pu_buf_bytes(&kept).p, kept.len);
+		if (!st->owned) {
+			pu_buf_deinit(&kept);
+			return;
+		}
+		pu_buf_consume(&kept, n);
+		if (kept.len == 0)
+			pu_buf_clear(&kept, 0);
+		st->rx = kept;
+	}
+	tell_eof(st);
+}
+
+int pu_quic_stream_recv(struct quic_stream *st, const uint8_t *p, size_t len, bool fin)
+{
+	struct quic_conn *c = conn_of(st);
+	const bool fresh = !pu_list_empty(&st->link_rx) && !st->owned;
+	size_t n = 0;
+	int r;
+
+	c->c.rx_bytes += len;
+	if (fin)
+		st->rx_fin = true;
+	if (!st->owned && !fresh) {
+		discard(st, len);
+		return 0;
+	}
+	if (st->owned && st->rx.len == 0 && len > 0)
+		n = offer(st, p, len);
+	if (n == len) {
+		tell_eof(st);
+		return 0;
+	}
+	r = pu_buf_append(&st->rx, p + n, len - n);
+	if (r < 0)
+		return r;
+	if (st->owned && n == 0 && st->rx.len > len)
+		offer_kept(st);
+	return 0;
+}
+
+static void op_resume(struct pu_stream *s)
+{
+	struct quic_stream *st = quic_stream_of(s);
+	struct quic_conn *c = conn_of(st);
+
+	if (pu_list_empty(&st->link_rx))
+		pu_list_append(&c->resumed, &st->link_rx);
+	pu_job_defer(&c->job);
+}
+
+void pu_quic_streams_resume(struct quic_conn *c)
+{
+	struct pu_list batch, *it;
+
+	take_all(&batch, &c->resumed);
+	while ((it = pu_list_first(&batch))) {
+		struct quic_stream *st = PU_CONTAINER_OF(it, struct quic_stream, link_rx);
+
+		pu_list_remove(it);
+		if (st->owned && !st->failed && st->s.ev)
+			offer_kept(st);
+	}
+}
+
+void pu_quic_streams_announce(struct quic_conn *c)
+{
+	struct pu_list *it;
+
+	while (!c->end.set && (it = pu_list_first(&c->fresh))) {
+		struct quic_stream *st = PU_CONTAINER_OF(it, struct quic_stream, link_rx);
+
+		pu_list_remove(it);
+		if (!st->wire_open && !st->rx_fin) { /* reset before anybody saw it */
+			mark_over(st);
+			continue;
+		}
+		st->owned = true;
+		if (c->c.ev && c->c.ev->on_stream)
+			c->c.ev->on_stream(c->c.arg, &c->c, &st->s);
+		else
+			pu_stream_reset(&st->s, PU_STREAM_CODE_NEGOTIATION);
+	}
+}
+
+/* ---- Ends ---- */
+
+void pu_quic_stream_on_reset(struct quic_stream *st, uint64_t code)
+{
+	const bool fresh = !pu_list_empty(&st->link_rx) && !st->owned;
+
+	/* When the consumer has closed, this is the peer's answer to our wish that it
+	 * stop; what we wrote is still being delivered. */
+	if (!st->owned && !fresh)
+		return;
+	drop_rx(st);
+	if (fresh) {
+		pu_list_remove(&st->link_rx);
+		st->failed = true;
+		mark_over(st);
+		return;
+	}
+	mark_failed(st, PU_ERESET, code);
+}
+
+void pu_quic_stream_on_wire_closed(struct quic_stream *st)
+{
+	st->wire_open = false;
+	pu_list_remove(&st->link_tx);
+	if (st->owned && !(st->rx_fin && st->fin_sent && st->acked == st->written))
+		st->stopped = true;
+	drop_queue(st);
+	mark_over(st);
+}
+
+/* Tells the end, once; then frees what neither side knows any more. */
+static void finish_one(struct quic_stream *st)
+{
+	struct quic_conn *c = conn_of(st);
+
+	/* The peer stopped reading although we had more: an end of the stream, but
+	 * not before everything it sent was taken. */
+	if (st->owned && st->stopped && !st->failed &&
+	    (st->rx_fin ? st->eof_told && !st->fin_sent : !st->wire_open)) {
+		st->failed = true;
+		st->fail_err = PU_ERESET;
+	}
+	if (st->failed) {
+		if (st->wire_open && c->ng && !st->reset) {
+			st->reset = true;
+			pu_list_remove(&st->link_tx);
+			pu_ng_shutdown_stream(c->ng, (int64_t)st->s.id, PU_STREAM_CODE_NONE);
+			pu_job_defer(&c->job);
+		}
+		if (st->owned) {
+			st->owned = false;
+			pu_list_remove(&st->link_rx);
+			pu_list_remove(&st->link_wr);
+			drop_rx(st);
+			if (st->s.ev)
+				st->s.ev->on_closed(st->s.arg, &st->s, st->fail_err,
+						    st->fail_code);
+		}
+	}
+	if (!st->owned && !st->wire_open && pu_list_empty(&st->link_rx))
+		stream_free(st);
+}
+
+void pu_quic_streams_finish(struct quic_conn *c)
+{
+	struct pu_list *it;
+
+	while ((it = pu_list_first(&c->over))) {
+		pu_list_remove(it);
+		finish_one(PU_CONTAINER_OF(it, struct quic_stream, link_ov));
+	}
+}
+
+void pu_quic_streams_lose(struct quic_conn *c, bool tell)
+{
+	struct pu_list *it;
+
+	while ((it = pu_list_first(&c->streams))) {
+		struct quic_stream *st = PU_CONTAINER_OF(it, struct quic_stream, node);
+
+		if (tell && st->owned) {
+			st->owned = false;
+			if (st->s.ev)
+				st->s.ev->on_closed(st->s.arg, &st->s,
+						    st->failed ? st->fail_err : PU_ECLOSED,
+						    st->fail_code);
+		}
+		stream_free(st);
+	}
+}
+
+/* The consumer lets go. */
+static void release(struct quic_stream *st)
+{
+	st->owned = false;
+	pu_list_remove(&st->link_rx);
+	pu_list_remove(&st->link_wr);
+	drop_rx(st);
+	mark_over(st);
+}
+
+static void op_close(struct pu_stream *s)
+{
+	struct quic_stream *st = quic_stream_of(s);
+
+	op_shutdown(s);
+	release(st);
+}
+
+static void op_reset(struct pu_stream *s, uint32_t code)
+{
+	struct quic_stream *st = quic_stream_of(s);
+	struct quic_conn *c = conn_of(st);
+
+	if (st->wire_open && c->ng && !st->reset) {
+		st->reset = true;
+		st->rx_stopped = true;
+		pu_list_remove(&st->link_tx);
+		pu_ng_shutdown_stream(c->ng, (int64_t)st->s.id, code);
+	}
+	release(st);
+}
+
+const struct pu_stream_ops pu_quic_stream_ops = {
+	.write = op_write,
+	.shutdown = op_shutdown,
+	.resume = op_resume,
+	.close = op_close,
+	.reset = op_reset,
+	.room = op_room,
+};

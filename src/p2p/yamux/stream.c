@@ -1,0 +1,485 @@
+#include "p2p/yamux/stream.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "p2p/yamux/session_internal.h"
+
+#define LINGER PU_SEC(PU_YAMUX_LINGER_S)
+
+/* Stands in until a consumer sets its events: everything stays in the stream. */
+static size_t nobody_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t len)
+{
+	return 0;
+}
+
+static void nobody_closed(void *arg, struct pu_stream *st, int err, uint32_t code)
+{
+}
+
+static const struct pu_stream_events nobody = {
+	.on_recv = nobody_recv,
+	.on_closed = nobody_closed,
+};
+
+static struct pu_yamux_stream *stream(struct pu_stream *st)
+{
+	return PU_CONTAINER_OF(st, struct pu_yamux_stream, base);
+}
+
+static bool eof_pending(const struct pu_yamux_stream *st)
+{
+	return st->rx == PU_YAMUX_RX_FIN && st->received.len == 0;
+}
+
+/* Puts the stream where pu_yamux_output() will find what it has to send. */
+static void schedule_data(struct pu_yamux_stream *st)
+{
+	bool data = st->unsent.len > 0 && st->send_credit > 0;
+	bool fin = st->unsent.len == 0 && st->tx == PU_YAMUX_TX_CLOSING;
+
+	if (!data && !fin)
+		return;
+	if (pu_list_empty(&st->data_node))
+		pu_list_append(&st->ym->data_streams, &st->data_node);
+	pu_yamux_wake_output(st->ym);
+}
+
+static void schedule_ctl(struct pu_yamux_stream *st)
+{
+	if (pu_list_empty(&st->ctl_node))
+		pu_list_append(&st->ym->ctl_streams, &st->ctl_node);
+	pu_yamux_wake_output(st->ym);
+}
+
+static void schedule_todo(struct pu_yamux_stream *st, unsigned what)
+{
+	st->todo |= what;
+	if (pu_list_empty(&st->todo_node))
+		pu_list_append(&st->ym->todo, &st->todo_node);
+	pu_yamux_wake(st->ym);
+}
+
+static void forget_id(struct pu_yamux_stream *st)
+{
+	if (!st->known)
+		return;
+	st->known = false;
+	pu_htab_remove(&st->ym->by_id, &st->by_id);
+	if (st->ym->in.st == st)
+		st->ym->in.st = NULL;
+}
+
+/* Out of sight of everybody but the job that frees it: a callback of the stream may
+ * be up the call stack, reading from its buffer. */
+static void bury(struct pu_yamux_stream *st)
+{
+	struct pu_yamux *ym = st->ym;
+
+	pu_yamux_stream_on_accepted(st);
+	forget_id(st);
+	st->owned = false;
+	st->base.ev = &nobody;
+	pu_list_remove(&st->todo_node);
+	pu_list_remove(&st->ctl_node);
+	pu_list_remove(&st->data_node);
+	pu_list_remove(&st->linger_node);
+	pu_list_remove(&st->node);
+	pu_list_append(&ym->graveyard, &st->node);
+	ym->stats.buffered -= st->received.len;
+	ym->stats.windows -= st->window.size;
+	ym->n_streams--;
+	if (st->base.inbound)
+		ym->n_inbound--;
+	if (ym->conn)
+		ym->conn->n_streams--;
+	pu_yamux_wake(ym);
+}
+
+/* After a half ended or the consumer left. */
+static void settle(struct pu_yamux_stream *st)
+{
+	if (st->rx == PU_YAMUX_RX_OPEN || st->tx != PU_YAMUX_TX_CLOSED)
+		return;
+	forget_id(st);
+	if (!st->owned)
+		bury(st);
+}
+
+static void send_rst(struct pu_yamux_stream *st, uint32_t code)
+{
+	/* The peer has never heard of it. */
+	if (st->ctl_flags & PU_YAMUX_SYN)
+		return;
+	st->ym->stats.resets_out++;
+	pu_yamux_queue_frame(st->ym, PU_YAMUX_WINDOW_UPDATE, PU_YAMUX_RST,
+			     pu_yamux_stream_id(st), code);
+}
+
+void pu_yamux_stream_end(struct pu_yamux_stream *st, int err, uint32_t code)
+{
+	const struct pu_stream_events *ev = st->base.ev;
+	bool owned = st->owned;
+
+	bury(st);
+	if (owned && err < 0)
+		ev->on_closed(st->base.arg, &st->base, err, code);
+}
+
+/* --- receiving --- */
+
+static void taken(struct pu_yamux_stream *st, size_t n)
+{
+	struct pu_yamux *ym = st->ym;
+	uint32_t grown;
+
+	/* Nobody sends after FIN, so credit would be noise. */
+	if (n == 0 || st->rx != PU_YAMUX_RX_OPEN)
+		return;
+	grown = pu_yamux_window_take(&st->window, (uint32_t)n, pu_loop_now(ym->loop),
+				     ym->ping.rtt, ym->max_memory > ym->stats.windows ?
+				     ym->max_memory - ym->stats.windows : 0);
+	ym->stats.windows += grown;
+	ym->stats.window_growths += grown > 0;
+	if (pu_yamux_window_due(&st->window))
+		schedule_ctl(st);
+}
+
+static void tell_eof(struct pu_yamux_stream *st)
+{
+	if (!st->owned || !eof_pending(st))
+		return;
+	st->rx = PU_YAMUX_RX_ENDED;
+	if (st->base.ev->on_eof)
+		st->base.ev->on_eof(st->base.arg, &st->base);
+}
+
+/* Offers what was left behind, until the consumer leaves something again. */
+static void offer(struct pu_yamux_stream *st)
+{
+	while (st->owned && st->received.len > 0) {
+		struct pu_bytes b = pu_buf_bytes(&st->received);
+		size_t n = st->base.ev->on_recv(st->base.arg, &st->base, b.p, b.len);
+
+		assert(n <= b.len);
+		if (!st->owned)
+			return;
+		pu_buf_consume(&st->received, n);
+		st->ym->stats.buffered -= n;
+		taken(st, n);
+		if (n < b.len)
+			return;
+	}
+	pu_buf_clear(&st->received, 0);
+	tell_eof(st);
+}
+
+static void over_memory(struct pu_yamux_stream *st)
+{
+	send_rst(st, PU_STREAM_CODE_LIMIT);
+	pu_yamux_stream_end(st, PU_ELIMIT, PU_STREAM_CODE_LIMIT);
+}
+
+static int keep(struct pu_yamux_stream *st, const uint8_t *p, size_t n)
+{
+	struct pu_yamux *ym = st->ym;
+	int r;
+
+	if (n > ym->max_memory - pu_min(ym->max_memory, ym->stats.buffered)) {
+		over_memory(st);
+		return 0;
+	}
+	r = pu_buf_append(&st->received, p, n);
+	if (r == 0)
+		ym->stats.buffered += n;
+	return r;
+}
+
+/* While our own data still has to get out, what nobody wants is credited, or a peer
+ * that writes before it reads would be stuck. After our FIN it may stop or be reset
+ * when we have lingered long enough. */
+static void discard(struct pu_yamux_stream *st, size_t n)
+{
+	if (st->tx != PU_YAMUX_TX_CLOSED)
+		taken(st, n);
+}
+
+int pu_yamux_stream_on_data(struct pu_yamux_stream *st, const uint8_t *p, size_t n)
+{
+	size_t m;
+	int r;
+
+	if (st->ym->conn)
+		st->ym->conn->rx_bytes += n;
+	if (!st->owned) {
+		discard(st, n);
+		return 0;
+	}
+	if (st->received.len > 0) {
+		r = keep(st, p, n);
+		if (r == 0)
+			offer(st);
+		return r;
+	}
+	m = st->base.ev->on_recv(st->base.arg, &st->base, p, n);
+	assert(m <= n);
+	if (!st->owned)
+		return 0;
+	taken(st, m);
+	return m < n ? keep(st, p + m, n - m) : 0;
+}
+
+void pu_yamux_stream_on_fin(struct pu_yamux_stream *st)
+{
+	if (st->rx != PU_YAMUX_RX_OPEN)
+		return;
+	st->rx = st->owned ? PU_YAMUX_RX_FIN : PU_YAMUX_RX_ENDED;
+	settle(st);
+	tell_eof(st);
+}
+
+void pu_yamux_stream_on_rst(struct pu_yamux_stream *st, uint32_t code)
+{
+	st->ym->stats.resets_in++;
+	pu_yamux_stream_end(st, PU_ERESET, code);
+}
+
+void pu_yamux_stream_on_accepted(struct pu_yamux_stream *st)
+{
+	if (st->accepted)
+		return;
+	st->accepted = true;
+	st->ym->n_unacked--;
+}
+
+/* --- sending --- */
+
+static void linger(struct pu_yamux_stream *st)
+{
+	pu_list_remove(&st->linger_node);
+	pu_list_append(&st->ym->lingering, &st->linger_node);
+	st->linger_until = pu_loop_now(st->ym->loop) + LINGER;
+	pu_yamux_linger_arm(st->ym);
+}
+
+static void progress(struct pu_yamux_stream *st)
+{
+	if (!pu_list_empty(&st->linger_node))
+		linger(st);
+}
+
+void pu_yamux_stream_on_credit(struct pu_yamux_stream *st, uint32_t n)
+{
+	st->send_credit = n > UINT32_MAX - st->send_credit ? UINT32_MAX : st->send_credit + n;
+	if (n > 0)
+		progress(st);
+	schedule_data(st);
+}
+
+void pu_yamux_stream_sent(struct pu_yamux_stream *st, size_t n)
+{
+	st->send_credit -= (uint32_t)n;
+	if (st->ym->conn)
+		st->ym->conn->tx_bytes += n;
+	progress(st);
+	if (st->short_write && st->unsent.len <= st->unsent.max / 2)
+		schedule_todo(st, PU_YAMUX_TODO_WRITABLE);
+	schedule_data(st);
+}
+
+void pu_yamux_stream_fin_sent(struct pu_yamux_stream *st)
+{
+	st->tx = PU_YAMUX_TX_CLOSED;
+	progress(st);
+	settle(st);
+}
+
+void pu_yamux_stream_linger_over(struct pu_yamux_stream *st)
+{
+	send_rst(st, PU_STREAM_CODE_NONE);
+	bury(st);
+}
+
+/* --- the session's job --- */
+
+void pu_yamux_stream_work(struct pu_yamux_stream *st)
+{
+	unsigned todo = st->todo;
+
+	st->todo = 0;
+	if (todo & PU_YAMUX_TODO_DROP)
+		pu_buf_deinit(&st->received);
+	if (todo & PU_YAMUX_TODO_OFFER)
+		offer(st);
+	if (!(todo & PU_YAMUX_TODO_WRITABLE) || !st->owned || !st->short_write)
+		return;
+	st->short_write = false;
+	if (st->base.ev->on_writable && st->tx == PU_YAMUX_TX_OPEN)
+		st->base.ev->on_writable(st->base.arg, &st->base);
+}
+
+/* --- struct pu_stream_ops --- */
+
+static size_t stream_room(const struct pu_stream *s)
+{
+	const struct pu_yamux_stream *st = PU_CONTAINER_OF(s, const struct pu_yamux_stream, base);
+
+	if (st->tx != PU_YAMUX_TX_OPEN || st->ym->state != PU_YAMUX_OPEN)
+		return 0;
+	return pu_yamux_ring_room(&st->unsent);
+}
+
+static size_t stream_write(struct pu_stream *s, const uint8_t *p, size_t len)
+{
+	struct pu_yamux_stream *st = stream(s);
+	size_t want = pu_min(len, stream_room(s));
+	size_t n = pu_yamux_ring_write(&st->unsent, p, want);
+
+	if (n < len)
+		st->short_write = true;
+	/* Without memory there may be nothing whose sending would wake the writer. */
+	if (n < want)
+		pu_yamux_fail(st->ym, PU_ENOMEM);
+	schedule_data(st);
+	return n;
+}
+
+static void stream_shutdown(struct pu_stream *s)
+{
+	struct pu_yamux_stream *st = stream(s);
+
+	if (st->tx != PU_YAMUX_TX_OPEN)
+		return;
+	st->tx = PU_YAMUX_TX_CLOSING;
+	schedule_data(st);
+}
+
+static void stream_resume(struct pu_stream *s)
+{
+	struct pu_yamux_stream *st = stream(s);
+
+	if (st->received.len > 0 || eof_pending(st))
+		schedule_todo(st, PU_YAMUX_TODO_OFFER);
+}
+
+static void stream_close(struct pu_stream *s)
+{
+	struct pu_yamux_stream *st = stream(s);
+
+	if (st->ym->state != PU_YAMUX_OPEN) {
+		bury(st);
+		return;
+	}
+	st->owned = false;
+	st->base.ev = &nobody;
+	if (st->rx == PU_YAMUX_RX_FIN)
+		st->rx = PU_YAMUX_RX_ENDED;
+	if (st->received.len > 0) {
+		st->ym->stats.buffered -= st->received.len;
+		discard(st, st->received.len);
+		pu_buf_consume(&st->received, st->received.len);
+		schedule_todo(st, PU_YAMUX_TODO_DROP);
+	}
+	stream_shutdown(s);
+	linger(st);
+	settle(st);
+}
+
+static void stream_reset(struct pu_stream *s, uint32_t code)
+{
+	struct pu_yamux_stream *st = stream(s);
+
+	if (st->known && st->ym->state == PU_YAMUX_OPEN)
+		send_rst(st, code);
+	bury(st);
+}
+
+static const struct pu_stream_ops stream_ops = {
+	.write = stream_write,
+	.shutdown = stream_shutdown,
+	.resume = stream_resume,
+	.close = stream_close,
+	.reset = stream_reset,
+	.room = stream_room,
+};
+
+/* --- life --- */
+
+static uint64_t id_hash(const struct pu_yamux *ym, uint32_t id)
+{
+	return pu_htab_hash(&ym->by_id, &id, sizeof id);
+}
+
+struct pu_yamux_stream *pu_yamux_find(struct pu_yamux *ym, uint32_t id)
+{
+	struct pu_hnode *n = pu_htab_first(&ym->by_id, id_hash(ym, id));
+
+	for (; n; n = pu_htab_next(n)) {
+		struct pu_yamux_stream *st = PU_CONTAINER_OF(n, struct pu_yamux_stream, by_id);
+
+		if (pu_yamux_stream_id(st) == id)
+			return st;
+	}
+	return NULL;
+}
+
+static void stream_init(struct pu_yamux_stream *st, struct pu_yamux *ym, uint32_t id,
+			bool inbound)
+{
+	st->base.ops = &stream_ops;
+	st->base.conn = ym->conn;
+	st->base.id = id;
+	st->base.inbound = inbound;
+	st->base.ev = &nobody;
+	st->ym = ym;
+	st->owned = true;
+	st->accepted = inbound;
+	st->ctl_flags = inbound ? PU_YAMUX_ACK : PU_YAMUX_SYN;
+	st->send_credit = PU_YAMUX_WINDOW_INITIAL;
+	pu_list_init(&st->node);
+	pu_list_init(&st->todo_node);
+	pu_list_init(&st->ctl_node);
+	pu_list_init(&st->data_node);
+	pu_list_init(&st->linger_node);
+	pu_yamux_window_init(&st->window, ym->max_window, pu_loop_now(ym->loop));
+	/* The window is the limit; room for it is what growth may ever reach. */
+	pu_buf_init(&st->received, ym->max_window);
+	pu_yamux_ring_init(&st->unsent, ym->max_send);
+}
+
+int pu_yamux_stream_new(struct pu_yamux *ym, uint32_t id, bool inbound,
+			struct pu_yamux_stream **pst)
+{
+	struct pu_yamux_stream *st = calloc(1, sizeof *st);
+	int r;
+
+	if (!st)
+		return PU_ENOMEM;
+	stream_init(st, ym, id, inbound);
+	r = pu_htab_add(&ym->by_id, &st->by_id, id_hash(ym, id));
+	if (r < 0) {
+		free(st);
+		return r;
+	}
+	st->known = true;
+	pu_list_append(&ym->streams, &st->node);
+	ym->stats.windows += st->window.size;
+	ym->n_streams++;
+	if (inbound)
+		ym->n_inbound++;
+	else
+		ym->n_unacked++;
+	if (ym->conn)
+		ym->conn->n_streams++;
+	schedule_ctl(st);
+	*pst = st;
+	return 0;
+}
+
+void pu_yamux_stream_free(struct pu_yamux_stream *st)
+{
+	pu_buf_deinit(&st->received);
+	pu_yamux_ring_deinit(&st->unsent);
+	free(st);
+}
