@@ -48,6 +48,9 @@ struct pu_cli {
 	struct pu_failure why; /* set when the command fails */
 };
 
+/* The whole program; returns its exit code. */
+int pu_cli_main(int argc, char **argv);
+
 /* All commands, ending with noun NULL. */
 extern const struct pu_cli_command pu_cli_commands[];
 

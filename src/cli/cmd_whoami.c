@@ -1,5 +1,6 @@
 #include "cli/local.h"
 #include "cli/out.h"
+#include "daemon/version.h"
 
 static int whoami(struct pu_cli *c, struct pu_local *l)
 {
