@@ -47,7 +47,7 @@ static void make_node(struct pu_lab *lab, unsigned i)
 	struct pu_key key;
 
 	a->lab = lab;
-	snprintf(a->name, sizeof a->name, "%c", 'a' + (int)i);
+	a->name[0] = (char)('a' + i);
 	snprintf(a->ip, sizeof a->ip, "10.0.0.%u", i + 1);
 	snprintf(a->dir, sizeof a->dir, "/tmp/peerup-lab-%c-XXXXXX", 'a' + (int)i);
 	assert_non_null(mkdtemp(a->dir));
