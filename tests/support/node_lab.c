@@ -59,7 +59,7 @@ static void make_node(struct pu_lab *lab, unsigned i)
 	pu_key_encode(&key, file);
 	write_file(a, "identity.key", file, sizeof file);
 	pu_key_deinit(&key);
-	snprintf(a->paths.state_dir, sizeof a->paths.state_dir, "%s", a->dir);
+	memcpy(a->paths.state_dir, a->dir, sizeof a->dir);
 	assert_int_equal(pu_paths_join(a->paths.config, a->dir, "config.yaml"), 0);
 }
 

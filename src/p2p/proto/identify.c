@@ -32,6 +32,7 @@ struct pu_identify_conn {
 	struct pu_host_request *ask;  /* opens the stream to read from */
 	struct pu_host_request *tell; /* opens the stream to push on */
 	struct reader answer, pushed;
+	uint64_t told; /* sequence number of what the peer knows of us */
 };
 
 /* Reading. */
@@ -183,10 +184,13 @@ static void write_us(struct pu_identify *id, struct host_conn *hc, struct pu_str
 	if (r == 0 && pu_stream_write(st, pu_buf_bytes(&out).p, out.len) < out.len)
 		r = PU_ELIMIT;
 	pu_buf_deinit(&out);
-	if (r < 0)
+	if (r < 0) {
 		pu_stream_reset(st, PU_STREAM_CODE_LIMIT);
-	else
-		pu_stream_close(st);
+		return;
+	}
+	if (hc->identify)
+		hc->identify->told = id->seq;
+	pu_stream_close(st);
 }
 
 static void serve_identify(void *arg, struct pu_stream *st)
@@ -269,7 +273,7 @@ static void push_now(void *arg)
 		struct host_conn *hc = PU_CONTAINER_OF(it, struct host_conn, node);
 		struct pu_identify_conn *ic = hc->identify;
 
-		if (!ic || ic->tell || hc->c->closing ||
+		if (!ic || ic->tell || ic->told == id->seq || hc->c->closing ||
 		    !pu_peerstore_supports(hc->peer, PU_IDENTIFY_PUSH_PROTOCOL))
 			continue;
 		if (pu_host_open(id->h, &hc->c->peer, hc->c, protocols, on_telling, ic,
