@@ -78,8 +78,11 @@ void pu_lab_deinit(struct pu_lab *lab)
 	for (unsigned i = 0; i < lab->n; i++) {
 		if (lab->node[i].node)
 			pu_lab_down(&lab->node[i]);
+		if (lab->node[i].echo)
+			pu_sim_net(lab->node[i].sim)->ops->tcp_listener_close(lab->node[i].echo);
 		remove_dir(&lab->node[i]);
 	}
+	pu_sim_run(lab->sim, PU_SEC(1)); /* services notice that their clients are gone */
 	pu_sim_free(lab->sim);
 }
 
@@ -287,9 +290,8 @@ void pu_lab_echo_service(struct pu_lab_node *a, uint16_t port)
 {
 	struct pu_net *net = pu_sim_net(a->sim);
 	union pu_sockaddr sa = pu_sim_sockaddr("127.0.0.1", port);
-	struct pu_tcp_listener *l;
 
-	assert_int_equal(net->ops->tcp_listen(net, &sa, echo_accept, net, &l), 0);
+	assert_int_equal(net->ops->tcp_listen(net, &sa, echo_accept, net, &a->echo), 0);
 }
 
 /* --- questions ---------------------------------------------------------------- */

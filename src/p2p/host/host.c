@@ -41,7 +41,7 @@ static bool gate(void *arg, const struct pu_peerid *peer, bool inbound,
 	    (!h->cfg.gate || h->cfg.gate(h->cfg.gate_arg, peer, remote)))
 		return true;
 	h->stats.inbound_gated++;
-	pu_log(PU_LOG_INFO, "host", "refused", PU_KV_STR("peer", pu_peerid_short(peer, text)));
+	pu_log(PU_LOG_DEBUG, "host", "refused", PU_KV_STR("peer", pu_peerid_short(peer, text)));
 	return false;
 }
 
