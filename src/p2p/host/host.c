@@ -41,7 +41,7 @@ static bool gate(void *arg, const struct pu_peerid *peer, bool inbound,
 	    (!h->cfg.gate || h->cfg.gate(h->cfg.gate_arg, peer, remote)))
 		return true;
 	h->stats.inbound_gated++;
-	pu_log(PU_LOG_INFO, "host", "refused", PU_KV_STR("peer", pu_peerid_short(peer, text)));
+	pu_log(PU_LOG_DEBUG, "host", "refused", PU_KV_STR("peer", pu_peerid_short(peer, text)));
 	return false;
 }
 
@@ -370,6 +370,15 @@ size_t pu_host_peer_addrs(const struct pu_host *h, const struct pu_peerid *peer,
 		if (n < cap)
 			out[n++] = PU_CONTAINER_OF(it, struct pu_peer_addr, node)->ma;
 	return n;
+}
+
+void pu_host_each_protocol(const struct pu_host *h, const struct pu_peerid *peer,
+			   void (*fn)(void *arg, const char *protocol), void *arg)
+{
+	const struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
+
+	for (size_t i = 0; p && i < p->n_protocols; i++)
+		fn(arg, p->protocols[i]);
 }
 
 bool pu_host_peer_supports(const struct pu_host *h, const struct pu_peerid *peer,

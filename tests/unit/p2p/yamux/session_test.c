@@ -938,7 +938,7 @@ static void close_other(struct pu_sink *s)
 	other->st = NULL;
 }
 
-static void consumers_may_close_each_other_while_aborted(void **state)
+static void an_aborted_session_says_goodbye_and_tells_everybody_once(void **state)
 {
 	struct world *w = *state;
 
@@ -947,7 +947,13 @@ static void consumers_may_close_each_other_while_aborted(void **state)
 	open_sink(w, &w->sink[2]);
 	other = &w->sink[1];
 	w->sink[0].then = close_other;
+	pull(w);
+	pu_buf_clear(&w->out, SIZE_MAX);
 	pu_yamux_abort(w->ym, PU_ERESET);
+	w->n_output = 0;
+	expect(w, "goaway_normal");
+	expect_silence(w);
+	assert_int_equal(w->n_output, 0);
 	assert_int_equal(w->sink[0].err, PU_ERESET);
 	assert_int_equal(w->sink[1].n_closed, 0);
 	assert_int_equal(w->sink[2].n_closed, 1);
@@ -1079,7 +1085,7 @@ int main(void)
 		S(a_new_consumer_gets_what_the_old_one_left),
 		C(goaway_ends_opening),
 		C(close_says_its_code_and_nothing_else),
-		C(consumers_may_close_each_other_while_aborted),
+		C(an_aborted_session_says_goodbye_and_tells_everybody_once),
 		P(pings_measure_and_keep_alive),
 		P(a_silent_peer_is_dead_after_ten_seconds),
 		P(any_input_is_a_sign_of_life),
