@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "p2p/host/host_internal.h"
+#include "p2p/host/state.h"
 #include "p2p/multistream/negotiate.h"
 #include "p2p/proto/identify.h"
 #include "p2p/proto/ping.h"
