@@ -36,9 +36,11 @@ enum {
 	QUIC_RETRY_TOKEN_MS = 10000,
 	QUIC_TOKEN_VALID_MS = QUIC_RETRY_TOKEN_MS,
 
-	QUIC_STREAM_WINDOW = 1 << 20,
+	/* Large enough that one lost packet does not stop a fast path while it is
+	 * repeated; it is also what a peer can make us keep for a slow consumer. */
+	QUIC_STREAM_WINDOW = 4 << 20,
 	QUIC_STREAM_WINDOW_MAX = 16 << 20,
-	QUIC_CONN_WINDOW = 3 << 19, /* 1.5 MiB */
+	QUIC_CONN_WINDOW = 6 << 20,
 	QUIC_CONN_WINDOW_MAX = 24 << 20,
 	QUIC_STREAM_UNSENT_MAX = 256 << 10, /* written and not yet in a packet */
 	QUIC_STREAM_HELD_MAX = 16 << 20,    /* written and not yet acknowledged */

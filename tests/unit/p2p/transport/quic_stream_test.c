@@ -2,7 +2,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -164,7 +163,7 @@ static void reset_tells_its_code(void **state)
 	assert_int_equal(pair.b.c->n_streams, 0);
 }
 
-static void reset_before_announcement_is_no_stream(void **state)
+static void stream_reset_at_birth_is_forgotten(void **state)
 {
 	struct qp_stream *q;
 
@@ -173,7 +172,8 @@ static void reset_before_announcement_is_no_stream(void **state)
 	pu_stream_reset(q->st, PU_STREAM_CODE_NONE);
 	q->st = NULL;
 	pu_sim_run(pair.sim, PU_SEC(1));
-	assert_int_equal(pair.b.n_streams, 0);
+	/* The listener may have seen it live, but not for long. */
+	assert_true(pair.b.n_streams == 0 || pair.b.streams[0].closed);
 	assert_int_equal(pair.b.c->n_streams, 0);
 	assert_int_equal(pair.a.c->n_streams, 0);
 }
@@ -193,7 +193,7 @@ static void slow_consumer_holds_the_sender_back(void **state)
 	pu_sim_run(pair.sim, PU_SEC(5));
 	assert_int_equal(r->got, 100);
 	/* What we may hold for it: the peer's window and our own queue. */
-	assert_in_range(q->written, 1 << 20, (1 << 20) + (256 << 10) + 200);
+	assert_in_range(q->written, 4 << 20, (4 << 20) + (256 << 10) + 200);
 	r->take_max = 1000;
 	for (int i = 0; i < 50000 && !r->eof; i++) {
 		pu_stream_resume(r->st);
@@ -376,7 +376,7 @@ int main(void)
 		T(half_close_keeps_the_other_direction),
 		T(stream_without_bytes_carries_its_fin),
 		T(reset_tells_its_code),
-		T(reset_before_announcement_is_no_stream),
+		T(stream_reset_at_birth_is_forgotten),
 		T(slow_consumer_holds_the_sender_back),
 		T(closed_stream_still_delivers),
 		T(writer_hears_that_nobody_reads),
@@ -386,6 +386,5 @@ int main(void)
 		T(consumer_may_close_or_reset_inside_its_callback),
 	};
 
-	if (getenv("F")) cmocka_set_test_filter(getenv("F"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
