@@ -398,10 +398,9 @@ static void abort_wire(struct quic_stream *st, uint32_t code)
 
 void pu_quic_stream_on_sent(struct quic_stream *st)
 {
-	if (!st->reset_later)
-		return;
-	st->reset_later = false;
-	abort_wire(st, st->reset_code);
+	st->seen = true;
+	if (st->reset_later)
+		mark_over(st);
 }
 
 /* Tells the end, once; then frees what neither side knows any more. */
@@ -415,6 +414,10 @@ static void finish_one(struct quic_stream *st)
 	if (st->owned && st->lost && !st->failed && (st->rx_fin ? st->eof_told : !st->wire_open)) {
 		st->failed = true;
 		st->fail_err = PU_ERESET;
+	}
+	if (st->reset_later && st->seen && st->wire_open && c->ng) {
+		st->reset_later = false;
+		abort_wire(st, st->reset_code);
 	}
 	if (st->failed) {
 		if (st->wire_open && c->ng && !st->reset)
@@ -486,7 +489,7 @@ static void op_reset(struct pu_stream *s, uint32_t code)
 
 	if (st->wire_open && c->ng && !st->reset) {
 		st->rx_stopped = true;
-		if (st->s.inbound || st->tx.sent > 0 || st->stopped) {
+		if (st->s.inbound || st->seen || st->stopped) {
 			abort_wire(st, code);
 		} else {
 			/* ngtcp2 0.12 forgets a stream of which it hears by RESET_STREAM,
