@@ -113,11 +113,11 @@ static void work(void *arg)
 	free_all(&ym->graveyard);
 	failure = ym->failure;
 	ym->failure = 0;
-	if (ym->output_news && pu_yamux_has_output(ym)) {
+	if (ym->state != PU_YAMUX_DEAD && ym->output_news && pu_yamux_has_output(ym)) {
 		ym->output_news = false;
 		ym->ev->on_output(ym->arg);
 	}
-	if (failure < 0 && ym->state != PU_YAMUX_DEAD)
+	if (ym->state != PU_YAMUX_DEAD && failure < 0)
 		ym->ev->on_dead(ym->arg, failure);
 }
 

@@ -101,9 +101,10 @@ int pu_yamux_open(struct pu_yamux *ym, struct pu_stream **pst);
  * sent and no stream can be opened. Streams hear nothing until pu_yamux_abort().
  * Does nothing when the session is over already. */
 void pu_yamux_close(struct pu_yamux *ym, uint32_t code);
-/* The pipe is gone. Every stream that still has a consumer hears
- * on_closed(err, 0) before this returns; err is negative, usually PU_ECLOSED. Then only
- * pu_yamux_free() is left, and it may come later. */
+/* The session is over. Every stream that still has a consumer hears
+ * on_closed(err, 0) before this returns; err is negative, usually PU_ECLOSED. No
+ * callback comes afterwards. What is queued up to GoAway (normal, when none was
+ * before) can still be pulled; then pu_yamux_free() is left, and it may come later. */
 void pu_yamux_abort(struct pu_yamux *ym, int err);
 
 /* Smoothed round trip by pings, 0 when not measured yet. */

@@ -15,7 +15,7 @@ enum { PU_YAMUX_CTL_MAX = 64 * 1024 };
 enum pu_yamux_state {
 	PU_YAMUX_OPEN,
 	PU_YAMUX_LEAVING, /* our GoAway is queued; neither input nor data any more */
-	PU_YAMUX_DEAD,    /* aborted: no output either */
+	PU_YAMUX_DEAD,    /* aborted: nobody is told anything any more */
 };
 
 /* Where the input stands: a partial header, or in the body of a Data frame. */

@@ -234,6 +234,10 @@ void pu_yamux_stream_on_fin(struct pu_yamux_stream *st)
 {
 	if (st->rx != PU_YAMUX_RX_OPEN)
 		return;
+	/* Credit that is not sent yet has become pointless. */
+	st->window.credit = 0;
+	if (!st->ctl_flags)
+		pu_list_remove(&st->ctl_node);
 	st->rx = st->owned ? PU_YAMUX_RX_FIN : PU_YAMUX_RX_ENDED;
 	settle(st);
 	tell_eof(st);
@@ -357,10 +361,8 @@ static void stream_shutdown(struct pu_stream *s)
 
 static void stream_resume(struct pu_stream *s)
 {
-	struct pu_yamux_stream *st = stream(s);
-
-	if (st->received.len > 0 || eof_pending(st))
-		schedule_todo(st, PU_YAMUX_TODO_OFFER);
+	/* Even with nothing there yet: inside of on_recv the rest is not kept so far. */
+	schedule_todo(stream(s), PU_YAMUX_TODO_OFFER);
 }
 
 static void stream_close(struct pu_stream *s)
