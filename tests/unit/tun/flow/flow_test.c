@@ -196,6 +196,8 @@ static size_t on_recv(void *arg, struct pu_flow *f, const uint8_t *p, size_t len
 	case PORT_SINK:
 		c->sum += differences(p, n, c->received);
 		break;
+	case PORT_SOURCE:
+		break;
 	default:
 		n = pu_flow_write(f, p, len);
 	}
@@ -544,8 +546,12 @@ static const char *download_from(struct client *c, uint16_t port, uint64_t total
 	free(b);
 	if (fd < 0 || n < 0)
 		return failed(c, fd < 0 ? "connect" : "receive");
-	if (pos != total || bad)
-		return "bytes were lost or changed";
+	if (pos != total || bad) {
+		snprintf(c->text, sizeof c->text, "%llu of %llu bytes, %llu of them changed",
+			 (unsigned long long)pos, (unsigned long long)total,
+			 (unsigned long long)bad);
+		return c->text;
+	}
 	/* Still open this way. */
 	if (port == PORT_SOURCE && send_all(fd, "x", 1) < 0)
 		return failed(c, "send after their end");
