@@ -66,22 +66,17 @@ lab_exit() {
 
 # ---- entering
 
-lab_unshare() {
-	local flags=(--mount --net --uts --pid --fork --kill-child --mount-proc)
-	[ "$(id -u)" -eq 0 ] || flags+=(--user --map-root-user)
-	unshare "${flags[@]}" "$@"
-}
+LAB_FLAGS=(--mount --net --uts --pid --fork --kill-child --mount-proc)
+[ "$(id -u)" -eq 0 ] || LAB_FLAGS+=(--user --map-root-user)
 
 lab_enter() {
 	[ -z "${PEERUP_LAB:-}" ] || return 0
 	local why
-	why=$(lab_unshare sh -c 'mount -t tmpfs tmpfs /run && ip link set lo up' 2>&1) ||
+	why=$(unshare "${LAB_FLAGS[@]}" sh -c 'mount -t tmpfs tmpfs /run && ip link set lo up' 2>&1) ||
 		skip "no network namespaces here: $why"
 	export PEERUP_LAB=1 LAB_REAL_ROOT=
 	[ "$(id -u)" -ne 0 ] || LAB_REAL_ROOT=1
-	local flags=(--mount --net --uts --pid --fork --kill-child --mount-proc)
-	[ "$(id -u)" -eq 0 ] || flags+=(--user --map-root-user)
-	exec unshare "${flags[@]}" bash "$0" "$@"
+	exec unshare "${LAB_FLAGS[@]}" bash "$0" "$@"
 }
 
 # A folder that exists everywhere, covered by memory of our own.
@@ -91,6 +86,7 @@ lab_mount() {
 	mount -t tmpfs -o mode=755 tmpfs "$LAB" || skip "cannot mount a tmpfs"
 	mount -t tmpfs tmpfs /run || skip "cannot mount a tmpfs"
 	ip link set lo up
+	mkdir "$LAB/bin"
 	trap lab_exit EXIT
 }
 
@@ -104,6 +100,7 @@ need_product() {
 	PEERUP=${PEERUP:-$(newest peerup-vpn)}
 	[ -x "${PEERUP:-}" ] || skip "peerup-vpn is not built (cmake --build build/<preset>)"
 	[ -c /dev/net/tun ] || skip "this machine has no /dev/net/tun"
+	ln -sf "$(realpath "$PEERUP")" "$LAB/bin/peerup-vpn"
 }
 
 need_wire() {
@@ -138,6 +135,7 @@ host_setup() {
 	# As some machines are: the answer to a spoofed or unroutable packet must not depend on it.
 	sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
 	printf '127.0.0.1 localhost\n::1 localhost\n127.0.1.1 %s\n' "$name" > /etc/hosts
+	sed -i -E "s|^(root:[^:]*:[^:]*:[^:]*:[^:]*):[^:]*|\1:$dir/root|" /etc/passwd
 	rm -f /etc/resolv.conf
 	echo 'nameserver 127.0.0.1' > /etc/resolv.conf
 	echo 'hosts: files dns' > /etc/nsswitch.conf
@@ -170,7 +168,7 @@ on() {
 	nsenter --target "${HOST_PID[$name]}" --mount --uts --net -- \
 		env -u SUDO_UID -u SUDO_GID -u SUDO_USER -u XDG_CONFIG_HOME -u XDG_RUNTIME_DIR \
 		-C "$LAB/$name/root" HOME="$LAB/$name/root" USER=root LOGNAME=root \
-		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+		PATH="$LAB/bin:"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		NO_COLOR=1 "$@"
 }
 
@@ -314,17 +312,22 @@ vpn_set() {
 	fi
 }
 
-# node HOST...: a fresh configuration with a fixed port; names through /etc/resolv.conf,
-# which is what a machine without systemd-resolved and resolvconf has
+# node_settings HOST: after init, a fixed port; names through /etc/resolv.conf, which is
+# what a machine without systemd-resolved and resolvconf has
+node_settings() {
+	sed -i "s|/tcp/0\"|/tcp/$PORT\"|; s|/udp/0/|/udp/$PORT/|; s|/tcp/0\$|/tcp/$PORT|" \
+		"$(config_of "$1")"
+	vpn_set "$1" dns resolv-conf
+	PEER_ID[$1]=$(peerup "$1" whoami --json | json peer_id)
+	[ -n "${PEER_ID[$1]}" ] || fail "whoami --json on $1 has no peer_id"
+}
+
+# node HOST...: a fresh configuration
 node() {
 	local name
 	for name; do
 		ok peerup "$name" init --non-interactive
-		sed -i "s|/tcp/0\"|/tcp/$PORT\"|; s|/udp/0/|/udp/$PORT/|; s|/tcp/0\$|/tcp/$PORT|" \
-			"$(config_of "$name")"
-		vpn_set "$name" dns resolv-conf
-		PEER_ID[$name]=$(peerup "$name" whoami --json | json peer_id)
-		[ -n "${PEER_ID[$name]}" ] || fail "whoami --json on $name has no peer_id"
+		node_settings "$name"
 	done
 }
 

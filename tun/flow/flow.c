@@ -65,9 +65,9 @@ static void on_job(void *arg)
 	if (f->state != FLOW_DONE || f->err == 0)
 		deliver(f);
 	offer_room(f);
+	pu_flow_tcp_flush(f);
 	if (f->fin_wanted)
 		pu_flow_tcp_fin(f);
-	pu_flow_tcp_flush(f);
 	tell_end(f);
 	f->in_job = false;
 	if (f->released || (f->state == FLOW_DONE && !f->owned))

@@ -78,7 +78,7 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 {
 	struct pu_flow *f = arg;
 
-	if (f->want_write || !f->owned)
+	if (f->want_write || f->fin_wanted)
 		pu_flow_touch(f);
 	return ERR_OK;
 }
@@ -175,7 +175,7 @@ size_t pu_flow_tcp_room(const struct pu_flow *f)
 	if (!f->pcb || f->state != FLOW_OPEN || f->fin_wanted ||
 	    tcp_sndqueuelen(f->pcb) >= TCP_SND_QUEUELEN - 2)
 		return 0;
-	used = TX_FLOW_MAX - pu_min(TX_FLOW_MAX, tcp_sndbuf(f->pcb));
+	used = TX_FLOW_MAX - pu_min(TX_FLOW_MAX, f->pcb->snd_buf);
 	return max > used ? max - used : 0;
 }
 
@@ -221,7 +221,9 @@ void pu_flow_tcp_fin(struct pu_flow *f)
 {
 	struct tcp_pcb *pcb = f->pcb;
 
-	if (f->state != FLOW_OPEN || !pcb || f->fin_sent)
+	/* Never a FIN in one segment with bytes: when lwIP splits such a segment, both
+	 * halves carry it, and the second is lost. */
+	if (f->state != FLOW_OPEN || !pcb || f->fin_sent || pcb->unsent)
 		return;
 	f->fin_sent = true;
 	if (tcp_shutdown(pcb, 0, 1) != ERR_OK) {

@@ -20,9 +20,9 @@ static void log_conn(const struct pu_conn *c, const char *event, int err)
 {
 	char peer[PU_PEERID_SHORT_MAX], addr[PU_MULTIADDR_TEXT_MAX];
 
-	if (!pu_log_enabled(PU_LOG_INFO))
+	if (!pu_log_enabled(PU_LOG_DEBUG))
 		return;
-	pu_log(PU_LOG_INFO, "host", event, PU_KV_STR("peer", pu_peerid_short(&c->peer, peer)),
+	pu_log(PU_LOG_DEBUG, "host", event, PU_KV_STR("peer", pu_peerid_short(&c->peer, peer)),
 	       PU_KV_STR("addr", pu_multiaddr_text(&c->remote, addr)),
 	       PU_KV_STR("direction", c->inbound ? "in" : "out"),
 	       PU_KV_STR("security", c->security), PU_KV_ERR(err));

@@ -41,7 +41,7 @@ static bool gate(void *arg, const struct pu_peerid *peer, bool inbound,
 	    (!h->cfg.gate || h->cfg.gate(h->cfg.gate_arg, peer, remote)))
 		return true;
 	h->stats.inbound_gated++;
-	pu_log(PU_LOG_INFO, "host", "refused", PU_KV_STR("peer", pu_peerid_short(peer, text)));
+	pu_log(PU_LOG_DEBUG, "host", "refused", PU_KV_STR("peer", pu_peerid_short(peer, text)));
 	return false;
 }
 
@@ -372,6 +372,14 @@ size_t pu_host_peer_addrs(const struct pu_host *h, const struct pu_peerid *peer,
 	return n;
 }
 
+bool pu_host_peer_supports(const struct pu_host *h, const struct pu_peerid *peer,
+			   const char *protocol)
+{
+	const struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
+
+	return p && pu_peerstore_supports(p, protocol);
+}
+
 void pu_host_each_protocol(const struct pu_host *h, const struct pu_peerid *peer,
 			   void (*fn)(void *arg, const char *protocol), void *arg)
 {
@@ -379,14 +387,6 @@ void pu_host_each_protocol(const struct pu_host *h, const struct pu_peerid *peer
 
 	for (size_t i = 0; p && i < p->n_protocols; i++)
 		fn(arg, p->protocols[i]);
-}
-
-bool pu_host_peer_supports(const struct pu_host *h, const struct pu_peerid *peer,
-			   const char *protocol)
-{
-	const struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
-
-	return p && pu_peerstore_supports(p, protocol);
 }
 
 bool pu_host_peer_identified(const struct pu_host *h, const struct pu_peerid *peer)

@@ -171,7 +171,6 @@ static void offer(struct pu_yamux_stream *st)
 		if (n < b.len)
 			return;
 	}
-	pu_buf_clear(&st->received, 0);
 	tell_eof(st);
 }
 
@@ -477,6 +476,13 @@ int pu_yamux_stream_new(struct pu_yamux *ym, uint32_t id, bool inbound,
 	schedule_ctl(st);
 	*pst = st;
 	return 0;
+}
+
+void pu_yamux_stream_trim(struct pu_yamux_stream *st)
+{
+	pu_yamux_ring_trim(&st->unsent);
+	if (st->received.len == 0)
+		pu_buf_clear(&st->received, 0);
 }
 
 void pu_yamux_stream_free(struct pu_yamux_stream *st)

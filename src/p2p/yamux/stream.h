@@ -64,6 +64,8 @@ static inline uint32_t pu_yamux_stream_id(const struct pu_yamux_stream *st)
 	return (uint32_t)st->base.id;
 }
 
+/* Gives back the memory of empty buffers. */
+void pu_yamux_stream_trim(struct pu_yamux_stream *st);
 /* Adds a stream to the session. PU_ENOMEM. */
 int pu_yamux_stream_new(struct pu_yamux *ym, uint32_t id, bool inbound,
 			struct pu_yamux_stream **pst);
