@@ -10,7 +10,7 @@
 
 /* Empty buffers are kept for the next burst until the streams of a session hold more
  * than this. */
-enum { HELD_MAX = 8 * 1024 * 1024 };
+enum { HELD_MAX = PU_YAMUX_UNSENT_MAX };
 
 /* Stands in until a consumer sets its events: everything stays in the stream. */
 static size_t nobody_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t len)
