@@ -306,7 +306,7 @@ static void on_packet(void *arg, struct pu_roster_peer *p, const uint8_t *ip, si
 	local = to_local(b, p, ip, len, flags, &info, to_self);
 	switch (judge(b, p, &info, to_self)) {
 	case PASS:
-		pu_tun_join_add(b->join, local, len, flags);
+		pu_tun_join_add_parsed(b->join, local, flags, &info);
 		return;
 	case REFUSE:
 		b->stats.rx_not_allowed++;
