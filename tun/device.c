@@ -34,17 +34,18 @@ static int open_control(int *pfd)
 static int create(int fd, const char *name, char *out)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL };
+	int err;
 
 	memcpy(ifr.ifr_name, name, strlen(name));
 	if (ioctl(fd, TUNSETIFF, &ifr) == 0) {
 		memcpy(out, ifr.ifr_name, PU_TUN_NAME_MAX);
 		return 0;
 	}
-	/* EBUSY: another TUN; EINVAL: also what the kernel says to names of other
-	 * kinds of interfaces. */
-	if (errno == EBUSY || (errno == EINVAL && if_nametoindex(name) != 0))
+	err = errno;
+	/* Some kernels say EINVAL when the name is that of another kind of interface. */
+	if (err == EBUSY || (err == EINVAL && if_nametoindex(name) != 0))
 		return PU_EEXIST;
-	return pu_err_from_errno(errno);
+	return pu_err_from_errno(err);
 }
 
 /* The kernel takes USO4 and USO6 only together, and only from 6.2 on. */

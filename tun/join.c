@@ -344,10 +344,18 @@ static void start(struct pu_tun_join *j, struct open_frame *o, const struct offe
 	j->n_open++;
 }
 
-/* Nothing may follow a push, or fits behind so much payload. */
-static bool ends_frame(const struct offer *p, size_t len, size_t payload)
+/* The end of a burst: the sender pushed, sent less than before, or the frame is full. */
+static bool ends_frame(const struct open_frame *o, const struct offer *p)
 {
-	return len + payload > PU_PKT_MAX ||
+	if (p->payload < o->payload)
+		return true;
+	return o->proto == PROTO_TCP ? p->info->tcp_flags & TCP_FLAG_PSH : o->n == DATAGRAMS_MAX;
+}
+
+/* Nothing can follow: a push, or no room for as much again. */
+static bool stands_alone(const struct offer *p)
+{
+	return p->info->total_len + p->payload > PU_PKT_MAX ||
 	       (p->info->proto == PROTO_TCP && p->info->tcp_flags & TCP_FLAG_PSH);
 }
 
@@ -364,12 +372,9 @@ static int join(struct pu_tun_join *j, const struct offer *p)
 	}
 	if (o && continues(o, p)) {
 		append(j, o, p);
-		if (p->payload == o->payload && !ends_frame(p, o->len, o->payload) &&
-		    (o->proto == PROTO_TCP || o->n < DATAGRAMS_MAX))
-			return 0;
-		return close_frame(j, o);
+		return ends_frame(o, p) ? close_frame(j, o) : 0;
 	}
-	if (ends_frame(p, p->info->total_len, p->payload))
+	if (stands_alone(p))
 		return write_alone(j, p);
 	if (!o)
 		o = vacant ? vacant : oldest(j);

@@ -45,7 +45,7 @@ static int make_room(struct pu_buf *b, size_t front, size_t back)
 	if (b->mem && b->off >= front && b->cap - b->off - b->len >= back)
 		return 0;
 	need = front + b->len + back;
-	if (need <= b->cap && b->len <= b->cap / 2) {
+	if (b->mem && need <= b->cap && b->len <= b->cap / 2) {
 		/* Moving at most half of the memory keeps appends amortised. */
 		memmove(b->mem + front, b->mem + b->off, b->len);
 		b->off = front;
@@ -97,8 +97,11 @@ int pu_buf_append(struct pu_buf *b, const void *p, size_t n)
 
 int pu_buf_prepend(struct pu_buf *b, const void *p, size_t n)
 {
-	int r = make_room(b, n, 0);
+	int r;
 
+	if (n == 0)
+		return 0;
+	r = make_room(b, n, 0);
 	if (r < 0)
 		return r;
 	b->off -= n;

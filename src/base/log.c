@@ -7,7 +7,11 @@
 
 #include "base/err.h"
 
-enum { LINE_MAX_LEN = 2048 };
+enum {
+	LINE_MAX_LEN = 2048,
+	VALUE_MAX_LEN = 1024, /* escaped; what is longer ends in "..." */
+	TAIL_LEN = 32,        /* kept for the mark of a cut line and its end */
+};
 
 static struct {
 	enum pu_log_level level;
@@ -58,12 +62,16 @@ const char *pu_log_err_text(int err)
 struct line {
 	char s[LINE_MAX_LEN];
 	size_t len;
+	bool full; /* something did not fit */
 };
 
+/* All or nothing, so that no escape sequence is cut in two. */
 static void put(struct line *l, const char *s, size_t n)
 {
-	/* The last two bytes are kept for a closing brace and the newline. */
-	n = pu_min(n, sizeof l->s - 2 - l->len);
+	if (l->full || n > sizeof l->s - TAIL_LEN - l->len) {
+		l->full = true;
+		return;
+	}
 	memcpy(l->s + l->len, s, n);
 	l->len += n;
 }
@@ -73,22 +81,50 @@ static void put_str(struct line *l, const char *s)
 	put(l, s, strlen(s));
 }
 
-/* Bytes that could forge a line or a terminal sequence become \u00xx. */
+/* Length of the UTF-8 sequence at s; 0 when it is malformed or a control
+ * character of the range U+0080 to U+009F, which terminals obey. */
+static size_t utf8_len(const unsigned char *s)
+{
+	size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xe0 && s[1] < 0xa0) ||
+	    (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf0 && s[1] < 0x90) ||
+	    (s[0] == 0xf4 && s[1] >= 0x90))
+		return 0;
+	return n;
+}
+
+/* Bytes that could forge a line or a terminal sequence, or make the line invalid
+ * as JSON, become \u00xx. */
 static void put_escaped(struct line *l, const char *s)
 {
+	size_t start = l->len, n;
 	char esc[8];
 
-	for (; *s; s++) {
+	for (; *s; s += n) {
 		unsigned char c = (unsigned char)*s;
 
+		if (l->len - start > VALUE_MAX_LEN) {
+			put_str(l, "...");
+			return;
+		}
+		n = 1;
 		if (c == '"' || c == '\\') {
 			put(l, "\\", 1);
 			put(l, s, 1);
-		} else if (c < 0x20 || c == 0x7f) {
+		} else if (c >= 0x20 && c < 0x7f) {
+			put(l, s, 1);
+		} else if (c >= 0x80 && utf8_len((const unsigned char *)s)) {
+			n = utf8_len((const unsigned char *)s);
+			put(l, s, n);
+		} else {
 			snprintf(esc, sizeof esc, "\\u%04x", c);
 			put_str(l, esc);
-		} else {
-			put(l, s, 1);
 		}
 	}
 }
@@ -131,6 +167,30 @@ static void put_value(struct line *l, const struct pu_kv *kv, bool json)
 	}
 }
 
+/* Pairs one by one: one that does not fit is left out with those behind it. */
+static void put_pairs(struct line *l, const struct pu_kv *kv, size_t n, bool json)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t mark = l->len;
+
+		put_str(l, json ? ",\"" : " ");
+		put_escaped(l, kv[i].key);
+		put_str(l, json ? "\":" : "=");
+		put_value(l, &kv[i], json);
+		if (l->full) {
+			l->len = mark;
+			break;
+		}
+	}
+}
+
+/* The tail always fits: put() kept TAIL_LEN bytes. */
+static void put_tail(struct line *l, const char *s)
+{
+	memcpy(l->s + l->len, s, strlen(s));
+	l->len += strlen(s);
+}
+
 static void format_json(struct line *l, enum pu_log_level level, const char *module,
 			const char *event, const struct pu_kv *kv, size_t n)
 {
@@ -143,13 +203,10 @@ static void format_json(struct line *l, enum pu_log_level level, const char *mod
 	put_str(l, "\",\"msg\":\"");
 	put_escaped(l, event);
 	put_str(l, "\"");
-	for (size_t i = 0; i < n; i++) {
-		put_str(l, ",\"");
-		put_escaped(l, kv[i].key);
-		put_str(l, "\":");
-		put_value(l, &kv[i], true);
-	}
-	l->s[l->len++] = '}';
+	put_pairs(l, kv, n, true);
+	if (l->full)
+		put_tail(l, ",\"truncated\":true");
+	put_tail(l, "}\n");
 }
 
 static void format_text(struct line *l, enum pu_log_level level, const char *module,
@@ -162,12 +219,8 @@ static void format_text(struct line *l, enum pu_log_level level, const char *mod
 	put_str(l, module);
 	put_str(l, ": ");
 	put_escaped(l, event);
-	for (size_t i = 0; i < n; i++) {
-		put_str(l, " ");
-		put_str(l, kv[i].key);
-		put_str(l, "=");
-		put_value(l, &kv[i], false);
-	}
+	put_pairs(l, kv, n, false);
+	put_tail(l, l->full ? " ...\n" : "\n");
 }
 
 void pu_log_write(enum pu_log_level level, const char *module, const char *event,
@@ -181,7 +234,6 @@ void pu_log_write(enum pu_log_level level, const char *module, const char *event
 		format_json(&l, level, module, event, kv, n);
 	else
 		format_text(&l, level, module, event, kv, n);
-	l.s[l.len++] = '\n';
 	if (cfg.sink) {
 		cfg.sink(cfg.sink_arg, l.s, l.len);
 		return;

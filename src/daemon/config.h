@@ -3,6 +3,7 @@
 #ifndef PU_DAEMON_CONFIG_H
 #define PU_DAEMON_CONFIG_H
 
+#include "base/file.h"
 #include "daemon/failure.h"
 #include "p2p/addr/multiaddr.h"
 #include "platform/platform.h"
@@ -131,6 +132,10 @@ int pu_config_load(const char *path, struct pu_config **pcfg, struct pu_config_d
 int pu_config_parse(const char *path, struct pu_bytes text, struct pu_config **pcfg,
 		    struct pu_config_diags *diags);
 void pu_config_free(struct pu_config *cfg);
+
+/* The text of a config file, with the checks of size and permissions above. */
+int pu_config_read(const char *path, char **ptext, size_t *plen, struct pu_file_info *info,
+		   struct pu_config_diags *diags);
 
 const struct pu_config_service *pu_config_find_service(const struct pu_config *cfg,
 						       const char *name);

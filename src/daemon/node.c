@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -187,12 +188,16 @@ static void check_expiry(void *arg)
 
 static int load_key(struct pu_node *n, struct pu_failure *why)
 {
+	bool existed = access(n->cfg->key_file, F_OK) == 0;
 	uint8_t seed[32];
 	int r;
 
 	pu_loop_random(n->loop, seed, sizeof seed);
 	r = pu_keystore_load_or_create(n->cfg->key_file, seed, &n->key);
 	explicit_bzero(seed, sizeof seed);
+	if (r == 0 && !existed && n->paths.owner.set &&
+	    chown(n->cfg->key_file, n->paths.owner.uid, n->paths.owner.gid) < 0)
+		r = PU_EPERM;
 	if (r == PU_EPERM) {
 		char hint[512];
 

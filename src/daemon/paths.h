@@ -10,6 +10,8 @@ enum { PU_PATHS_LEN = 1024 }; /* longest path we handle, with terminator */
 
 #define PU_PATHS_SYSTEM_DIR "/etc/peerup"
 #define PU_PATHS_SYSTEM_RUN_DIR "/run/peerup"
+#define PU_PATHS_SYSTEM_STATE_DIR "/var/lib/peerup"
+#define PU_PATHS_CONFIG_NAME "config.yaml"
 
 /* What the surroundings say; a test fills it by hand. Any pointer may be NULL. */
 struct pu_paths_env {
@@ -21,11 +23,17 @@ struct pu_paths_env {
 };
 
 struct pu_paths {
-	struct pu_file_owner owner; /* who owns new files: the user behind sudo */
+	/* Who owns new files: the user behind sudo, when the home is really his; not
+	 * set otherwise. */
+	struct pu_file_owner owner;
 	char home[PU_PATHS_LEN];
 	char config[PU_PATHS_LEN];  /* absolute; "" when no config was found */
 	char user_dir[PU_PATHS_LEN];   /* ~/.config/peerup */
-	char state_dir[PU_PATHS_LEN];  /* beside the config, or $STATE_DIRECTORY */
+	/* $STATE_DIRECTORY, else beside the config, but /var/lib/peerup for a config
+	 * in /etc/peerup. */
+	char state_dir[PU_PATHS_LEN];
+	/* $PEERUP_RUNTIME_DIR, else user_dir, but /run/peerup for a config in
+	 * /etc/peerup. */
 	char runtime_dir[PU_PATHS_LEN];
 	char socket[PU_PATHS_LEN];     /* runtime_dir/peerup.sock */
 	char cookie[PU_PATHS_LEN];     /* runtime_dir/.daemon-cookie */

@@ -17,8 +17,6 @@ enum {
 	PU_MEMBER_FILE_MAX = 4 * 1024 * 1024, /* bytes */
 	PU_MEMBER_LINE_MAX = 64 * 1024,
 	PU_MEMBER_MAX = 16384,     /* peers in one file */
-	PU_MEMBER_COMMENT_MAX = 256, /* bytes that we write */
-	PU_MEMBER_ATTR_MAX = 256,
 };
 
 #define PU_MEMBER_NO_EXPIRY INT64_MAX
@@ -65,20 +63,5 @@ const struct pu_member *pu_member_at(const struct pu_members *set, size_t i);
 
 const char *pu_access_text(enum pu_access access); /* "services", "network" */
 int pu_access_parse(const char *text, enum pu_access *paccess); /* PU_EINVAL */
-
-/* Edits of the file, each by one atomic rewrite that keeps all other lines byte for
- * byte; mode 0600. owner (may be NULL) applies to a file that did not exist; an
- * existing one keeps its owner. */
-
-/* Appends a line, creating the file if needed. comment may be NULL; control
- * characters in it are dropped. PU_EEXIST when the peer is listed already. */
-int pu_member_add(const char *path, const struct pu_peerid *peer, enum pu_access access,
-		  const char *comment, const struct pu_file_owner *owner);
-/* Drops every line of the peer. PU_ENOENT when there is none. */
-int pu_member_remove(const char *path, const struct pu_peerid *peer);
-/* Sets key=value on the lines of the peer, or removes the attribute when value is
- * "". PU_ENOENT: peer not listed; PU_EINVAL: key or value cannot stand there. */
-int pu_member_set_attr(const char *path, const struct pu_peerid *peer, const char *key,
-		       const char *value);
 
 #endif

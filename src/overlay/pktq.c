@@ -46,11 +46,11 @@ static uint8_t *claim(struct pu_pktq *q, size_t need)
 		if (q->size - q->tail >= need) {
 			at = q->ring + q->tail;
 			q->tail += need;
-			q->wrap = q->tail;
 			return at;
 		}
 		if (q->n == 0 || q->head <= need)
 			return NULL;
+		q->wrap = q->tail;
 		q->tail = need;
 		return q->ring;
 	}

@@ -46,7 +46,7 @@ struct pu_dns_config {
 
 /* Answers one message: length of the answer in out; 0: no answer at all (not a
  * query, too short to answer); PU_ENOENT: a well-formed query for a name that is
- * not ours, which the caller forwards or refuses with pu_dns_refuse(). tcp: no
+ * not ours, which the caller forwards or refuses with pu_dns_fail(). tcp: no
  * truncation below cap. */
 int pu_dns_answer(const struct pu_dns_config *cfg, struct pu_bytes query, bool tcp, uint8_t *out,
 		  size_t cap);

@@ -273,6 +273,10 @@ static void on_poll(uv_poll_t *h, int status, int events)
 	}
 	if (events & UV_READABLE && !u->closed)
 		receive(u);
+	/* libuv stops a handle whose descriptor has an error. */
+	if (status < 0 && !u->closed)
+		uv_poll_start(&u->poll, u->want_write ? UV_READABLE | UV_WRITABLE : UV_READABLE,
+			      on_poll);
 	pu_loop_uv_leave(loop);
 }
 

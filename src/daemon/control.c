@@ -1,0 +1,347 @@
+#include "daemon/control.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+
+struct ping {
+	struct pu_list node;
+	struct pu_control *owner; /* NULL once canceled */
+	uint64_t id;
+	pu_api_ping_fn *on_done;
+	void *arg;
+};
+
+struct pu_control {
+	struct pu_control_options opt;
+	struct pu_list pings;
+	uint64_t next_ping;
+	/* What the last status() points to. */
+	struct pu_vpn_info vpn_info;
+	struct pu_multiaddr listen[PU_HOST_ADDRS_PER_PEER];
+};
+
+int pu_control_new(const struct pu_control_options *opt, struct pu_control **pc)
+{
+	struct pu_control *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return PU_ENOMEM;
+	c->opt = *opt;
+	pu_list_init(&c->pings);
+	*pc = c;
+	return 0;
+}
+
+static void ping_abandon(struct ping *g)
+{
+	pu_list_remove(&g->node);
+	g->owner = NULL;
+}
+
+void pu_control_free(struct pu_control *c)
+{
+	if (!c)
+		return;
+	PU_LIST_FOREACH (it, tmp, &c->pings)
+		ping_abandon(PU_CONTAINER_OF(it, struct ping, node));
+	free(c);
+}
+
+static void fill_vpn(struct pu_control *c, struct pu_api_vpn *out)
+{
+	const struct pu_vpn_info *i = &c->vpn_info;
+
+	if (!c->opt.vpn)
+		return;
+	pu_vpn_info(c->opt.vpn, &c->vpn_info);
+	*out = (struct pu_api_vpn){
+		.up = true,
+		.interface = i->interface,
+		.ipv4 = i->ipv4,
+		.ipv6 = i->ipv6,
+		.subnet = i->subnet,
+		.ipv6_prefix = i->ipv6_prefix,
+		.mtu = i->mtu,
+		.dns_method = i->dns_method,
+		.dns_server = i->dns_server,
+		.dns_suffix = c->opt.node->cfg->vpn.dns_suffix,
+	};
+}
+
+/* Reference §12.3, as far as interfaces tell. */
+static void fill_reach(struct pu_api_status *out)
+{
+	if (out->has_global_ipv6) {
+		out->reach_grade = 'A';
+		out->reach_label = "Excellent";
+		out->reach_text = "Public IPv6 detected";
+	} else if (out->has_global_ipv4) {
+		out->reach_grade = 'B';
+		out->reach_label = "Good";
+		out->reach_text = "Public IPv4 detected";
+	} else if (out->n_listen > 0) {
+		out->reach_grade = 'D';
+		out->reach_label = "Poor";
+		out->reach_text = "No public address detected";
+	} else {
+		out->reach_grade = 'F';
+		out->reach_label = "Offline";
+		out->reach_text = "No network connectivity detected";
+	}
+}
+
+static void status(void *arg, struct pu_api_status *out)
+{
+	struct pu_control *c = arg;
+	struct pu_node *n = c->opt.node;
+	struct pu_host_stats hs;
+
+	pu_host_stats(n->host, &hs);
+	out->peer = &n->key.peer;
+	out->name = n->self->name[0] ? n->self->name : NULL;
+	out->uptime_s = (pu_loop_now(n->loop) - n->started_at) / PU_SEC(1);
+	out->connected_peers = hs.n_peers;
+	for (size_t i = 0; i < n->cfg->n_services; i++)
+		out->n_services += n->cfg->services[i].enabled;
+	out->listen = c->listen;
+	out->n_listen = pu_host_addrs(n->host, c->listen, PU_ARRAY_LEN(c->listen));
+	for (size_t i = 0; i < out->n_listen; i++) {
+		if (!pu_multiaddr_is_public(&c->listen[i]))
+			continue;
+		out->has_global_ipv4 |= pu_multiaddr_has(&c->listen[i], PU_MA_IP4);
+		out->has_global_ipv6 |= pu_multiaddr_has(&c->listen[i], PU_MA_IP6);
+	}
+	fill_reach(out);
+	fill_vpn(c, &out->vpn);
+}
+
+static const char *transport_of(const struct pu_conn *conn)
+{
+	if (strcmp(conn->muxer, "quic") == 0)
+		return "quic";
+	return pu_multiaddr_has(&conn->remote, PU_MA_WS) ? "websocket" : "tcp";
+}
+
+static void fill_connection(const struct pu_node *n, struct pu_api_peer *out)
+{
+	struct pu_conn *conn = pu_host_conn(n->host, &out->id);
+
+	if (!conn)
+		return;
+	out->connected = true;
+	out->path = pu_multiaddr_has(&conn->remote, PU_MA_P2P_CIRCUIT) ? "RELAYED" : "DIRECT";
+	out->transport = transport_of(conn);
+	out->security = conn->security;
+	out->remote = &conn->remote;
+	out->connected_at = pu_loop_unix(n->loop) -
+			    (int64_t)((pu_loop_now(n->loop) - conn->opened_at) / PU_SEC(1));
+	out->rtt = pu_conn_rtt(conn);
+	out->rx_bytes = conn->rx_bytes;
+	out->tx_bytes = conn->tx_bytes;
+	if (pu_host_peer_identified(n->host, &out->id))
+		out->agent = pu_host_peer_agent(n->host, &out->id);
+}
+
+static void fill_session(const struct pu_node *n, struct pu_api_peer *out)
+{
+	struct pu_session_stats s;
+	size_t limit;
+
+	if (!pu_sessions_stats(n->sessions, &out->id, &s))
+		return;
+	limit = pu_sessions_limit(n->sessions, &out->id);
+	out->carrier = s.carrier;
+	out->mtu = limit < PU_PKT_MAX ? (unsigned)limit : 0;
+}
+
+static void show_peer(struct pu_control *c, const struct pu_peerid *id,
+		      const struct pu_roster_peer *p, pu_api_peer_fn *fn, void *fn_arg)
+{
+	struct pu_node *n = c->opt.node;
+	struct pu_multiaddr addrs[PU_HOST_ADDRS_PER_PEER];
+	struct pu_api_service services[PU_OFFERS_SERVICES_MAX];
+	char v4[INET_ADDRSTRLEN], v6[INET6_ADDRSTRLEN];
+	struct pu_api_peer out = { .id = *id, .addrs = addrs };
+
+	if (p) {
+		out.name = p->name[0] ? p->name : NULL;
+		out.authorized = pu_roster_allowed(p, pu_loop_unix(n->loop));
+		out.access = p->access;
+		out.ipv4 = inet_ntop(AF_INET, p->local.v4, v4, sizeof v4);
+		out.ipv6 = inet_ntop(AF_INET6, p->local.v6, v6, sizeof v6);
+		out.services = services;
+		for (; out.n_services < p->n_services; out.n_services++)
+			services[out.n_services] = (struct pu_api_service){
+				.name = p->services[out.n_services].name,
+				.port = p->services[out.n_services].port,
+			};
+	}
+	out.n_addrs = pu_host_peer_addrs(n->host, id, addrs, PU_ARRAY_LEN(addrs));
+	fill_connection(n, &out);
+	fill_session(n, &out);
+	fn(fn_arg, &out);
+}
+
+struct each_conn {
+	struct pu_control *control;
+	pu_api_peer_fn *fn;
+	void *arg;
+};
+
+/* Connected peers that are in no list of ours, once each. */
+static void show_unlisted(void *arg, struct pu_conn *conn)
+{
+	struct each_conn *e = arg;
+	struct pu_node *n = e->control->opt.node;
+
+	if (!pu_roster_find(n->roster, &conn->peer) && pu_host_conn(n->host, &conn->peer) == conn)
+		show_peer(e->control, &conn->peer, NULL, e->fn, e->arg);
+}
+
+static bool is_listed(const struct pu_node *n, const struct pu_roster_peer *p)
+{
+	return p != n->self && (p->authorized || p->name[0] || p->configured ||
+				pu_host_conn(n->host, &p->id));
+}
+
+static void each_peer(void *arg, pu_api_peer_fn *fn, void *fn_arg)
+{
+	struct pu_control *c = arg;
+	struct pu_node *n = c->opt.node;
+	struct each_conn e = { .control = c, .fn = fn, .arg = fn_arg };
+
+	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
+		struct pu_roster_peer *p = pu_roster_at(n->roster, h);
+
+		if (is_listed(n, p))
+			show_peer(c, &p->id, p, fn, fn_arg);
+	}
+	pu_host_each_conn(n->host, show_unlisted, &e);
+}
+
+static void session_counters(const struct pu_node *n, pu_api_counter_fn *fn, void *fn_arg)
+{
+	struct pu_session_stats sum = { 0 }, s;
+
+	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
+		if (!pu_sessions_stats(n->sessions, &pu_roster_at(n->roster, h)->id, &s))
+			continue;
+		sum.tx_packets += s.tx_packets;
+		sum.tx_bytes += s.tx_bytes;
+		sum.rx_packets += s.rx_packets;
+		sum.rx_bytes += s.rx_bytes;
+		sum.dropped_full += s.dropped_full;
+		sum.dropped_old += s.dropped_old;
+		sum.dropped_malformed += s.dropped_malformed;
+		sum.too_big += s.too_big;
+		sum.halves += s.halves;
+	}
+	fn(fn_arg, "session_tx_packets", sum.tx_packets);
+	fn(fn_arg, "session_tx_bytes", sum.tx_bytes);
+	fn(fn_arg, "session_rx_packets", sum.rx_packets);
+	fn(fn_arg, "session_rx_bytes", sum.rx_bytes);
+	fn(fn_arg, "session_dropped_full", sum.dropped_full);
+	fn(fn_arg, "session_dropped_old", sum.dropped_old);
+	fn(fn_arg, "session_dropped_malformed", sum.dropped_malformed);
+	fn(fn_arg, "session_too_big", sum.too_big);
+	fn(fn_arg, "session_halves", sum.halves);
+}
+
+static void each_counter(void *arg, pu_api_counter_fn *fn, void *fn_arg)
+{
+	struct pu_control *c = arg;
+	struct pu_host_stats hs;
+
+	pu_host_stats(c->opt.node->host, &hs);
+	fn(fn_arg, "inbound_accepted", hs.inbound_accepted);
+	fn(fn_arg, "inbound_gated", c->opt.node->gated);
+	fn(fn_arg, "inbound_failed", hs.inbound_failed);
+	fn(fn_arg, "dials", hs.dials);
+	fn(fn_arg, "dials_failed", hs.dials_failed);
+	fn(fn_arg, "streams_in", hs.streams_in);
+	fn(fn_arg, "streams_out", hs.streams_out);
+	fn(fn_arg, "streams_refused", hs.streams_refused);
+	session_counters(c->opt.node, fn, fn_arg);
+	if (c->opt.vpn)
+		pu_vpn_each_counter(c->opt.vpn, fn, fn_arg);
+}
+
+static int resolve(void *arg, const char *text, struct pu_peerid *peer, bool *pfrom_id)
+{
+	struct pu_control *c = arg;
+
+	return pu_node_resolve(c->opt.node, text, peer, pfrom_id);
+}
+
+static void on_pong(void *arg, int err, const char *text, pu_time rtt, struct pu_conn *conn)
+{
+	struct ping *g = arg;
+	struct pu_api_ping_result r = { .err = err, .rtt = rtt, .error = text };
+
+	r.relayed = conn && pu_multiaddr_has(&conn->remote, PU_MA_P2P_CIRCUIT);
+	r.unreachable = err < 0 && !conn && err != PU_ENOPROTO;
+	if (g->owner) {
+		pu_list_remove(&g->node);
+		g->on_done(g->arg, &r);
+	}
+	free(g);
+}
+
+static int ping(void *arg, const struct pu_peerid *peer, pu_api_ping_fn *on_done, void *done_arg,
+		uint64_t *pid)
+{
+	struct pu_control *c = arg;
+	struct ping *g = calloc(1, sizeof *g);
+	int r;
+
+	if (!g)
+		return PU_ENOMEM;
+	*g = (struct ping){ .owner = c, .id = ++c->next_ping, .on_done = on_done, .arg = done_arg };
+	pu_list_append(&c->pings, &g->node);
+	*pid = g->id;
+	r = pu_pingpong_send(c->opt.node->pingpong, peer, on_pong, g);
+	if (r < 0) {
+		pu_list_remove(&g->node);
+		free(g);
+	}
+	return r;
+}
+
+static void ping_cancel(void *arg, uint64_t id)
+{
+	struct pu_control *c = arg;
+
+	PU_LIST_FOREACH (it, tmp, &c->pings) {
+		struct ping *g = PU_CONTAINER_OF(it, struct ping, node);
+
+		if (g->id == id)
+			ping_abandon(g);
+	}
+}
+
+static int reload(void *arg, struct pu_failure *why)
+{
+	struct pu_control *c = arg;
+
+	return c->opt.reload(c->opt.arg, why);
+}
+
+static void shut_down(void *arg)
+{
+	struct pu_control *c = arg;
+
+	c->opt.shutdown(c->opt.arg);
+}
+
+const struct pu_api_ops pu_control_ops = {
+	.status = status,
+	.each_peer = each_peer,
+	.each_counter = each_counter,
+	.resolve = resolve,
+	.ping = ping,
+	.ping_cancel = ping_cancel,
+	.reload = reload,
+	.shutdown = shut_down,
+};

@@ -1,0 +1,327 @@
+#include "daemon/daemon.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/loop_uv.h"
+#include "crypto/key.h"
+#include "daemon/control.h"
+#include "daemon/janitor.h"
+#include "daemon/node.h"
+#include "daemon/version.h"
+#include "daemon/vpn.h"
+#include "p2p/transport/net_uv.h"
+#include "platform/platform.h"
+
+enum {
+	STOP_DELAY_MS = 100, /* an API client still gets its answer */
+	N_SIGNALS = 3,
+};
+
+/*~ The parts of a running node, in the order in which they are started; stopping
+ *~ goes through the same list backwards. */
+struct daemon {
+	const struct pu_daemon_options *opt;
+	struct pu_config *cfg; /* until the node takes it */
+	bool with_vpn;
+	struct pu_janitor janitor;
+	struct pu_loop_uv *driver;
+	struct pu_loop *loop;
+	struct pu_net *net;
+	struct pu_node *node;
+	struct pu_vpn *vpn;
+	struct pu_control *control;
+	struct pu_api *api;
+	struct pu_timer stop_timer;
+	uv_signal_t signals[N_SIGNALS];
+	bool stopping;
+	int result;
+};
+
+static const int signal_numbers[N_SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
+
+static void log_warnings(const struct pu_config_diags *d, const char *path)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (d->v[i].warning)
+			pu_log(PU_LOG_WARN, "config", d->v[i].text, PU_KV_STR("file", path),
+			       PU_KV_U64("line", d->v[i].line));
+}
+
+static int load_config(const char *path, struct pu_config **pcfg, struct pu_failure *why)
+{
+	struct pu_config_diags *diags = calloc(1, sizeof *diags);
+	int r;
+
+	if (!diags)
+		return PU_ENOMEM;
+	r = pu_config_load(path, pcfg, diags);
+	log_warnings(diags, path);
+	if (r < 0)
+		pu_config_diags_failure(diags, path, why);
+	free(diags);
+	return r;
+}
+
+/* --- stopping --------------------------------------------------------------------- */
+
+static void on_node_stopped(void *arg)
+{
+	struct daemon *d = arg;
+
+	pu_loop_uv_stop(d->driver);
+}
+
+static void stop(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->stopping)
+		return;
+	d->stopping = true;
+	pu_log_msg(PU_LOG_INFO, "daemon", "stopping");
+	pu_platform_notify("STOPPING=1");
+	pu_api_stop(d->api);
+	pu_control_free(d->control);
+	pu_vpn_stop(d->vpn);
+	d->api = NULL;
+	d->control = NULL;
+	d->vpn = NULL;
+	pu_node_stop(d->node, on_node_stopped, d);
+}
+
+static void stop_soon(struct daemon *d, pu_time delay)
+{
+	if (!d->stopping && !pu_timer_active(&d->stop_timer))
+		pu_timer_set(&d->stop_timer, pu_loop_now(d->loop) + delay);
+}
+
+static void on_shutdown_request(void *arg)
+{
+	stop_soon(arg, PU_MS(STOP_DELAY_MS));
+}
+
+static void on_device_lost(void *arg)
+{
+	struct daemon *d = arg;
+
+	d->result = PU_EIO;
+	pu_failure_set(d->opt->why, PU_EIO, "network device", "sudo peerup-vpn up",
+		       "it was removed while in use");
+	stop_soon(d, 0);
+}
+
+static int on_reload_request(void *arg, struct pu_failure *why)
+{
+	struct daemon *d = arg;
+	struct pu_config *cfg;
+	int r = load_config(d->opt->paths.config, &cfg, why);
+
+	if (r < 0)
+		return r;
+	r = pu_node_reload(d->node, cfg, why);
+	if (r < 0)
+		pu_config_free(cfg);
+	else
+		pu_log_msg(PU_LOG_INFO, "daemon", "configuration loaded again");
+	return r;
+}
+
+static void on_signal(uv_signal_t *h, int signum)
+{
+	struct daemon *d = h->data;
+	struct pu_failure why = { .what = "" };
+
+	pu_loop_uv_enter(d->loop);
+	if (signum != SIGHUP)
+		stop(d);
+	else if (on_reload_request(d, &why) < 0)
+		pu_log(PU_LOG_ERROR, "daemon", "reload failed, nothing changed",
+		       PU_KV_STR("what", why.what), PU_KV_STR("why", why.why));
+	pu_loop_uv_leave(d->loop);
+}
+
+/* --- starting --------------------------------------------------------------------- */
+
+static void watch_signals(struct daemon *d)
+{
+	signal(SIGPIPE, SIG_IGN);
+	for (int i = 0; i < N_SIGNALS; i++) {
+		uv_signal_init(pu_loop_uv_of(d->loop), &d->signals[i]);
+		d->signals[i].data = d;
+		uv_signal_start(&d->signals[i], on_signal, signal_numbers[i]);
+	}
+}
+
+static int make_loop(struct daemon *d)
+{
+	int r = pu_loop_uv_new(&d->driver);
+
+	if (r < 0)
+		return r;
+	d->loop = pu_loop_uv_loop(d->driver);
+	pu_timer_init(&d->stop_timer, d->loop, stop, d);
+	watch_signals(d);
+	return pu_net_uv_new(d->loop, &d->net);
+}
+
+static int make_node(struct daemon *d)
+{
+	const struct pu_node_options opt = {
+		.loop = d->loop,
+		.net = d->net,
+		.paths = &d->opt->paths,
+		.cfg = d->cfg,
+		.version = PU_VERSION,
+	};
+
+	d->cfg = NULL; /* the node's, even on failure */
+	return pu_node_new(&opt, &d->node, d->opt->why);
+}
+
+/* From here on the process has what a running node needs and no more. */
+static int drop_rights(struct daemon *d)
+{
+	const struct pu_file_owner *o = &d->opt->paths.owner;
+	int r;
+
+	if (d->vpn)
+		pu_vpn_seal(d->vpn);
+	if (geteuid() != 0)
+		return 0;
+	r = pu_platform_drop(o->set ? o->uid : 0, o->set ? o->gid : 0);
+	if (r == 0)
+		r = pu_platform_seccomp();
+	if (r == PU_ENOTSUP) {
+		pu_log_msg(PU_LOG_WARN, "daemon", "this kernel filters no system calls");
+		r = 0;
+	}
+	if (r < 0)
+		return pu_failure_set(d->opt->why, r, "privileges", NULL,
+				      "cannot give them up: %s", pu_err_text(r));
+	return 0;
+}
+
+static int open_control(struct daemon *d)
+{
+	const struct pu_control_options copt = {
+		.node = d->node,
+		.vpn = d->vpn,
+		.shutdown = on_shutdown_request,
+		.reload = on_reload_request,
+		.arg = d,
+	};
+	struct pu_api_options aopt = {
+		.loop = d->loop,
+		.version = PU_VERSION,
+		.socket_path = d->opt->paths.socket,
+		.cookie_path = d->opt->paths.cookie,
+		.owner = d->opt->paths.owner,
+		.ops = &pu_control_ops,
+	};
+	int r = pu_control_new(&copt, &d->control);
+
+	if (r < 0)
+		return r;
+	aopt.ops_arg = d->control;
+	return pu_api_start(&aopt, &d->api, d->opt->why);
+}
+
+static int start_all(struct daemon *d)
+{
+	struct pu_failure *why = d->opt->why;
+	int r = load_config(d->opt->paths.config, &d->cfg, why);
+
+	if (r < 0)
+		return r;
+	d->with_vpn = d->opt->force_vpn || d->cfg->vpn.enabled;
+	r = pu_crypto_init();
+	if (r == 0 && d->with_vpn)
+		r = pu_janitor_start(&d->janitor, d->opt->paths.state_dir);
+	if (r == 0)
+		r = make_loop(d);
+	if (r == 0)
+		r = make_node(d);
+	if (r < 0)
+		return r;
+	if (d->with_vpn) {
+		r = pu_vpn_start(d->node, &d->vpn, why);
+		if (r < 0)
+			return r;
+		pu_vpn_on_lost(d->vpn, on_device_lost, d);
+	}
+	r = drop_rights(d);
+	return r < 0 ? r : open_control(d);
+}
+
+static void announce(struct daemon *d)
+{
+	char id[PU_PEERID_TEXT_MAX];
+
+	pu_log(PU_LOG_INFO, "daemon", "ready",
+	       PU_KV_STR("peer", pu_peerid_text(&d->node->key.peer, id)),
+	       PU_KV_STR("version", PU_VERSION));
+	pu_platform_notify("READY=1");
+	if (d->opt->on_ready)
+		d->opt->on_ready(d->opt->ready_arg);
+}
+
+/* --- the end ---------------------------------------------------------------------- */
+
+static void free_loop(struct daemon *d)
+{
+	if (!d->driver)
+		return;
+	for (int i = 0; i < N_SIGNALS; i++)
+		uv_close((uv_handle_t *)&d->signals[i], NULL);
+	pu_timer_stop(&d->stop_timer);
+	if (d->net)
+		pu_net_uv_free(d->net);
+	pu_loop_uv_free(d->driver);
+}
+
+static void free_all(struct daemon *d)
+{
+	pu_api_stop(d->api);
+	pu_control_free(d->control);
+	pu_vpn_stop(d->vpn);
+	pu_node_free(d->node);
+	pu_config_free(d->cfg);
+	free_loop(d);
+	pu_janitor_finish(&d->janitor);
+}
+
+/* A start that failed half-way stops like a run that ended: peers hear goodbye. */
+static void wind_down(struct daemon *d)
+{
+	if (!d->node)
+		return;
+	pu_loop_uv_enter(d->loop);
+	stop(d);
+	pu_loop_uv_leave(d->loop);
+	pu_loop_uv_run(d->driver);
+}
+
+int pu_daemon_run(const struct pu_daemon_options *opt)
+{
+	struct daemon d = { .opt = opt };
+	int r = start_all(&d);
+
+	if (r < 0) {
+		pu_failure_set(opt->why, r, "peerup-vpn", NULL, "%s", pu_err_text(r));
+		wind_down(&d);
+		free_all(&d);
+		return r;
+	}
+	pu_loop_uv_enter(d.loop);
+	pu_node_start(d.node);
+	pu_loop_uv_leave(d.loop);
+	announce(&d);
+	pu_loop_uv_run(d.driver);
+	free_all(&d);
+	return d.result;
+}

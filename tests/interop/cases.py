@@ -1,0 +1,291 @@
+"""What the cases of matrix.json do and demand. Each procedure gets a Bench with
+both peers running and raises Failed."""
+
+import hashlib
+import time
+
+from lab import netns
+from peer import Failed, Peer
+
+ECHO = "/interop/echo/1.0.0"
+SINK = "/interop/sink/1.0.0"
+SOURCE = "/interop/source/1.0.0"
+RESET = "/interop/reset/1.0.0"
+PINGPONG = "/pingpong/1.0.0"
+IDENTIFY = "/ipfs/id/1.0.0"
+
+MIB = 1 << 20
+PORT = 4001
+
+
+class Bench:
+    """Topology T1, one namespace per peer, isolated from any real network but with
+    addresses that all implementations take for public:
+
+        we 11.0.N.1, 2a00:b:N::1 ───┤ bridge ├─── peer 11.0.N.2, 2a00:b:N::2
+
+    Cases with a "link" have the link emulator in place of the bridge (T4)."""
+
+    def __init__(self, case, our_command, peer_command, wire, options, attempt):
+        self.case = case
+        # The kernel takes its time to forget a namespace: names are used once.
+        self.tag = f"{case['number']}{'abcdef'[attempt]}"
+        self.options = options
+        self.commands = {"we": our_command, "peer": peer_command}
+        self.wire_program = wire
+        self.limit = case.get("limit", 30)
+        self.hosts, self.peers, self.cable = {}, {}, None
+
+    # ---- topology and processes
+
+    def ip_of(self, role):
+        n, host = self.case["number"], 1 if role == "we" else 2
+        if self.case.get("ip") == 6:
+            return f"/ip6/2a00:b:{n:x}::{host}"
+        return f"/ip4/11.0.{n}.{host}"
+
+    def listen_address(self, role):
+        transport = {"tcp": f"tcp/{PORT}", "quic": f"udp/{PORT}/quic-v1"}[self.case["transport"]]
+        return f"{self.ip_of(role)}/{transport}"
+
+    def start(self):
+        n = self.case["number"]
+        tag = self.tag
+        self.hosts = {role: netns.Netns(f"{role}{tag}") for role in ("we", "peer")}
+        if "link" in self.case:
+            self.cable = netns.Wire(self.wire_program[0], self.hosts["we"], f"we{tag}",
+                                    self.hosts["peer"], f"peer{tag}", seed=n, **self.case["link"])
+        else:
+            self.cable = netns.Bridge(f"br{tag}")
+        for host, role in enumerate(("we", "peer"), 1):
+            device = f"{role}{tag}"
+            if "link" not in self.case:
+                self.cable.attach(self.hosts[role], device)
+            self.hosts[role].configure(device, f"11.0.{n}.{host}/24", f"2a00:b:{n:x}::{host}/64")
+        for role in ("we", "peer"):
+            self.peers[role] = self.start_peer(role)
+        self.we, self.peer = self.peers["we"], self.peers["peer"]
+        for p in self.peers.values():
+            ready = p.wait("ready", 30)
+            p.id, p.agent = ready["peer"], ready["agent"]
+        if self.case["we"] == "dial":
+            self.dialer, self.listener = self.we, self.peer
+        else:
+            self.dialer, self.listener = self.peer, self.we
+
+    def start_peer(self, role):
+        seed = hashlib.sha256(f"{self.case['id']} {role}".encode()).hexdigest()
+        security = self.case.get("security", "noise,tls")
+        listens = (role == "we") == (self.case["we"] == "listen")
+        key = "our_" if role == "we" else "peer_"
+        arguments = ["--seed", seed, "--security", self.case.get(key + "security", security),
+                     "--key-type", self.case.get(key + "key", "ed25519"),
+                     "--listen", self.listen_address(role) if listens else ""]
+        return Peer(role, self.hosts[role], self.commands[role], arguments, self.options.show)
+
+    def finish(self):
+        self.dialer.quit()
+        self.listener.quit()
+
+    def close(self):
+        for p in self.peers.values():
+            p.kill()
+        if self.cable:
+            self.cable.delete()
+        for host in self.hosts.values():
+            host.delete()
+
+    def save_evidence(self, folder, why):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "why").write_text(why + "\n")
+        for role, p in self.peers.items():
+            (folder / role).write_text(p.transcript())
+
+    # ---- steps that procedures are made of
+
+    def seconds(self):
+        return self.case.get("all_seconds" if self.options.all else "seconds", self.case.get("seconds"))
+
+    def bytes(self):
+        return self.case.get("all_bytes", self.case["bytes"]) if self.options.all else self.case["bytes"]
+
+    def connect(self):
+        """Both sides are connected as the case demands, and have identified each other."""
+        role = "we" if self.listener is self.we else "peer"
+        self.dialer.do("dial", addr=f"{self.listen_address(role)}/p2p/{self.listener.id}")
+        views = [self.dialer.wait("connected", self.limit, peer=self.listener.id),
+                 self.listener.wait("connected", self.limit, peer=self.dialer.id)]
+        for p, view, direction in zip((self.dialer, self.listener), views, ("outbound", "inbound")):
+            demand(view["direction"] == direction, f"{p.role}: direction is {view['direction']}")
+            demand(not view["limited"], f"{p.role}: the connection is limited")
+            if self.case["transport"] == "quic":
+                demand("/quic-v1" in view["addr"], f"{p.role}: not quic but {view['addr']}")
+                continue
+            wanted = {"noise": "/noise", "tls": "/tls/1.0.0"}[self.case["security"]]
+            demand(view["security"] == wanted, f"{p.role}: security is {view['security']}")
+            demand(view["muxer"] == "/yamux/1.0.0", f"{p.role}: muxer is {view['muxer']}")
+            # Both names travel inside the handshake when both sides can do that.
+            demand(view.get("early", True), f"{p.role}: the muxer was negotiated late")
+        return (self.dialer.wait("identified", 10, peer=self.listener.id),
+                self.listener.wait("identified", 10, peer=self.dialer.id))
+
+    def ping(self, who, whom, n=5):
+        who.do("ping", peer=whom.id, n=n)
+        for seq in range(1, n + 1):
+            ping = who.wait("ping", self.limit, peer=whom.id, seq=seq)
+            demand(0 <= ping["ms"] < 5000, f"{who.role}: a ping took {ping['ms']} ms")
+
+    def transfer(self, who, whom, proto, n, count=1, **members):
+        who.do("open", peer=whom.id, proto=proto, bytes=n, count=count, **members)
+        results = []
+        for _ in range(count):
+            mine = who.wait("stream", self.limit, proto=proto, direction="outbound")
+            demand(mine["ok"], f"{who.role}: {proto} went wrong: {mine}")
+            theirs = whom.wait("stream", self.limit, proto=proto, direction="inbound")
+            demand(theirs["ok"], f"{whom.role}: handler of {proto} went wrong: {theirs}")
+            results.append(mine)
+        return results[0]
+
+    def conns(self, p):
+        p.do("conns")
+        return p.wait("conns", 10)["conns"]
+
+    def both_ways(self):
+        return (self.dialer, self.listener), (self.listener, self.dialer)
+
+
+def demand(truth, otherwise):
+    if not truth:
+        raise Failed(otherwise)
+
+
+# ---- procedures
+
+def upgrade(b):
+    b.connect()
+    for who, whom in b.both_ways():
+        b.ping(who, whom)
+        b.transfer(who, whom, ECHO, MIB)
+    for p in (b.we, b.peer):
+        demand(len(b.conns(p)) == 1, f"{p.role}: not one connection at the end")
+
+
+def wrong_id(b):
+    """The dialler expects somebody else; nobody may use the connection."""
+    role = "we" if b.listener is b.we else "peer"
+    stranger = b.dialer.id  # a valid ID that the listener does not have
+    if b.case["peer"] == "go" and b.dialer is b.peer:
+        stranger = "12D3KooWPqT2nMDSiXUSx5D7fasaxhxKigVhcqfkKqrLghCq9jxz"
+    elif b.dialer is b.we:
+        stranger = "12D3KooWLdJAwPtyQ5RFnr9wGXsQzpf3P2SeqFbYkqbfVehLu4Ns"
+    b.dialer.do("dial", addr=f"{b.listen_address(role)}/p2p/{stranger}")
+    error = b.dialer.wait("error", b.limit, errors=False, stage="dial")
+    demand(error["text"], "the error has no text")
+    time.sleep(1)
+    for p in (b.we, b.peer):
+        demand(not b.conns(p), f"{p.role} keeps a connection")
+        demand(not p.seen("stream") and not p.seen("identified"), f"{p.role} saw a stream")
+
+
+def shaped(b):
+    """Up and down at a good share of the link's rate."""
+    b.connect()
+    n = b.bytes()
+    # How fast a stand-in gets is not our business.
+    least = 0 if b.options.stand_in else b.case["share"] * b.case["link"]["rate"]
+    for proto, way in ((SINK, "up"), (SOURCE, "down")):
+        result = b.transfer(b.we, b.peer, proto, n)
+        rate = n * 8 / 1000 / result["ms"]
+        print(f"    {b.case['id']}: {way} {rate:.1f} of {b.case['link']['rate']} Mbit/s", flush=True)
+        demand(rate >= least, f"{way}: {rate:.1f} Mbit/s, wanted {least:.1f}")
+
+
+def parallel(b):
+    b.connect()
+    b.transfer(b.we, b.peer, ECHO, b.bytes(), b.case["count"])
+    b.ping(b.we, b.peer)
+
+
+def endings(b):
+    """Data that comes after a half-close arrives; a reset is seen as one."""
+    b.connect()
+    for who, whom in b.both_ways():
+        b.transfer(who, whom, SOURCE, MIB)
+        who.do("open", peer=whom.id, proto=RESET, bytes=4096)
+        mine = who.wait("stream", b.limit, proto=RESET, direction="outbound")
+        demand(mine["ok"] and mine["end"] == "reset", f"{who.role}: no reset but {mine}")
+        if "code" in b.case:
+            demand(mine["code"] == b.case["code"], f"{who.role}: reset code is {mine['code']}")
+        b.ping(who, whom, 1)
+
+
+def idle(b):
+    """The same connection is there, and works, after a long silence."""
+    b.connect()
+    b.ping(b.we, b.peer, 1)
+    time.sleep(b.seconds())
+    for p in (b.we, b.peer):
+        demand(not p.seen("disconnected"), f"{p.role} was disconnected")
+        demand(len(p.seen("connected")) == 1, f"{p.role} connected again")
+    for who, whom in b.both_ways():
+        b.transfer(who, whom, ECHO, 65536)
+
+
+def identify(b):
+    views = dict(zip((b.dialer, b.listener), b.connect()))
+    for p, other in b.both_ways():
+        view = views[p]
+        demand(view["agent"] == other.agent, f"{p.role}: agent is {view['agent']}")
+        missing = {ECHO, IDENTIFY, "/ipfs/ping/1.0.0"} - set(view["protocols"])
+        demand(not missing, f"{p.role}: {other.role}'s protocols lack {missing}")
+        own = f"{b.ip_of('we' if p is b.we else 'peer')}/"
+        demand(view["observed"].startswith(own), f"{p.role}: observed address is {view['observed']}")
+        if other is b.listener:
+            role = "we" if other is b.we else "peer"
+            demand(b.listen_address(role) in view["addrs"], f"{p.role}: addresses {view['addrs']}")
+            demand(view["signedRecord"] == "valid", f"{p.role}: signed record {view['signedRecord']}")
+
+
+def push(b):
+    b.connect()
+    for p, other in b.both_ways():
+        name = f"/interop/extra-{p.role}/1.0.0"
+        p.do("addproto", name=name)
+        other.wait("identified", 3, peer=p.id, protocols=lambda have: name in (have or []))
+
+
+def split_identify(b):
+    """So many protocols that go splits its message: the record travels in the second."""
+    names = [f"/interop/a-protocol-with-a-rather-long-name-{i:02}/1.0.0" for i in range(40)]
+    for name in names:
+        b.peer.do("addproto", name=name)
+        b.peer.wait("added", 5, name=name)
+    view = dict(zip((b.dialer, b.listener), b.connect()))[b.we]
+    demand(set(names) <= set(view["protocols"]), "protocols are missing")
+    demand(view["signedRecord"] == "valid", f"signed record {view['signedRecord']}")
+    b.peer.do("addproto", name="/interop/late/1.0.0")
+    b.we.wait("identified", 3, peer=b.peer.id,
+              protocols=lambda have: "/interop/late/1.0.0" in (have or []))
+
+
+def pings(b):
+    b.connect()
+    b.ping(b.peer, b.we, 10)
+    b.ping(b.we, b.peer, 10)
+
+
+def service(b):
+    b.connect()
+    for who, whom in b.both_ways():
+        whom.do("serve", name="web", reply=f"hello from {whom.role}\n")
+        whom.wait("serving", 5)
+        result = b.transfer(who, whom, "/peerup/web/1.0.0", 0, data="and back\n")
+        demand(result["text"] == f"hello from {whom.role}\nand back\n", f"got {result['text']!r}")
+        b.transfer(who, whom, PINGPONG, 0)
+        who.do("open", peer=whom.id, proto="/peerup/nothing/1.0.0", data="")
+        who.wait("error", 10, errors=False, stage="open")
+
+
+PROCEDURES = {f.__name__: f for f in (
+    upgrade, wrong_id, shaped, parallel, endings, idle, identify, push, split_identify, pings,
+    service)}
