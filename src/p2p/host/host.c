@@ -372,6 +372,15 @@ size_t pu_host_peer_addrs(const struct pu_host *h, const struct pu_peerid *peer,
 	return n;
 }
 
+void pu_host_each_protocol(const struct pu_host *h, const struct pu_peerid *peer,
+			   void (*fn)(void *arg, const char *protocol), void *arg)
+{
+	const struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
+
+	for (size_t i = 0; p && i < p->n_protocols; i++)
+		fn(arg, p->protocols[i]);
+}
+
 bool pu_host_peer_supports(const struct pu_host *h, const struct pu_peerid *peer,
 			   const char *protocol)
 {
