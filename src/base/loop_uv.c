@@ -158,7 +158,9 @@ void pu_loop_uv_free(struct pu_loop_uv *l)
 		return;
 	uv_close((uv_handle_t *)&l->wake, NULL);
 	uv_close((uv_handle_t *)&l->prepare, NULL);
-	uv_run(&l->uv, UV_RUN_DEFAULT);
+	/* A stop that nobody was running for makes the first call return at once. */
+	while (uv_run(&l->uv, UV_RUN_DEFAULT) != 0)
+		;
 	uv_loop_close(&l->uv);
 	close(l->timer_fd);
 	pu_loop_deinit(&l->loop);

@@ -16,6 +16,7 @@
 #include "p2p/stack/conn.h"
 #include "p2p/tls/certificate.h"
 #include "p2p/transport/quic.h"
+#include "p2p/transport/quic_sendq.h"
 #include "p2p/transport/quic_shim.h"
 #include "p2p/transport/transport.h"
 
@@ -156,7 +157,8 @@ struct quic_conn {
 	size_t held;             /* bytes in send queues */
 
 	/* Datagrams and pacing. */
-	bool dgram_wanted;   /* on_datagram_room is owed */
+	bool dgram_wanted;   /* on_datagram_room is owed, */
+	pu_time dgram_after; /* in a turn later than this */
 	bool dgram_got;      /* since the last on_datagrams_end */
 	size_t dgram_max;    /* as last told by on_path */
 	pu_time burst_at;    /* turn that burst belongs to */
@@ -182,12 +184,6 @@ struct quic_conn {
 	unsigned close_seen;
 };
 
-struct quic_chunk {
-	struct quic_chunk *next;
-	size_t cap, len;
-	uint8_t data[];
-};
-
 struct quic_stream {
 	struct pu_stream s;
 	struct pu_list node;    /* quic_conn.streams or .over (to be freed) */
@@ -196,11 +192,7 @@ struct quic_stream {
 	struct pu_list link_wr; /* writers */
 	struct pu_list link_ov; /* over */
 
-	/* Send queue: acked <= sent <= written, offsets of the stream. */
-	struct quic_chunk *head, *tail, *cursor;
-	size_t head_off;   /* acknowledged bytes of head */
-	size_t cursor_off; /* sent bytes of cursor */
-	uint64_t acked, sent, written;
+	struct quic_sendq tx;
 	bool fin;      /* the consumer wrote its last byte */
 	bool fin_sent;
 	bool stopped;  /* the peer does not want more */
@@ -254,7 +246,7 @@ void pu_quic_cid_random(struct pu_quic *q, ngtcp2_cid *cid);
 void pu_quic_send_retry(struct quic_endpoint *ep, const struct pu_dgrams *d,
 			const ngtcp2_pkt_hd *hd);
 
-/* quic_conn.c. */
+/* quic_setup.c. */
 int pu_quic_conn_dial(struct pu_quic *q, struct quic_endpoint *ep,
 		      const union pu_sockaddr *remote, const struct pu_peerid *expected,
 		      struct pu_dial *dial, struct quic_conn **pc);
@@ -262,12 +254,26 @@ int pu_quic_conn_dial(struct pu_quic *q, struct quic_endpoint *ep,
 int pu_quic_conn_accept(struct quic_endpoint *ep, const struct pu_dgrams *d,
 			const ngtcp2_pkt_hd *hd, const ngtcp2_cid *odcid,
 			struct quic_conn **pc);
+
+/* quic_events.c. */
+void pu_quic_callbacks(ngtcp2_callbacks *cb);
+
+/* quic_conn.c. */
+extern const struct pu_conn_ops pu_quic_conn_ops;
+void pu_quic_conn_timer(void *arg);
+void pu_quic_conn_job(void *arg);
 /* One packet (or a few coalesced) for this connection. */
 void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 		       const struct pu_dgrams *d, const uint8_t *p, size_t len);
-/* Notes why the connection ends; the job does it. */
+
+/* quic_end.c. The first two note why the connection ends; its job does it with
+ * pu_quic_conn_finish(), which tells everybody and may free c. */
 void pu_quic_conn_end_liberr(struct quic_conn *c, int liberr);
 void pu_quic_conn_end_app(struct quic_conn *c, int err, uint64_t code, const char *reason);
+void pu_quic_conn_finish(struct quic_conn *c);
+/* A packet came after the goodbye. */
+void pu_quic_conn_repeat_goodbye(struct quic_conn *c);
+void pu_quic_conn_free(struct quic_conn *c);
 /* Frees at once, telling nobody above. With a goodbye when there are keys for it. */
 void pu_quic_conn_destroy(struct quic_conn *c, bool goodbye);
 
@@ -280,9 +286,6 @@ void pu_quic_stream_on_reset(struct quic_stream *st, uint64_t code);
 void pu_quic_stream_on_wire_closed(struct quic_stream *st);
 /* The peer will not read more: what is queued is dropped. */
 void pu_quic_stream_on_stopped(struct quic_stream *st);
-/* Unsent bytes as vectors; n of them were put into a packet. */
-size_t pu_quic_stream_unsent(const struct quic_stream *st, ngtcp2_vec *v, size_t cap);
-void pu_quic_stream_sent(struct quic_stream *st, size_t n, bool fin);
 /* Upcalls that are due: new streams, bytes left behind, room, ends. */
 void pu_quic_streams_announce(struct quic_conn *c);
 void pu_quic_streams_resume(struct quic_conn *c);
@@ -298,7 +301,6 @@ void pu_quic_flush(struct quic_conn *c);
 size_t pu_quic_write_close(struct quic_conn *c, uint8_t *p, size_t cap);
 int pu_quic_send_datagram(struct pu_conn *pc, const struct iovec *iov, int n);
 size_t pu_quic_max_datagram(const struct pu_conn *pc);
-/* True when something waits for the peer or for pacing. */
 void pu_quic_endpoint_writable(struct quic_endpoint *ep);
 /* Counts and sends; what the kernel cannot take now is held, the rest is dropped. */
 int pu_quic_endpoint_send(struct quic_endpoint *ep, const struct pu_dgrams *d);

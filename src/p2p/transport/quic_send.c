@@ -212,19 +212,21 @@ static ngtcp2_ssize offer_stream(struct quic_conn *c, struct quic_stream *st,
 	ngtcp2_vec v[STREAM_VECS];
 	ngtcp2_ssize taken = -1, r;
 	uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_MORE;
-	size_t n = pu_quic_stream_unsent(st, v, STREAM_VECS), len = 0;
+	size_t n = pu_quic_sendq_unsent(&st->tx, v, STREAM_VECS), len = 0;
 	bool fin;
 
 	for (size_t i = 0; i < n; i++)
 		len += v[i].len;
-	fin = st->fin && len == st->written - st->sent;
+	fin = st->fin && len == pu_quic_sendq_waiting(&st->tx);
 	if (fin)
 		flags |= NGTCP2_WRITE_STREAM_FLAG_FIN;
 	r = ngtcp2_conn_writev_stream(c->ng, &ps->path, pi, p, cap, &taken, flags,
 				      (int64_t)st->s.id, v, n, quic_now(c));
-	if (taken >= 0)
-		pu_quic_stream_sent(st, (size_t)taken, fin && (size_t)taken == len);
-	if (st->sent == st->written && (!st->fin || st->fin_sent)) {
+	if (taken >= 0) {
+		pu_quic_sendq_sent(&st->tx, (size_t)taken);
+		st->fin_sent = fin && (size_t)taken == len;
+	}
+	if (pu_quic_sendq_waiting(&st->tx) == 0 && (!st->fin || st->fin_sent)) {
 		pu_list_remove(&st->link_tx);
 	} else if (taken > 0) { /* the others first */
 		pu_list_remove(&st->link_tx);
@@ -313,9 +315,12 @@ size_t pu_quic_max_datagram(const struct pu_conn *pc)
 	return pu_min(udp - overhead, (size_t)p->max_datagram_frame_size - FRAME);
 }
 
+/* Inside of a callback the end of this turn is soon enough to ask again; otherwise an
+ * acknowledgement or the pacing timer has to come first, and they make a new turn. */
 static int datagram_blocked(struct quic_conn *c)
 {
 	c->dgram_wanted = true;
+	c->dgram_after = c->reading ? 0 : quic_now(c);
 	c->q->stats.datagrams_blocked++;
 	pu_job_defer(&c->job);
 	return PU_EAGAIN;
