@@ -13,7 +13,6 @@ struct pu_http {
 	struct MHD_Daemon *mhd;
 	uv_poll_t poll;
 	struct pu_timer timer; /* libmicrohttpd's own timeouts */
-	struct pu_job resumed; /* libmicrohttpd must run: it does not wake itself */
 	char *token, *unauthorized_body;
 	pu_http_handler_fn *handler;
 	void *arg;
@@ -95,10 +94,11 @@ void pu_http_respond(struct pu_http_request *rq, unsigned status, const char *co
 	rq->state = ANSWERED;
 	rq->on_gone = NULL;
 	set_response(rq, status, content_type, body, len, MHD_RESPMEM_MUST_FREE);
-	if (suspended) {
-		MHD_resume_connection(rq->conn);
-		pu_job_defer(&rq->http->resumed);
-	}
+	if (!suspended)
+		return;
+	/* Nothing becomes readable by resuming: the next turn has to look. */
+	MHD_resume_connection(rq->conn);
+	pu_timer_set(&rq->http->timer, pu_loop_now(rq->http->loop));
 }
 
 /* MHD_NO closes the connection: all that is left when memory is out. */
@@ -251,7 +251,7 @@ static void on_ready(uv_poll_t *p, int status, int events)
 	pu_loop_uv_leave(h->loop);
 }
 
-static void run_now(void *arg)
+static void on_timer(void *arg)
 {
 	run(arg);
 }
@@ -265,7 +265,7 @@ static int start_mhd(struct pu_http *h, int fd)
 	const union MHD_DaemonInfo *info;
 
 	h->mhd = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+		MHD_USE_EPOLL | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
 		NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, silent, NULL,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)PU_HTTP_CONNS_MAX,
@@ -298,8 +298,7 @@ int pu_http_start(const struct pu_http_options *opt, struct pu_http **ph)
 	h->handler = opt->handler;
 	h->arg = opt->arg;
 	pu_list_init(&h->requests);
-	pu_timer_init(&h->timer, h->loop, run_now, h);
-	pu_job_init(&h->resumed, h->loop, run_now, h);
+	pu_timer_init(&h->timer, h->loop, on_timer, h);
 	h->unauthorized_body = strdup(opt->unauthorized_body);
 	if (opt->token)
 		h->token = strdup(opt->token);
@@ -338,7 +337,6 @@ void pu_http_stop(struct pu_http *h)
 	}
 	uv_poll_stop(&h->poll);
 	pu_timer_stop(&h->timer);
-	pu_job_cancel(&h->resumed);
 	MHD_stop_daemon(h->mhd);
 	uv_close((uv_handle_t *)&h->poll, on_poll_closed);
 }
