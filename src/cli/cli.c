@@ -10,6 +10,7 @@
 static const struct pu_cli_flag init_flags[] = {
 	{ "dir", 0, "DIR", "put the files there instead of ~/.config/peerup" },
 	{ "relay", 0, "ADDR", "a relay, multiaddr ending in /p2p/<peer id>; may be repeated" },
+	{ "port", 0, "PORT", "listen on this UDP and TCP port; default 0: any free one" },
 	{ "network", 0, "NAME", "private network name" },
 	{ "non-interactive", 0, NULL, "ask nothing" },
 	{ NULL },

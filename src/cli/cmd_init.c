@@ -109,6 +109,17 @@ static int collect(struct pu_cli *c, struct answers *a)
 	return 0;
 }
 
+static int parse_port(struct pu_cli *c, unsigned *pport)
+{
+	const char *text = pu_cli_flag(c, "port", 0);
+	uint64_t v = 0;
+
+	if (text && (pu_config_uint(text, &v) < 0 || v > 65535))
+		return pu_cli_misuse(c, "--port", "%s is not a port, allowed is 0 to 65535", text);
+	*pport = (unsigned)v;
+	return 0;
+}
+
 static int find_place(struct pu_cli *c, struct pu_paths *paths)
 {
 	const char *dir = pu_cli_flag(c, "dir", 0);
@@ -144,6 +155,8 @@ int pu_cmd_init(struct pu_cli *c)
 		r = pu_cli_fail(c, paths.config, "peerup-vpn status",
 				"there is a config already, it was not touched");
 	if (r == 0)
+		r = parse_port(c, &s.port);
+	if (r == 0)
 		r = collect(c, &a);
 	s.relays = a.relay;
 	s.n_relays = a.n;
@@ -155,6 +168,6 @@ int pu_cmd_init(struct pu_cli *c)
 		return pu_out_json(json_pack("{s:s, s:s}", "config", paths.config, "peer_id",
 					     pu_peerid_text(&peer, id)));
 	printf("Config:       %s\n", paths.config);
-	pu_setup_next_steps(c, &peer);
+	pu_setup_next_steps(c, &s, &peer);
 	return PU_CLI_OK;
 }

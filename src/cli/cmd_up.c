@@ -53,7 +53,7 @@ static int ensure_config(struct pu_cli *c)
 	if (r || c->json)
 		return r;
 	printf("Made a new config: %s\n", config);
-	pu_setup_next_steps(c, &peer);
+	pu_setup_next_steps(c, &none, &peer);
 	putchar('\n');
 	return 0;
 }

@@ -17,11 +17,17 @@ static const char head[] =
 	"  key_file: \"identity.key\"\n"
 	"\n"
 	"network:\n"
-	"  listen_addresses:\n"
-	"    - \"/ip4/0.0.0.0/tcp/0\"\n"
-	"    - \"/ip4/0.0.0.0/udp/0/quic-v1\"\n"
-	"    - \"/ip6/::/tcp/0\"\n"
-	"    - \"/ip6/::/udp/0/quic-v1\"\n"
+	"  # Port 0 is any free one at each start; peers that shall find this node by address\n"
+	"  # need a fixed one.\n"
+	"  listen_addresses:\n";
+
+static const char listen_format[] =
+	"    - \"/ip4/0.0.0.0/tcp/%u\"\n"
+	"    - \"/ip4/0.0.0.0/udp/%u/quic-v1\"\n"
+	"    - \"/ip6/::/tcp/%u\"\n"
+	"    - \"/ip6/::/udp/%u/quic-v1\"\n";
+
+static const char relay_head[] =
 	"  force_private_reachability: false\n"
 	"\n"
 	"# Relays let peers behind NAT find each other; none is needed on one LAN or when\n"
@@ -72,6 +78,8 @@ static const char keys_text[] =
 static void print_config(FILE *f, const struct pu_setup *s)
 {
 	fputs(head, f);
+	fprintf(f, listen_format, s->port, s->port, s->port, s->port);
+	fputs(relay_head, f);
 	if (s->n_relays == 0)
 		fputs("  addresses: []\n", f);
 	else
@@ -164,21 +172,25 @@ int pu_setup_node(struct pu_cli *c, const struct pu_paths *paths, const struct p
 	return r;
 }
 
-void pu_setup_next_steps(const struct pu_cli *c, const struct pu_peerid *peer)
+void pu_setup_next_steps(const struct pu_cli *c, const struct pu_setup *s,
+			 const struct pu_peerid *peer)
 {
-	char id[PU_PEERID_TEXT_MAX];
+	char id[PU_PEERID_TEXT_MAX], port[16] = "<port>";
 	const char *b = pu_out_on(c, PU_OUT_BOLD), *o = pu_out_off(c);
 
 	pu_peerid_text(peer, id);
-	printf("Your peer ID: %s%s%s\n\n"
-	       "Next, on the other machine:\n"
-	       "  peerup-vpn auth add %s --access network\n"
+	if (s->port)
+		snprintf(port, sizeof port, "%u", s->port);
+	printf("Your peer ID: %s%s%s\n\n", b, id, o);
+	printf("Next, on the other machine:\n"
+	       "  peerup-vpn auth add %s\n"
 	       "  peerup-vpn name add <name of this machine> %s\n"
-	       "and here, with the peer ID that `peerup-vpn whoami` prints there:\n"
-	       "  peerup-vpn auth add <its peer id> --access network\n"
+	       "  peerup-vpn peer add /ip4/<address of this machine>/udp/%s/quic-v1/p2p/%s\n",
+	       id, id, port, id);
+	printf("and here, with the peer ID that `peerup-vpn whoami` prints there:\n"
+	       "  peerup-vpn auth add <its peer id>\n"
 	       "  peerup-vpn name add home <its peer id>\n"
-	       "  peerup-vpn peer add /ip4/<its address>/udp/<port>/quic-v1/p2p/<its peer id>\n"
+	       "  peerup-vpn service add ssh localhost:22\n"
 	       "  sudo peerup-vpn up\n"
-	       "  ping home.p2p\n",
-	       b, id, o, id, id);
+	       "Then `ping home.p2p` and `ssh home.p2p` work; more in `man peerup-vpn`.\n");
 }

@@ -10,6 +10,7 @@ struct pu_setup {
 	const char *network;     /* NULL: the global one */
 	const char *const *relays; /* multiaddrs ending in /p2p/ID */
 	size_t n_relays;
+	unsigned port; /* to listen on, UDP and TCP; 0: any free one at each start */
 };
 
 /* Makes the files of paths->config, which must not exist yet; paths from
@@ -18,6 +19,7 @@ struct pu_setup {
 int pu_setup_node(struct pu_cli *c, const struct pu_paths *paths, const struct pu_setup *s,
 		  struct pu_peerid *peer);
 /* What to do with a new node, on stdout. */
-void pu_setup_next_steps(const struct pu_cli *c, const struct pu_peerid *peer);
+void pu_setup_next_steps(const struct pu_cli *c, const struct pu_setup *s,
+			 const struct pu_peerid *peer);
 
 #endif

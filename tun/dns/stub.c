@@ -97,7 +97,7 @@ static enum outcome answer_service(struct task *t, const char *label,
 	}
 	if (!any && !wants(t, ns_t_txt))
 		return NO_DATA;
-	snprintf(service, sizeof service, "service=%s", s->name);
+	snprintf(service, sizeof service, "service=%.63s", s->name);
 	if (t->cfg->src->text && t->cfg->src->text(t->cfg->arg, label, text, sizeof text))
 		n = 2;
 	pu_dns_put_txt(&t->dw, ns_s_an, owner, PU_DNS_TTL, texts, n);

@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "p2p/host/host_internal.h"
+#include "p2p/host/state.h"
 #include "p2p/proto/identify.h"
 
 enum {

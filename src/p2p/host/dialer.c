@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "p2p/host/dial_names.h"
-#include "p2p/host/host_internal.h"
+#include "p2p/host/state.h"
 
 enum attempt_state { ATTEMPT_WAITING, ATTEMPT_RESOLVING, ATTEMPT_DIALING, ATTEMPT_FAILED };
 

@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "p2p/host/host_internal.h"
+#include "p2p/host/state.h"
 #include "p2p/multistream/negotiate.h"
 #include "p2p/proto/identify.h"
 #include "p2p/proto/ping.h"
@@ -372,14 +372,6 @@ size_t pu_host_peer_addrs(const struct pu_host *h, const struct pu_peerid *peer,
 	return n;
 }
 
-bool pu_host_peer_supports(const struct pu_host *h, const struct pu_peerid *peer,
-			   const char *protocol)
-{
-	const struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
-
-	return p && pu_peerstore_supports(p, protocol);
-}
-
 void pu_host_each_protocol(const struct pu_host *h, const struct pu_peerid *peer,
 			   void (*fn)(void *arg, const char *protocol), void *arg)
 {
@@ -387,6 +379,14 @@ void pu_host_each_protocol(const struct pu_host *h, const struct pu_peerid *peer
 
 	for (size_t i = 0; p && i < p->n_protocols; i++)
 		fn(arg, p->protocols[i]);
+}
+
+bool pu_host_peer_supports(const struct pu_host *h, const struct pu_peerid *peer,
+			   const char *protocol)
+{
+	const struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
+
+	return p && pu_peerstore_supports(p, protocol);
 }
 
 bool pu_host_peer_identified(const struct pu_host *h, const struct pu_peerid *peer)

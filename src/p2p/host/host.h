@@ -114,9 +114,6 @@ bool pu_host_peer_supports(const struct pu_host *h, const struct pu_peerid *peer
 /* Calls fn for every protocol that the peer's identify listed. */
 void pu_host_each_protocol(const struct pu_host *h, const struct pu_peerid *peer,
 			   void (*fn)(void *arg, const char *protocol), void *arg);
-/* Calls fn for each protocol that the peer's identify listed. */
-void pu_host_each_protocol(const struct pu_host *h, const struct pu_peerid *peer,
-			   void (*fn)(void *arg, const char *protocol), void *arg);
 bool pu_host_peer_identified(const struct pu_host *h, const struct pu_peerid *peer);
 /* Agent of the peer as identify told it, "" when unknown; valid until the next turn. */
 const char *pu_host_peer_agent(const struct pu_host *h, const struct pu_peerid *peer);

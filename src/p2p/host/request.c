@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "p2p/host/host_internal.h"
+#include "p2p/host/state.h"
 #include "p2p/host/lazy.h"
 #include "p2p/multistream/negotiate.h"
 
@@ -250,7 +250,8 @@ void pu_request_conn_closed(struct pu_host *h, struct pu_conn *c)
 			continue; /* negotiations heard it from their stream */
 		req->c = NULL;
 		pu_timer_stop(&req->timer);
-		report_later(req, PU_ECLOSED);
+		if (req->state != REQUEST_REPORTING || req->err == 0)
+			report_later(req, PU_ECLOSED);
 	}
 }
 

@@ -3,7 +3,7 @@
 #define PU_P2P_PROTO_IDENTIFY_MESSAGE_H
 
 #include "base/buf.h"
-#include "p2p/host/host_internal.h"
+#include "p2p/host/state.h"
 
 /* Appends our message or messages, each with its length in front, to out: the first
  * one at most PU_IDENTIFY_FIRST_MAX bytes long and with the key; the signed record in

@@ -8,6 +8,10 @@
 
 #define LINGER PU_SEC(PU_YAMUX_LINGER_S)
 
+/* Empty buffers are kept for the next burst until the streams of a session hold more
+ * than this. */
+enum { HELD_MAX = PU_YAMUX_UNSENT_MAX };
+
 /* Stands in until a consumer sets its events: everything stays in the stream. */
 static size_t nobody_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t len)
 {
@@ -61,6 +65,29 @@ static void schedule_todo(struct pu_yamux_stream *st, unsigned what)
 	pu_yamux_wake(st->ym);
 }
 
+/* After a buffer changed: brings the session's sum up to date. */
+static void count_held(struct pu_yamux_stream *st)
+{
+	size_t held = st->unsent.cap + st->received.cap;
+
+	st->ym->stats.held += held - st->held;
+	st->held = held;
+}
+
+void pu_yamux_stream_trim(struct pu_yamux_stream *st)
+{
+	pu_yamux_ring_trim(&st->unsent);
+	if (st->received.len == 0)
+		pu_buf_clear(&st->received, 0);
+	count_held(st);
+}
+
+static void trim_if_tight(struct pu_yamux_stream *st)
+{
+	if (st->ym->stats.held > HELD_MAX)
+		pu_yamux_stream_trim(st);
+}
+
 static void forget_id(struct pu_yamux_stream *st)
 {
 	if (!st->known)
@@ -81,6 +108,8 @@ static void bury(struct pu_yamux_stream *st)
 	forget_id(st);
 	st->owned = false;
 	st->base.ev = &nobody;
+	st->rx = PU_YAMUX_RX_ENDED;
+	st->tx = PU_YAMUX_TX_CLOSED;
 	pu_list_remove(&st->todo_node);
 	pu_list_remove(&st->ctl_node);
 	pu_list_remove(&st->data_node);
@@ -88,6 +117,8 @@ static void bury(struct pu_yamux_stream *st)
 	pu_list_remove(&st->node);
 	pu_list_append(&ym->graveyard, &st->node);
 	ym->stats.buffered -= st->received.len;
+	ym->stats.unsent -= st->unsent.len;
+	ym->stats.held -= st->held;
 	ym->stats.windows -= st->window.size;
 	ym->n_streams--;
 	if (st->base.inbound)
@@ -171,6 +202,7 @@ static void offer(struct pu_yamux_stream *st)
 		if (n < b.len)
 			return;
 	}
+	trim_if_tight(st);
 	tell_eof(st);
 }
 
@@ -190,9 +222,11 @@ static int keep(struct pu_yamux_stream *st, const uint8_t *p, size_t n)
 		return 0;
 	}
 	r = pu_buf_append(&st->received, p, n);
-	if (r == 0)
-		ym->stats.buffered += n;
-	return r;
+	if (r < 0)
+		return r;
+	ym->stats.buffered += n;
+	count_held(st);
+	return 0;
 }
 
 /* While our own data still has to get out, what nobody wants is credited, or a peer
@@ -275,18 +309,33 @@ static void progress(struct pu_yamux_stream *st)
 void pu_yamux_stream_on_credit(struct pu_yamux_stream *st, uint32_t n)
 {
 	st->send_credit = n > UINT32_MAX - st->send_credit ? UINT32_MAX : st->send_credit + n;
-	if (n > 0)
+	if (n > 0 && st->unsent.len > 0)
 		progress(st);
 	schedule_data(st);
+}
+
+static size_t stream_room(const struct pu_stream *s)
+{
+	const struct pu_yamux_stream *st = PU_CONTAINER_OF(s, const struct pu_yamux_stream, base);
+	size_t all = st->ym->stats.unsent, len = st->unsent.len, room;
+
+	if (st->tx != PU_YAMUX_TX_OPEN || st->ym->state != PU_YAMUX_OPEN)
+		return 0;
+	room = PU_YAMUX_UNSENT_MAX - pu_min(all, PU_YAMUX_UNSENT_MAX);
+	/* A stream that has nothing queued would never hear that there is room again. */
+	room = pu_max(room, PU_YAMUX_UNSENT_SHARE - pu_min(len, PU_YAMUX_UNSENT_SHARE));
+	return pu_min(room, pu_yamux_ring_room(&st->unsent));
 }
 
 void pu_yamux_stream_sent(struct pu_yamux_stream *st, size_t n)
 {
 	st->send_credit -= (uint32_t)n;
+	st->ym->stats.unsent -= n;
+	trim_if_tight(st);
 	if (st->ym->conn)
 		st->ym->conn->tx_bytes += n;
 	progress(st);
-	if (st->short_write && st->unsent.len <= st->unsent.max / 2)
+	if (st->short_write && st->unsent.len <= st->unsent.max / 2 && stream_room(&st->base) > 0)
 		schedule_todo(st, PU_YAMUX_TODO_WRITABLE);
 	schedule_data(st);
 }
@@ -312,7 +361,7 @@ void pu_yamux_stream_work(struct pu_yamux_stream *st)
 
 	st->todo = 0;
 	if (todo & PU_YAMUX_TODO_DROP)
-		pu_buf_deinit(&st->received);
+		pu_yamux_stream_trim(st);
 	if (todo & PU_YAMUX_TODO_OFFER)
 		offer(st);
 	if (!(todo & PU_YAMUX_TODO_WRITABLE) || !st->owned || !st->short_write)
@@ -324,21 +373,14 @@ void pu_yamux_stream_work(struct pu_yamux_stream *st)
 
 /* --- struct pu_stream_ops --- */
 
-static size_t stream_room(const struct pu_stream *s)
-{
-	const struct pu_yamux_stream *st = PU_CONTAINER_OF(s, const struct pu_yamux_stream, base);
-
-	if (st->tx != PU_YAMUX_TX_OPEN || st->ym->state != PU_YAMUX_OPEN)
-		return 0;
-	return pu_yamux_ring_room(&st->unsent);
-}
-
 static size_t stream_write(struct pu_stream *s, const uint8_t *p, size_t len)
 {
 	struct pu_yamux_stream *st = stream(s);
 	size_t want = pu_min(len, stream_room(s));
 	size_t n = pu_yamux_ring_write(&st->unsent, p, want);
 
+	st->ym->stats.unsent += n;
+	count_held(st);
 	if (n < len)
 		st->short_write = true;
 	/* Without memory there may be nothing whose sending would wake the writer. */
@@ -361,13 +403,16 @@ static void stream_shutdown(struct pu_stream *s)
 static void stream_resume(struct pu_stream *s)
 {
 	/* Even with nothing there yet: inside of on_recv the rest is not kept so far. */
-	schedule_todo(stream(s), PU_YAMUX_TODO_OFFER);
+	if (stream(s)->owned)
+		schedule_todo(stream(s), PU_YAMUX_TODO_OFFER);
 }
 
 static void stream_close(struct pu_stream *s)
 {
 	struct pu_yamux_stream *st = stream(s);
 
+	if (!st->owned)
+		return;
 	if (st->ym->state != PU_YAMUX_OPEN) {
 		bury(st);
 		return;
@@ -391,6 +436,8 @@ static void stream_reset(struct pu_stream *s, uint32_t code)
 {
 	struct pu_yamux_stream *st = stream(s);
 
+	if (!st->owned)
+		return;
 	if (st->known && st->ym->state == PU_YAMUX_OPEN)
 		send_rst(st, code);
 	bury(st);
@@ -476,13 +523,6 @@ int pu_yamux_stream_new(struct pu_yamux *ym, uint32_t id, bool inbound,
 	schedule_ctl(st);
 	*pst = st;
 	return 0;
-}
-
-void pu_yamux_stream_trim(struct pu_yamux_stream *st)
-{
-	pu_yamux_ring_trim(&st->unsent);
-	if (st->received.len == 0)
-		pu_buf_clear(&st->received, 0);
 }
 
 void pu_yamux_stream_free(struct pu_yamux_stream *st)

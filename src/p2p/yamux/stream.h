@@ -3,7 +3,8 @@
  *
  * Lifetime: a stream leaves the table of ids when both halves ended; it is buried
  * when it has no consumer any more either, and freed by the session's job, so that
- * nobody up the call stack holds a stale pointer. */
+ * nobody up the call stack holds a stale pointer. A buried stream, like one that was
+ * given up, ignores what else its consumer wants of it. */
 #ifndef PU_P2P_YAMUX_STREAM_H
 #define PU_P2P_YAMUX_STREAM_H
 
@@ -57,6 +58,7 @@ struct pu_yamux_stream {
 	struct pu_buf received;        /* not taken yet */
 	uint32_t send_credit;          /* what we may send */
 	struct pu_yamux_ring unsent;
+	size_t held; /* memory of both buffers, as in the session's sum */
 };
 
 static inline uint32_t pu_yamux_stream_id(const struct pu_yamux_stream *st)

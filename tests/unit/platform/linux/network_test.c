@@ -163,14 +163,14 @@ static void the_device_is_up_with_mtu_address_and_route(void **state)
 	assert_output("ip link show pu0", ",UP");
 	assert_output("ip link show pu0", "qlen 2000");
 	assert_output("ip -4 addr show pu0", "inet 10.64.1.2/32");
-	assert_output("ip route show table main", "10.64.0.0/16 dev pu0 proto 112 scope link");
+	assert_output("ip -N route show table main", "10.64.0.0/16 dev pu0 proto 112 scope 253");
 	/* A name server can be bound to it at once. */
 	assert_int_equal(pu_platform_addr_add(e->p, "pu0", &dns6), 0);
 	assert_output("ip -6 addr show pu0", "fd50:6565:7200::53/128");
 	assert_no_output("ip -6 addr show pu0 tentative");
 	assert_no_output("ip -6 addr show pu0 scope link");
 	assert_int_equal(pu_platform_route_add(e->p, "pu0", &ula), 0);
-	assert_output("ip -6 route show dev pu0", "fd50:6565:7200::/48 proto 112");
+	assert_output("ip -N -6 route show dev pu0", "fd50:6565:7200::/48 proto 112");
 	assert_int_equal(pu_platform_set_mtu(e->p, "pu0", 1280), 0);
 	assert_output("ip link show pu0", "mtu 1280");
 }

@@ -1,6 +1,7 @@
-/* What the files of this folder share: the host and its connections. */
-#ifndef PU_P2P_HOST_HOST_INTERNAL_H
-#define PU_P2P_HOST_HOST_INTERNAL_H
+/* The host and its connections, for the files of this folder and for the protocols
+ * that are part of every host (p2p/proto/identify). */
+#ifndef PU_P2P_HOST_STATE_H
+#define PU_P2P_HOST_STATE_H
 
 #include "p2p/host/host.h"
 #include "p2p/host/listener.h"
