@@ -389,6 +389,43 @@ void pu_node_start(struct pu_node *n)
 	}
 }
 
+struct ip_list {
+	const struct pu_multiaddr *v;
+	size_t n;
+};
+
+static bool has_ip(const struct ip_list *ips, const struct pu_multiaddr *addr)
+{
+	struct pu_ma_part ip, own;
+	size_t off = 0;
+
+	if (!pu_multiaddr_next(addr, &off, &ip))
+		return true;
+	for (size_t i = 0; i < ips->n; i++) {
+		off = 0;
+		if (pu_multiaddr_next(&ips->v[i], &off, &own) && own.code == ip.code &&
+		    pu_bytes_eq(own.value, ip.value))
+			return true;
+	}
+	return false;
+}
+
+static void give_up_if_homeless(void *arg, struct pu_conn *c)
+{
+	if (!pu_multiaddr_is_unspecified(&c->local) && !pu_multiaddr_is_loopback(&c->local) &&
+	    !has_ip(arg, &c->local))
+		pu_conn_close(c, PU_CONN_CODE_NORMAL);
+}
+
+void pu_node_network_changed(struct pu_node *n, const struct pu_multiaddr *ips, size_t n_ips)
+{
+	struct ip_list list = { ips, n_ips };
+
+	pu_host_set_interface_addrs(n->host, ips, n_ips);
+	pu_host_each_conn(n->host, give_up_if_homeless, &list);
+	pu_reach_network_changed(n->reach);
+}
+
 static void free_overlay(struct pu_node *n)
 {
 	if (n->observer.arg)

@@ -64,6 +64,9 @@ int pu_node_new(const struct pu_node_options *opt, struct pu_node **pn, struct p
 void pu_node_set_events(struct pu_node *n, const struct pu_node_events *ev, void *arg);
 /* Dials the configured peers. Call when the device is ready for their packets. */
 void pu_node_start(struct pu_node *n);
+/* This machine has these IP addresses now (multiaddrs of one component): tells the host,
+ * gives up connections from addresses that are gone, and dials what is missing. */
+void pu_node_network_changed(struct pu_node *n, const struct pu_multiaddr *ips, size_t n_ips);
 /* Says goodbye; on_stopped comes when nothing is left open. */
 void pu_node_stop(struct pu_node *n, pu_job_fn *on_stopped, void *arg);
 void pu_node_free(struct pu_node *n);

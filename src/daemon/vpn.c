@@ -231,7 +231,7 @@ static void tell_addresses(struct pu_vpn *v)
 					pu_bytes(addrs[i].addr, v4 ? 4 : 16)) == 0)
 			n_ma++;
 	}
-	pu_host_set_interface_addrs(v->node->host, ma, n_ma);
+	pu_node_network_changed(v->node, ma, n_ma);
 }
 
 static void on_network_change(void *arg)
@@ -241,7 +241,6 @@ static void on_network_change(void *arg)
 	pu_log_msg(PU_LOG_INFO, "vpn", "the network changed");
 	tell_addresses(v);
 	refresh_upstreams(v);
-	pu_reach_network_changed(v->node->reach);
 }
 
 static const struct pu_platform_events platform_events = {

@@ -138,7 +138,9 @@ static bool better(const struct pu_conn *a, const struct pu_conn *b)
 		return b->limited;
 	if (a->datagrams != b->datagrams)
 		return a->datagrams;
-	return false; /* the list is in order of age */
+	/* The list is in order of age, and the newest wins: a peer that dials again has
+	 * lost the one before, though we may not have noticed yet. */
+	return true;
 }
 
 static struct pu_conn *best_of(const struct pu_peer *p, bool direct)

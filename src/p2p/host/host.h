@@ -129,7 +129,7 @@ bool pu_host_peer_identity(const struct pu_host *h, const struct pu_peerid *peer
 			   struct pu_host_identity *out);
 
 /* The best open connection to the peer (not limited before limited, QUIC with
- * datagrams before TCP, then oldest), or NULL. */
+ * datagrams before TCP, then newest), or NULL. */
 struct pu_conn *pu_host_conn(const struct pu_host *h, const struct pu_peerid *peer);
 /* All connections: calls fn for each. */
 void pu_host_each_conn(struct pu_host *h, void (*fn)(void *arg, struct pu_conn *c), void *arg);
