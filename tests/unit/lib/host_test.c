@@ -198,14 +198,16 @@ static void wildcard_is_told_as_real_addresses(void **state)
 {
 	char addr[PEERUP_ADDR_TEXT_MAX];
 	struct pair p;
+	size_t i;
 
 	setup(&p);
 	assert_int_equal(peerup_host_listen(p.client, "/ip4/0.0.0.0/udp/0/quic-v1"), 0);
-	for (size_t i = 0; peerup_host_addr(p.client, i, addr) == 0; i++) {
+	for (i = 0; peerup_host_addr(p.client, i, addr) == 0; i++) {
 		assert_null(strstr(addr, "/0.0.0.0/"));
 		assert_null(strstr(addr, "/udp/0/"));
 		assert_non_null(strstr(addr, peerup_host_peer(p.client)));
 	}
+	assert_int_not_equal(i, 0);
 	peerup_loop_free(p.loop);
 }
 
