@@ -12,6 +12,7 @@ enum {
 	DATAGRAM_FRAME = 1 + 2, /* type, and a length of two bytes */
 	HUGE_DATAGRAM = 16000,
 	DATAGRAM_TRIES = 4, /* packets that carry something else instead */
+	BURST_WORTH = 64 << 10,
 	TURN_BYTES = 16 << 10,
 	ROUNDS_MAX = 8,
 	FAST_QUANTUM = 60 << 10,
@@ -191,6 +192,16 @@ static bool burst_left(struct quic_conn *c)
 	return c->burst < limit;
 }
 
+/* On a full path every acknowledgement makes room for two packets, and a send of two
+ * costs as much as one of forty. Who has more waits for a quarter of the window: the
+ * other three are under way and will be acknowledged. */
+static bool worth_a_burst(const struct quic_conn *c)
+{
+	uint64_t left = ngtcp2_conn_get_cwnd_left(c->ng);
+
+	return left >= BURST_WORTH || (left > 0 && 4 * left >= pu_ng_cwnd(c->ng));
+}
+
 /* When both wait for the congestion window, they take turns; bytes, not packets, and
  * not so often that no run of equal packets is left. */
 static bool datagrams_turn(const struct quic_conn *c)
@@ -326,8 +337,7 @@ static void pace(struct quic_conn *c)
 
 static void tell_datagram_room(struct quic_conn *c)
 {
-	if (!c->dgram_wanted || c->end.set || c->dgram_after >= quic_now(c) ||
-	    ngtcp2_conn_get_cwnd_left(c->ng) == 0)
+	if (!c->dgram_wanted || c->end.set || c->dgram_after >= quic_now(c) || !worth_a_burst(c))
 		return;
 	c->dgram_wanted = c->yielded = false;
 	if (c->c.ev && c->c.ev->on_datagram_room)
