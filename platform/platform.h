@@ -33,7 +33,8 @@ struct pu_route_event {
 struct pu_platform_events {
 	/* Routes via the watched device that others made (also those present at start). */
 	void (*on_route)(void *arg, const struct pu_route_event *ev);
-	/* Addresses or links changed (debounced 500 ms); ask pu_platform_addrs(). */
+	/* Addresses, links or default routes changed (debounced 500 ms); ask
+	 * pu_platform_addrs() and pu_platform_dns_upstreams(). */
 	void (*on_network_change)(void *arg);
 };
 
