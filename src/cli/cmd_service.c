@@ -101,7 +101,7 @@ static int add(struct pu_cli *c, struct pu_local *l)
 		port = strrchr(addr, ':') + 1;
 	if (c->json)
 		return pu_out_json(json_pack("{s:s, s:s, s:i, s:s, s:b}", "name", name,
-					     "local_address", addr, "port", atoi(port), "config",
+					     "local_address", addr, "port", (int)strtol(port, NULL, 10), "config",
 					     l->paths.config, "applied", applied));
 	printf("Added service: %s -> %s, peers see port %s\nConfig: %s\n%s\n", name, addr, port,
 	       l->paths.config, pu_local_applied_text(applied));

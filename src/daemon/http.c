@@ -94,8 +94,11 @@ void pu_http_respond(struct pu_http_request *rq, unsigned status, const char *co
 	rq->state = ANSWERED;
 	rq->on_gone = NULL;
 	set_response(rq, status, content_type, body, len, MHD_RESPMEM_MUST_FREE);
-	if (suspended)
-		MHD_resume_connection(rq->conn);
+	if (!suspended)
+		return;
+	/* Nothing becomes readable by resuming: the next turn has to look. */
+	MHD_resume_connection(rq->conn);
+	pu_timer_set(&rq->http->timer, pu_loop_now(rq->http->loop));
 }
 
 /* MHD_NO closes the connection: all that is left when memory is out. */

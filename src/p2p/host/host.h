@@ -118,6 +118,16 @@ bool pu_host_peer_identified(const struct pu_host *h, const struct pu_peerid *pe
 /* Agent of the peer as identify told it, "" when unknown; valid until the next turn. */
 const char *pu_host_peer_agent(const struct pu_host *h, const struct pu_peerid *peer);
 
+/* What else identify told. */
+enum pu_host_record { PU_HOST_RECORD_NONE, PU_HOST_RECORD_VALID, PU_HOST_RECORD_INVALID };
+struct pu_host_identity {
+	enum pu_host_record record;   /* signed peer record of the last message */
+	struct pu_multiaddr observed; /* our address as the peer sees it, may be empty */
+};
+/* False when the peer is not identified. */
+bool pu_host_peer_identity(const struct pu_host *h, const struct pu_peerid *peer,
+			   struct pu_host_identity *out);
+
 /* The best open connection to the peer (not limited before limited, QUIC with
  * datagrams before TCP, then oldest), or NULL. */
 struct pu_conn *pu_host_conn(const struct pu_host *h, const struct pu_peerid *peer);

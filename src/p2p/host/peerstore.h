@@ -38,6 +38,8 @@ struct pu_peer {
 	bool identified;
 	bool protected_;
 	uint64_t record_seq;
+	enum pu_host_record record; /* of the last message */
+	struct pu_multiaddr observed; /* how it sees us; empty when it did not say */
 	struct pu_list conns; /* pu_conn.node, oldest first */
 	unsigned n_conns;
 	struct pu_dial_job *dial; /* owned by the dialer */

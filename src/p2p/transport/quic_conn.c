@@ -138,6 +138,8 @@ static void arm(struct quic_conn *c)
 
 	if (c->dial && c->dial->deadline < at)
 		at = c->dial->deadline;
+	if (c->pace_next > quic_now(c) && c->pace_next < at)
+		at = c->pace_next;
 	pu_timer_set(&c->timer, at);
 }
 
@@ -181,16 +183,6 @@ static void check_path(struct quic_conn *c)
 		c->c.ev->on_path(c->c.arg, &c->c);
 }
 
-static void tell_datagram_room(struct quic_conn *c)
-{
-	if (!c->dgram_wanted || c->ep->blocked || c->dgram_after >= quic_now(c) ||
-	    ngtcp2_conn_get_cwnd_left(c->ng) == 0)
-		return;
-	c->dgram_wanted = false;
-	if (c->c.ev && c->c.ev->on_datagram_room)
-		c->c.ev->on_datagram_room(c->c.arg, &c->c);
-}
-
 void pu_quic_conn_job(void *arg)
 {
 	struct quic_conn *c = arg;
@@ -206,8 +198,6 @@ void pu_quic_conn_job(void *arg)
 		pu_quic_streams_finish(c);
 		if (!c->end.set)
 			check_path(c);
-		if (!c->end.set)
-			tell_datagram_room(c);
 	}
 	/* A proper goodbye comes after what was written; a refusal must not confirm
 	 * the handshake first. */
