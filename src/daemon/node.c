@@ -417,12 +417,22 @@ static void give_up_if_homeless(void *arg, struct pu_conn *c)
 		pu_conn_close(c, PU_CONN_CODE_NORMAL);
 }
 
+/* A cable that is out may come back; only another address makes the old one worthless. */
+static bool is_anywhere(const struct ip_list *ips)
+{
+	for (size_t i = 0; i < ips->n; i++)
+		if (!pu_multiaddr_is_loopback(&ips->v[i]))
+			return true;
+	return false;
+}
+
 void pu_node_network_changed(struct pu_node *n, const struct pu_multiaddr *ips, size_t n_ips)
 {
 	struct ip_list list = { ips, n_ips };
 
 	pu_host_set_interface_addrs(n->host, ips, n_ips);
-	pu_host_each_conn(n->host, give_up_if_homeless, &list);
+	if (is_anywhere(&list))
+		pu_host_each_conn(n->host, give_up_if_homeless, &list);
 	pu_reach_network_changed(n->reach);
 }
 

@@ -23,7 +23,11 @@ cp "$config" "$LAB/good.yaml"
 restore() { cp "$LAB/good.yaml" "$config"; }
 
 say "the interface name is taken"
+<<<<<<< HEAD
 ok on home ip link add peerup0 type veth peer name peerup0-peer
+=======
+ok on home ip link add peerup0 type bridge
+>>>>>>> h/lab
 complains 'peerup0' peerup home up
 complains 'try:|interface' peerup home up
 ok on home ip link del peerup0
@@ -55,7 +59,8 @@ vpn_set home mtu 99
 complains "config.yaml.*[0-9]+.*mtu|mtu.*line" peerup home up
 restore
 sed -i 's/^network:/networc:/' "$config"
-complains 'networc|network' peerup home up
+says 'config.yaml:[0-9]+:[0-9]+: networc' peerup home up
+down home
 restore
 
 say "a config that others can read is refused"
@@ -70,7 +75,10 @@ a = socket.socket(); a.bind(("0.0.0.0", int(sys.argv[1]))); a.listen()
 b = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); b.bind(("0.0.0.0", int(sys.argv[1])))
 time.sleep(600)' $PORT
 sleep 0.5
-complains "$PORT|in use" peerup home up
+out=$(peerup home up 2>&1)
+status=$?
+grep -qE "in use|taken" <<< "$out" || fail "up does not say that port $PORT is taken: $out"
+[ $status -ne 0 ] || down home
 gone home
 kill $(pid_in_netns home python3)
 
