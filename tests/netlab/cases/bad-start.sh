@@ -23,11 +23,7 @@ cp "$config" "$LAB/good.yaml"
 restore() { cp "$LAB/good.yaml" "$config"; }
 
 say "the interface name is taken"
-<<<<<<< HEAD
-ok on home ip link add peerup0 type veth peer name peerup0-peer
-=======
 ok on home ip link add peerup0 type bridge
->>>>>>> h/lab
 complains 'peerup0' peerup home up
 complains 'try:|interface' peerup home up
 ok on home ip link del peerup0
