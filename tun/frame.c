@@ -35,7 +35,8 @@ static int complete_other(struct pu_tun_frame *f, struct virtio_net_hdr *v)
 	pu_put_be16(ip + at, sum ? sum : 0xffff);
 	v->flags &= (uint8_t)~VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	memcpy(f->base, v, sizeof *v);
-	return 0;
+	/* The field may lie anywhere, in what was parsed too. */
+	return pu_packet_parse(&f->info, ip, f->info.total_len, f->info.total_len);
 }
 
 /* What the offload says must agree with the headers. */
@@ -64,7 +65,6 @@ static int check_gso(struct pu_tun_frame *f, const struct virtio_net_hdr *v)
 	 * whose transport header is at hand. */
 	if (!(f->flags & PU_PKT_CSUM_PARTIAL) || !gso_fits(k, v) || v->gso_size == 0)
 		return PU_EPROTO;
-	f->head_len = k->ip_len + k->transport_len;
 	if (f->head_len > PU_TUN_HEAD_MAX)
 		return PU_EPROTO;
 	payload = k->total_len - f->head_len;
@@ -88,8 +88,6 @@ int pu_tun_frame_parse(struct pu_tun_frame *f, uint8_t *base, size_t len)
 	r = pu_packet_parse(&f->info, base + sizeof v, len - sizeof v, len - sizeof v);
 	if (r < 0)
 		return r;
-	f->head_len = f->info.ip_len + f->info.transport_len;
-	f->packet_max = f->info.total_len;
 	if (v.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
 		if (is_transport_csum(f, &v))
 			f->flags |= PU_PKT_CSUM_PARTIAL;
@@ -98,7 +96,9 @@ int pu_tun_frame_parse(struct pu_tun_frame *f, uint8_t *base, size_t len)
 		else
 			r = complete_other(f, &v);
 	}
-	if (r == 0 && v.gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		r = check_gso(f, &v);
-	return r;
+	if (r < 0)
+		return r;
+	f->head_len = f->info.ip_len + f->info.transport_len;
+	f->packet_max = f->info.total_len;
+	return v.gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : check_gso(f, &v);
 }

@@ -1,4 +1,5 @@
-/* Fields of IP, TCP, UDP and ICMP headers by offset, for the files of this folder. */
+/* Fields of IP, TCP, UDP and ICMP headers by offset, for the .c files of this folder
+ * only: headers of lwIP and of the C library have macros of the same names. */
 #ifndef PU_TUN_HEADERS_H
 #define PU_TUN_HEADERS_H
 

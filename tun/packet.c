@@ -53,8 +53,9 @@ static int parse_ipv4(struct pu_packet *k, const struct input *in)
 	    check_options(p + IPV4_MIN, head - IPV4_MIN) < 0)
 		return PU_EPROTO;
 	frag = pu_get_be16(p + IPV4_FRAG);
-	k->src = pu_ip4(p + IPV4_SRC);
-	k->dst = pu_ip4(p + IPV4_DST);
+	k->src.version = k->dst.version = 4;
+	memcpy(k->src.b, p + IPV4_SRC, 4);
+	memcpy(k->dst.b, p + IPV4_DST, 4);
 	k->ip_len = (uint16_t)head;
 	k->hop_limit = p[IPV4_TTL];
 	k->dont_fragment = frag & IPV4_DF;
@@ -99,8 +100,9 @@ static int parse_ipv6(struct pu_packet *k, const struct input *in)
 
 	if (in->len < IPV6_MIN || pu_get_be16(p + IPV6_LEN) + (size_t)IPV6_MIN != in->total)
 		return PU_EPROTO;
-	k->src = pu_ip6(p + IPV6_SRC);
-	k->dst = pu_ip6(p + IPV6_DST);
+	k->src.version = k->dst.version = 6;
+	memcpy(k->src.b, p + IPV6_SRC, 16);
+	memcpy(k->dst.b, p + IPV6_DST, 16);
 	k->hop_limit = p[IPV6_HOPS];
 	k->dont_fragment = true;
 	next = p[IPV6_NEXT];

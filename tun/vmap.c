@@ -81,14 +81,25 @@ static struct key make_key(const struct pu_ip *addr, unsigned bits)
 	return k;
 }
 
+/* Family, length and the bytes an address of that family has. */
+static size_t key_len(const struct key *k)
+{
+	return offsetof(struct key, b) + bits_of(k->version) / 8;
+}
+
+static uint64_t hash(const struct pu_vmap *m, const struct key *k)
+{
+	return pu_htab_hash(&m->tab, k, key_len(k));
+}
+
 static struct entry *find(const struct pu_vmap *m, const struct key *k)
 {
-	struct pu_hnode *n = pu_htab_first(&m->tab, pu_htab_hash(&m->tab, k, sizeof *k));
+	struct pu_hnode *n = pu_htab_first(&m->tab, hash(m, k));
 
 	for (; n; n = pu_htab_next(n)) {
 		struct entry *e = PU_CONTAINER_OF(n, struct entry, node);
 
-		if (memcmp(&e->key, k, sizeof *k) == 0)
+		if (memcmp(&e->key, k, key_len(k)) == 0)
 			return e;
 	}
 	return NULL;
@@ -129,7 +140,7 @@ int pu_vmap_set(struct pu_vmap *m, const struct pu_ip *prefix, unsigned bits, ui
 	if (!e)
 		return PU_ENOMEM;
 	*e = (struct entry){ .key = k, .handle = handle };
-	r = pu_htab_add(&m->tab, &e->node, pu_htab_hash(&m->tab, &k, sizeof k));
+	r = pu_htab_add(&m->tab, &e->node, hash(m, &k));
 	if (r < 0) {
 		free(e);
 		return r;

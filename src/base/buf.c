@@ -45,7 +45,7 @@ static int make_room(struct pu_buf *b, size_t front, size_t back)
 	if (b->mem && b->off >= front && b->cap - b->off - b->len >= back)
 		return 0;
 	need = front + b->len + back;
-	if (need <= b->cap && b->len <= b->cap / 2) {
+	if (b->mem && need <= b->cap && b->len <= b->cap / 2) {
 		/* Moving at most half of the memory keeps appends amortised. */
 		memmove(b->mem + front, b->mem + b->off, b->len);
 		b->off = front;

@@ -33,6 +33,7 @@ struct pu_api_vpn {
 struct pu_api_status {
 	const struct pu_peerid *peer; /* ours, never NULL */
 	const char *name;             /* ours in the names list */
+	const char *config;           /* path of the file in use */
 	uint64_t uptime_s;
 	unsigned connected_peers;
 	unsigned n_services;

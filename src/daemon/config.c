@@ -354,10 +354,14 @@ static int load_key(struct loader *l, const struct pu_config_node *key,
 		return load_entry(l, m, key, value, &at);
 	if (!descend(section, key->text, key->text, &at))
 		return 0;
-	o = strchr(key->text, '*') ? NULL : pu_config_schema_option(l->schema, at.pattern);
+	if (strpbrk(key->text, "*.")) { /* would read as a path of the table */
+		warn_unknown(l, key, section, &at);
+		return 0;
+	}
+	o = pu_config_schema_option(l->schema, at.pattern);
 	if (o)
 		return load_option(l, value, &at, o);
-	if (!strpbrk(key->text, "*.") && pu_config_schema_is_section(l->schema, at.pattern))
+	if (pu_config_schema_is_section(l->schema, at.pattern))
 		return load_section(l, value, &at);
 	warn_unknown(l, key, section, &at);
 	return 0;
@@ -439,6 +443,7 @@ int pu_config_parse(const char *path, struct pu_bytes text, struct pu_config **p
 {
 	struct loader l = { .schema = pu_config_schema_node(), .diags = diags };
 	struct pu_config_tree tree = { 0 };
+	size_t errors_before = diags->n_errors;
 	int r = PU_ENOMEM;
 
 	l.cfg = calloc(1, sizeof *l.cfg);
@@ -448,12 +453,12 @@ int pu_config_parse(const char *path, struct pu_bytes text, struct pu_config **p
 	if (r < 0)
 		goto out;
 	r = load_tree(&l, &tree);
-	if (r == 0 && diags->n_errors > 0)
+	if (r == 0 && diags->n_errors > errors_before)
 		r = PU_ECONFIG;
 out:
 	pu_config_tree_deinit(&tree);
 	if (r < 0) {
-		if (diags->n_errors == 0)
+		if (diags->n_errors == errors_before)
 			pu_config_diags_add(diags, false, 0, 0, "%s", pu_err_text(r));
 		pu_config_free(l.cfg);
 		return r;

@@ -39,11 +39,13 @@ static int follow(const struct pu_config_edit *e, const char *const *path, struc
 			return 0;
 		if (n->kind != PU_CONFIG_MAPPING)
 			return PU_ENOTSUP;
-		s->parent = n;
-		n = pu_config_node_get(n, path[s->depth], &s->key);
-		if (!n)
+		s->value = pu_config_node_get(n, path[s->depth], &s->key);
+		if (!s->value) {
+			s->value = n;
 			return 0;
-		s->value = n;
+		}
+		s->parent = n;
+		n = s->value;
 	}
 	return 0;
 }

@@ -99,15 +99,12 @@ static bool contains(const struct pu_config_node *a, const struct pu_config_node
 {
 	for (size_t i = 0; a && i + 1 < a->n; i += 2) {
 		const char *key = a->child[i]->text;
-		const struct pu_config_node *other = pu_config_node_get(b, key, NULL);
 		bool on_path = skip && skip[0] && strcmp(skip[0], key) == 0;
 
 		if (on_path && !skip[1])
 			continue;
-		if (!other && !(on_path && is_void(a->child[i])))
-			if (!on_path || !same(a->child[i], NULL, skip + 1))
-				return false;
-		if (other && !same(a->child[i], other, on_path ? skip + 1 : NULL))
+		if (!same(a->child[i + 1], pu_config_node_get(b, key, NULL),
+			  on_path ? skip + 1 : NULL))
 			return false;
 	}
 	return true;

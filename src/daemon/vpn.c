@@ -126,13 +126,47 @@ static struct pu_dns_endpoint endpoint_of(const struct pu_prefix *p)
 	};
 }
 
-static void add_upstreams(struct pu_vpn *v, struct pu_dns_server_config *sc)
+/* Methods that make every question of the host come to us first. */
+static bool is_system_resolver(const struct pu_vpn *v)
 {
-	struct pu_prefix up[PU_DNS_SERVER_UPSTREAMS_MAX];
+	return strcmp(v->dns_method, "resolvconf") == 0 || strcmp(v->dns_method, "resolv-conf") == 0;
+}
 
-	sc->n_upstreams = pu_platform_dns_upstreams(v->platform, up, PU_ARRAY_LEN(up));
-	for (size_t i = 0; i < sc->n_upstreams; i++)
-		sc->upstreams[i] = endpoint_of(&up[i]);
+static void refresh_upstreams(struct pu_vpn *v)
+{
+	struct pu_dns_endpoint upstreams[PU_DNS_SERVER_UPSTREAMS_MAX];
+	struct pu_prefix up[PU_DNS_SERVER_UPSTREAMS_MAX];
+	size_t n;
+
+	if (!v->dns || !is_system_resolver(v))
+		return;
+	n = pu_platform_dns_upstreams(v->platform, up, PU_ARRAY_LEN(up));
+	for (size_t i = 0; i < n; i++)
+		upstreams[i] = endpoint_of(&up[i]);
+	if (pu_dns_server_set_upstreams(v->dns, upstreams, n) < 0)
+		pu_log_msg(PU_LOG_WARN, "vpn", "cannot forward names that are not ours");
+}
+
+/* Without it names still work for those who ask our server. */
+static void tell_resolver(struct pu_vpn *v, const struct pu_prefix *own, size_t n)
+{
+	const struct pu_config_vpn *cfg = &v->node->cfg->vpn;
+	char domains[PU_ZONE_DOMAINS_MAX];
+	int r;
+
+	pu_zone_domains(v->node, domains);
+	r = pu_platform_dns_set(v->platform, v->dev.name, pu_vpn_dns_text(cfg->dns), domains, own,
+				n, v->node->paths.state_dir, &v->dns_method);
+	if (r == PU_ENOTSUP)
+		pu_log(PU_LOG_WARN, "vpn",
+		       "this host runs no resolver that can be told about our names; "
+		       "`vpn.dns: resolv-conf` would manage /etc/resolv.conf",
+		       PU_KV_STR("config", v->node->cfg->path));
+	else if (r < 0)
+		pu_log(PU_LOG_WARN, "vpn", "the host's resolver was not set up", PU_KV_ERR(r));
+	if (r < 0)
+		v->dns_method = "none";
+	refresh_upstreams(v);
 }
 
 static int start_dns(struct pu_vpn *v, struct pu_failure *why)
@@ -140,14 +174,11 @@ static int start_dns(struct pu_vpn *v, struct pu_failure *why)
 	const struct pu_prefix own[] = { host_prefix(AF_INET, v->dns_vip.v4),
 					 host_prefix(AF_INET6, v->dns_vip.v6) };
 	struct pu_dns_server_config sc = { .n_listen = PU_ARRAY_LEN(own), .local_only = true };
-	const struct pu_config_vpn *cfg = &v->node->cfg->vpn;
 	int r;
 
 	pu_zone_config(v->node, &sc.zone);
 	for (size_t i = 0; i < PU_ARRAY_LEN(own); i++)
 		sc.listen[i] = endpoint_of(&own[i]);
-	if (cfg->dns == PU_VPN_DNS_RESOLV_CONF)
-		add_upstreams(v, &sc);
 	r = pu_dns_server_start(v->node->loop, &sc, &v->dns);
 	if (r == PU_EUNREACH) { /* no IPv6 on this machine */
 		sc.n_listen = 1;
@@ -160,14 +191,7 @@ static int start_dns(struct pu_vpn *v, struct pu_failure *why)
 				      "and point it at us yourself");
 	if (r < 0)
 		return pu_failure_set(why, r, "name server", NULL, "%s", pu_err_text(r));
-	r = pu_platform_dns_set(v->platform, v->dev.name, pu_vpn_dns_text(cfg->dns),
-				cfg->dns_suffix, own, sc.n_listen, v->node->paths.state_dir,
-				&v->dns_method);
-	if (r < 0) {
-		/* Names then work for those who ask our server, which beats nothing. */
-		pu_log(PU_LOG_WARN, "vpn", "the host's resolver was not set up", PU_KV_ERR(r));
-		v->dns_method = "none";
-	}
+	tell_resolver(v, own, sc.n_listen);
 	return 0;
 }
 
@@ -221,6 +245,7 @@ static void on_network_change(void *arg)
 
 	pu_log_msg(PU_LOG_INFO, "vpn", "the network changed");
 	tell_addresses(v);
+	refresh_upstreams(v);
 	pu_reach_network_changed(v->node->reach);
 }
 
@@ -332,6 +357,11 @@ void pu_vpn_stop(struct pu_vpn *v)
 	if (v->dev_open)
 		pu_tun_device_close(&v->dev);
 	free(v);
+}
+
+void pu_vpn_seal(struct pu_vpn *v)
+{
+	pu_platform_seal(v->platform);
 }
 
 void pu_vpn_on_lost(struct pu_vpn *v, pu_job_fn *fn, void *arg)

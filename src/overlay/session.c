@@ -12,6 +12,8 @@
 enum {
 	HEAD_MAX = 8 + 1 + PU_FRAME_HALF_HEAD, /* of one datagram frame */
 	STREAM_HEAD = 3,		       /* length and type */
+	EARLY_BYTES = 64 * 1024,	       /* of datagrams before their control stream */
+	EARLY_AGE_MS = 1000,
 };
 
 enum carrier { CARRIER_DATAGRAM, CARRIER_STREAM };
@@ -38,6 +40,7 @@ struct session {
 	struct control *tx; /* the carrier in use, NULL when there is none */
 	struct pu_host_request *req;
 	struct pu_pktq queue;
+	struct pu_pktq early; /* datagrams that overtook their control stream */
 	struct pu_frame_halves halves;
 	uint16_t half_id;
 	struct pu_session_stats stats;
@@ -92,6 +95,7 @@ static struct session *find_or_new(struct pu_sessions *o, const struct pu_peerid
 	s->peer = *peer;
 	pu_list_init(&s->controls);
 	pu_pktq_init(&s->queue, PU_SESSION_QUEUE_BYTES);
+	pu_pktq_init(&s->early, EARLY_BYTES);
 	if (pu_htab_add(&o->by_peer, &s->hnode, pu_htab_hash(&o->by_peer, peer, sizeof *peer))) {
 		free(s);
 		return NULL;
@@ -138,13 +142,6 @@ static void control_reset(struct control *c, uint32_t code)
 	control_forget(c);
 }
 
-static void control_ready(struct control *c)
-{
-	c->ready = true;
-	choose_carrier(c->session);
-	flush(c->session, PU_MS(PU_SESSION_CONNECT_AGE_MS));
-}
-
 static void deliver(struct session *s, struct pu_bytes body)
 {
 	struct pu_sessions *o = s->owner;
@@ -158,6 +155,57 @@ static void deliver(struct session *s, struct pu_bytes body)
 	s->stats.rx_packets++;
 	s->stats.rx_bytes += pkt.data.len;
 	o->ev->on_packet(o->arg, &s->peer, pkt.data.p, pkt.data.len, pkt.flags);
+}
+
+static struct control *find_control(struct session *s, const struct pu_conn *conn, uint64_t sid)
+{
+	PU_LIST_FOREACH (it, tmp, &s->controls) {
+		struct control *c = PU_CONTAINER_OF(it, struct control, node);
+
+		if (c->st->conn == conn && c->st->id == sid && c->kind == CARRIER_DATAGRAM &&
+		    c->ready)
+			return c;
+	}
+	return NULL;
+}
+
+/* The stream that a datagram belongs to may be a packet behind it: without patience
+ * the first packet of every session would be lost. */
+static void keep_early(struct session *s, struct pu_bytes dg)
+{
+	struct pu_pkt pkt = { .head = dg };
+
+	if (pu_pktq_push(&s->early, &pkt, now_of(s->owner)) < 0)
+		s->stats.dropped_full++;
+}
+
+static void deliver_early(struct session *s, const struct pu_conn *conn)
+{
+	struct pu_sessions *o = s->owner;
+	struct pu_pktq_item item;
+	uint64_t sid;
+	int n;
+
+	if (s->early.n == 0)
+		return;
+	for (; pu_pktq_peek(&s->early, &item); pu_pktq_pop(&s->early)) {
+		n = pu_frame_quic_varint_decode(item.data, &sid);
+		if (n > 0 && now_of(o) - item.queued_at < PU_MS(EARLY_AGE_MS) &&
+		    find_control(s, conn, sid))
+			deliver(s, pu_bytes(item.data.p + n, item.data.len - (size_t)n));
+	}
+	pu_pktq_trim(&s->early);
+	o->ev->on_batch_end(o->arg);
+}
+
+static void control_ready(struct control *c)
+{
+	struct session *s = c->session;
+
+	c->ready = true;
+	choose_carrier(s);
+	deliver_early(s, c->st->conn);
+	flush(s, PU_MS(PU_SESSION_CONNECT_AGE_MS));
 }
 
 /* Delivers every complete frame; returns the bytes they took. */
@@ -545,17 +593,14 @@ static void on_datagram(void *arg, struct pu_conn *conn, const uint8_t *p, size_
 		pu_conn_close(conn, PU_CONN_CODE_PROTOCOL);
 		return;
 	}
+	if (!s && o->ev->allowed(o->arg, &conn->peer))
+		s = find_or_new(o, &conn->peer);
 	if (!s)
 		return;
-	PU_LIST_FOREACH (it, tmp, &s->controls) {
-		struct control *c = PU_CONTAINER_OF(it, struct control, node);
-
-		if (c->st->conn == conn && c->st->id == sid && c->kind == CARRIER_DATAGRAM &&
-		    c->ready) {
-			deliver(s, pu_bytes(p + n, len - (size_t)n));
-			return;
-		}
-	}
+	if (find_control(s, conn, sid))
+		deliver(s, pu_bytes(p + n, len - (size_t)n));
+	else
+		keep_early(s, pu_bytes(p, len));
 }
 
 static void on_batch_end(void *arg, struct pu_conn *conn)
@@ -638,6 +683,7 @@ static void session_free(struct session *s)
 	if (o->last == s)
 		o->last = NULL;
 	pu_pktq_deinit(&s->queue);
+	pu_pktq_deinit(&s->early);
 	pu_frame_halves_deinit(&s->halves);
 	free(s);
 }

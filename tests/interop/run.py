@@ -26,7 +26,8 @@ def parse():
     p.add_argument("--case", action="append", default=[], metavar="ID",
                    help="only this case; a trailing * matches the rest of the name")
     p.add_argument("--peer", choices=["go", "js", "rust"], help="only cases with this peer")
-    p.add_argument("--all", action="store_true", help="long cases at full length")
+    p.add_argument("--all", action="store_true", default=bool(os.environ.get("PEERUP_TEST_ALL")),
+                   help="long cases at full length (or PEERUP_TEST_ALL=1)")
     p.add_argument("--list", action="store_true", help="print the cases and stop")
     p.add_argument("--prepare", action="store_true", help="build the foreign peers and stop")
     p.add_argument("--stand-in", metavar="PEER", choices=["go", "js"],
@@ -137,6 +138,8 @@ def main():
         print("no such case", file=sys.stderr)
         return 2
 
+    if options.prepare and not options.stand_in:
+        options.stand_in = "go"  # ours comes from the build
     # Downloads and builds need the network, so they come first.
     inherited = os.environ.get(COMMANDS)
     commands = json.loads(inherited) if inherited else find_commands(options, cases)

@@ -47,7 +47,7 @@ static void make_node(struct pu_lab *lab, unsigned i)
 	struct pu_key key;
 
 	a->lab = lab;
-	snprintf(a->name, sizeof a->name, "%c", 'a' + (int)i);
+	a->name[0] = (char)('a' + i);
 	snprintf(a->ip, sizeof a->ip, "10.0.0.%u", i + 1);
 	snprintf(a->dir, sizeof a->dir, "/tmp/peerup-lab-%c-XXXXXX", 'a' + (int)i);
 	assert_non_null(mkdtemp(a->dir));
@@ -59,7 +59,7 @@ static void make_node(struct pu_lab *lab, unsigned i)
 	pu_key_encode(&key, file);
 	write_file(a, "identity.key", file, sizeof file);
 	pu_key_deinit(&key);
-	snprintf(a->paths.state_dir, sizeof a->paths.state_dir, "%s", a->dir);
+	memcpy(a->paths.state_dir, a->dir, sizeof a->dir);
 	assert_int_equal(pu_paths_join(a->paths.config, a->dir, "config.yaml"), 0);
 }
 
@@ -78,8 +78,11 @@ void pu_lab_deinit(struct pu_lab *lab)
 	for (unsigned i = 0; i < lab->n; i++) {
 		if (lab->node[i].node)
 			pu_lab_down(&lab->node[i]);
+		if (lab->node[i].echo)
+			pu_sim_net(lab->node[i].sim)->ops->tcp_listener_close(lab->node[i].echo);
 		remove_dir(&lab->node[i]);
 	}
+	pu_sim_run(lab->sim, PU_SEC(1)); /* services notice that their clients are gone */
 	pu_sim_free(lab->sim);
 }
 
@@ -287,9 +290,8 @@ void pu_lab_echo_service(struct pu_lab_node *a, uint16_t port)
 {
 	struct pu_net *net = pu_sim_net(a->sim);
 	union pu_sockaddr sa = pu_sim_sockaddr("127.0.0.1", port);
-	struct pu_tcp_listener *l;
 
-	assert_int_equal(net->ops->tcp_listen(net, &sa, echo_accept, net, &l), 0);
+	assert_int_equal(net->ops->tcp_listen(net, &sa, echo_accept, net, &a->echo), 0);
 }
 
 /* --- questions ---------------------------------------------------------------- */

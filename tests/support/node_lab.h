@@ -17,6 +17,7 @@ struct pu_lab_node {
 	char id_text[PU_PEERID_TEXT_MAX];
 	struct pu_node *node; /* NULL while it is down */
 	bool tcp_only;
+	struct pu_tcp_listener *echo;
 	/* What happened. */
 	unsigned n_packets, n_batches, n_undeliverable;
 	size_t packet_len[PU_LAB_PACKETS];

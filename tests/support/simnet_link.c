@@ -81,6 +81,23 @@ bool sim_owns(const struct pu_sim_node *n, const union pu_sockaddr *sa)
 	return sim_sa_loopback(sa);
 }
 
+size_t pu_sim_node_ips(const struct pu_sim_node *n, struct pu_multiaddr *out, size_t cap)
+{
+	size_t k;
+
+	for (k = 0; k < n->n_ips && k < cap; k++) {
+		const union pu_sockaddr *sa = &n->ips[k];
+		bool v4 = sa->sa.sa_family == AF_INET;
+
+		/* Both codes are single bytes; no need for the multiaddr library here. */
+		out[k].len = v4 ? 5 : 17;
+		out[k].b[0] = v4 ? PU_MA_IP4 : PU_MA_IP6;
+		memcpy(out[k].b + 1, v4 ? (const void *)&sa->v4.sin_addr : &sa->v6.sin6_addr,
+		       v4 ? 4 : 16);
+	}
+	return k;
+}
+
 struct pu_sim_node *sim_owner(struct pu_sim_node *n, const union pu_sockaddr *sa)
 {
 	struct pu_sim *s = n->sim;

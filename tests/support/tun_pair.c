@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -13,7 +14,7 @@
 
 #include "base/err.h"
 
-enum { FRAMES_PER_TURN = 64 };
+enum { FRAMES_PER_TURN = 64, ADDRESS_PATIENCE_MS = 5000 };
 
 /* <linux/ipv6.h> has it, and does not go together with <netinet/in.h>. */
 struct in6_request {
@@ -113,14 +114,28 @@ out:
 	return r;
 }
 
+/* A new IPv6 address is of use only when the kernel's worker has looked at it. */
+static int wait_for(int fd, const struct in6_addr *addr)
+{
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_addr = *addr };
+
+	for (int ms = 0; ms < ADDRESS_PATIENCE_MS; ms++) {
+		if (bind(fd, (struct sockaddr *)&sin6, sizeof sin6) == 0)
+			return 0;
+		poll(NULL, 0, 1);
+	}
+	return -1;
+}
+
 static int configure6(const char *name, unsigned index)
 {
 	struct in6_request req = { .prefix_len = 64, .ifindex = (int)if_nametoindex(name) };
-	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = -1;
 
 	req.addr.s6_addr[0] = 0xfd;
 	req.addr.s6_addr[15] = (uint8_t)(1 + index);
-	r = fd < 0 ? -1 : ioctl(fd, SIOCSIFADDR, &req);
+	if (fd >= 0 && ioctl(fd, SIOCSIFADDR, &req) == 0)
+		r = wait_for(fd, &req.addr);
 	close(fd);
 	return r;
 }
@@ -132,7 +147,8 @@ static int open_side(struct tun_pair *p, unsigned index, unsigned mtu, const cha
 	int r;
 
 	*why = "no new network namespace";
-	if (unshare(CLONE_NEWNET) < 0 && (errno != EPERM || unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0))
+	if (unshare(CLONE_NEWNET) < 0 &&
+	    (errno != EPERM || unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0))
 		return -1;
 	s->pair = p;
 	s->index = index;

@@ -69,12 +69,25 @@ void pu_host_free(struct pu_host *h);
 const struct pu_peerid *pu_host_id(const struct pu_host *h);
 struct pu_loop *pu_host_loop(const struct pu_host *h);
 
+/* More transports (WebSocket, circuit): made with a configuration from here, owned by
+ * the host afterwards. Asked after those the host has already. */
+struct pu_transport_config pu_host_transport_config(struct pu_host *h);
+void pu_host_add_transport(struct pu_host *h, PU_TAKES struct pu_transport *t);
+
 /* Addresses. Unspecified addresses are expanded with the interface addresses
  * last told by pu_host_set_interface_addrs(). */
 int pu_host_listen(struct pu_host *h, const struct pu_multiaddr *ma);
 void pu_host_set_interface_addrs(struct pu_host *h, const struct pu_multiaddr *ip_only, size_t n);
 /* Up to cap advertised addresses without /p2p; returns how many. */
 size_t pu_host_addrs(const struct pu_host *h, struct pu_multiaddr *out, size_t cap);
+/* Addresses that only others know: a relay's circuit, a port mapping, configured ones.
+ * Replaces what the same owner said before; n 0 takes it back. PU_ELIMIT, PU_ENOMEM. */
+int pu_host_advertise(struct pu_host *h, const void *owner, const struct pu_multiaddr *ma,
+		      size_t n);
+/* Our public addresses as at least min_observers different peers saw them, most
+ * trusted first. Three observers make an address advertised. */
+size_t pu_host_observed_addrs(const struct pu_host *h, unsigned min_observers,
+			      struct pu_multiaddr *out, size_t cap);
 
 void pu_host_observe(struct pu_host *h, struct pu_host_observer *o);
 void pu_host_unobserve(struct pu_host *h, struct pu_host_observer *o);
@@ -104,6 +117,16 @@ void pu_host_each_protocol(const struct pu_host *h, const struct pu_peerid *peer
 bool pu_host_peer_identified(const struct pu_host *h, const struct pu_peerid *peer);
 /* Agent of the peer as identify told it, "" when unknown; valid until the next turn. */
 const char *pu_host_peer_agent(const struct pu_host *h, const struct pu_peerid *peer);
+
+/* What else identify told. */
+enum pu_host_record { PU_HOST_RECORD_NONE, PU_HOST_RECORD_VALID, PU_HOST_RECORD_INVALID };
+struct pu_host_identity {
+	enum pu_host_record record;   /* signed peer record of the last message */
+	struct pu_multiaddr observed; /* our address as the peer sees it, may be empty */
+};
+/* False when the peer is not identified. */
+bool pu_host_peer_identity(const struct pu_host *h, const struct pu_peerid *peer,
+			   struct pu_host_identity *out);
 
 /* The best open connection to the peer (not limited before limited, QUIC with
  * datagrams before TCP, then oldest), or NULL. */

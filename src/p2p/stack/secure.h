@@ -9,6 +9,7 @@
 
 struct pu_loop;
 struct pu_secure;
+struct pu_tls_credentials;
 
 struct pu_secure_config {
 	const struct pu_key *key;         /* ours, outlives the channel */
@@ -16,6 +17,8 @@ struct pu_secure_config {
 	bool initiator;
 	const char *const *muxers; /* offered, in order, NULL-terminated; outlives */
 	struct pu_loop *loop;      /* randomness and wall clock */
+	/* TLS: the identity's certificate, outlives the channel; NULL: made for it. */
+	const struct pu_tls_credentials *tls;
 };
 
 struct pu_secure_ops {

@@ -64,6 +64,15 @@ struct pu_stream {
 	void *arg;
 };
 
+/* Notes what was negotiated. */
+static inline void pu_stream_set_protocol(struct pu_stream *st, const char *protocol)
+{
+	size_t len = strnlen(protocol, sizeof st->protocol - 1);
+
+	memcpy(st->protocol, protocol, len);
+	st->protocol[len] = '\0';
+}
+
 /* Gives the stream a (new) consumer; pending bytes are offered soon. */
 static inline void pu_stream_set_events(struct pu_stream *st, const struct pu_stream_events *ev,
 					void *arg)

@@ -137,6 +137,7 @@ static int start_handshake(struct pu_upgrade *up)
 		.initiator = up->cfg.initiator,
 		.muxers = up->cfg.opt->no_early_muxer ? no_muxers : muxers,
 		.loop = up->cfg.loop,
+		.tls = up->cfg.tls,
 	};
 
 	up->state = UPGRADE_HANDSHAKE;

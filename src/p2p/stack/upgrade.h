@@ -8,6 +8,7 @@
 #include "p2p/transport/transport.h"
 
 struct pu_upgrade;
+struct pu_tls_credentials;
 
 struct pu_upgrade_config {
 	struct pu_loop *loop;
@@ -17,6 +18,7 @@ struct pu_upgrade_config {
 	bool inbound, limited;            /* for the connection */
 	struct pu_multiaddr local, remote;
 	const struct pu_tcp_transport_options *opt; /* outlives the upgrade */
+	const struct pu_tls_credentials *tls; /* outlives the connection; NULL: made for it */
 	unsigned max_streams;             /* inbound, of the connection; 0: default */
 	pu_time timeout;                  /* for everything */
 	pu_gate_fn *gate;                 /* NULL: everyone is welcome */

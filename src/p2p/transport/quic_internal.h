@@ -16,6 +16,7 @@
 #include "p2p/stack/conn.h"
 #include "p2p/tls/certificate.h"
 #include "p2p/transport/quic.h"
+#include "p2p/transport/quic_sendq.h"
 #include "p2p/transport/quic_shim.h"
 #include "p2p/transport/transport.h"
 
@@ -35,9 +36,11 @@ enum {
 	QUIC_RETRY_TOKEN_MS = 10000,
 	QUIC_TOKEN_VALID_MS = QUIC_RETRY_TOKEN_MS,
 
-	QUIC_STREAM_WINDOW = 1 << 20,
+	/* Large enough that one lost packet does not stop a fast path while it is
+	 * repeated; it is also what a peer can make us keep for a slow consumer. */
+	QUIC_STREAM_WINDOW = 4 << 20,
 	QUIC_STREAM_WINDOW_MAX = 16 << 20,
-	QUIC_CONN_WINDOW = 3 << 19, /* 1.5 MiB */
+	QUIC_CONN_WINDOW = 6 << 20,
 	QUIC_CONN_WINDOW_MAX = 24 << 20,
 	QUIC_STREAM_UNSENT_MAX = 256 << 10, /* written and not yet in a packet */
 	QUIC_STREAM_HELD_MAX = 16 << 20,    /* written and not yet acknowledged */
@@ -138,6 +141,7 @@ struct quic_conn {
 	bool completed;  /* both sides have keys and proofs */
 	bool confirmed;  /* and the server has said so */
 	bool reading;    /* inside ngtcp2: nothing may be written */
+	bool flushing;   /* inside pu_quic_flush(): the job need not come again */
 	bool reset_seen; /* a stateless reset ended it */
 	bool pending;    /* counted in n_pending */
 
@@ -156,13 +160,16 @@ struct quic_conn {
 	size_t held;             /* bytes in send queues */
 
 	/* Datagrams and pacing. */
-	bool dgram_wanted;   /* on_datagram_room is owed */
+	bool dgram_wanted;   /* on_datagram_room is owed, */
+	pu_time dgram_after; /* in a turn later than this */
 	bool dgram_got;      /* since the last on_datagrams_end */
 	size_t dgram_max;    /* as last told by on_path */
 	pu_time burst_at;    /* turn that burst belongs to */
 	size_t burst;        /* bytes written in that turn */
-	size_t dgram_burst;  /* of them datagrams */
-	bool wrote;          /* since the last pacing update */
+	int64_t lead;        /* bytes of datagrams beyond those of streams, while both wait */
+	bool yielded;        /* a datagram waits only because streams are behind */
+	size_t unpaced;      /* bytes written since the last pacing update */
+	pu_time pace_next;   /* nothing but acknowledgements before this */
 
 	/* Path MTU black holes: see quic_send.c. */
 	size_t udp_cap;          /* packets are not longer than this */
@@ -182,12 +189,6 @@ struct quic_conn {
 	unsigned close_seen;
 };
 
-struct quic_chunk {
-	struct quic_chunk *next;
-	size_t cap, len;
-	uint8_t data[];
-};
-
 struct quic_stream {
 	struct pu_stream s;
 	struct pu_list node;    /* quic_conn.streams or .over (to be freed) */
@@ -196,14 +197,14 @@ struct quic_stream {
 	struct pu_list link_wr; /* writers */
 	struct pu_list link_ov; /* over */
 
-	/* Send queue: acked <= sent <= written, offsets of the stream. */
-	struct quic_chunk *head, *tail, *cursor;
-	size_t head_off;   /* acknowledged bytes of head */
-	size_t cursor_off; /* sent bytes of cursor */
-	uint64_t acked, sent, written;
+	struct quic_sendq tx;
 	bool fin;      /* the consumer wrote its last byte */
 	bool fin_sent;
 	bool stopped;  /* the peer does not want more */
+	bool lost;     /* and there was more */
+	bool seen;     /* a frame of it was sent: the peer will know it */
+	bool reset_later;     /* with reset_code, once it was seen */
+	uint32_t reset_code;
 
 	struct pu_buf rx;    /* arrived and not taken */
 	bool rx_fin;         /* all arrived */
@@ -254,7 +255,7 @@ void pu_quic_cid_random(struct pu_quic *q, ngtcp2_cid *cid);
 void pu_quic_send_retry(struct quic_endpoint *ep, const struct pu_dgrams *d,
 			const ngtcp2_pkt_hd *hd);
 
-/* quic_conn.c. */
+/* quic_setup.c. */
 int pu_quic_conn_dial(struct pu_quic *q, struct quic_endpoint *ep,
 		      const union pu_sockaddr *remote, const struct pu_peerid *expected,
 		      struct pu_dial *dial, struct quic_conn **pc);
@@ -262,12 +263,26 @@ int pu_quic_conn_dial(struct pu_quic *q, struct quic_endpoint *ep,
 int pu_quic_conn_accept(struct quic_endpoint *ep, const struct pu_dgrams *d,
 			const ngtcp2_pkt_hd *hd, const ngtcp2_cid *odcid,
 			struct quic_conn **pc);
+
+/* quic_events.c. */
+void pu_quic_callbacks(ngtcp2_callbacks *cb);
+
+/* quic_conn.c. */
+extern const struct pu_conn_ops pu_quic_conn_ops;
+void pu_quic_conn_timer(void *arg);
+void pu_quic_conn_job(void *arg);
 /* One packet (or a few coalesced) for this connection. */
 void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 		       const struct pu_dgrams *d, const uint8_t *p, size_t len);
-/* Notes why the connection ends; the job does it. */
+
+/* quic_end.c. The first two note why the connection ends; its job does it with
+ * pu_quic_conn_finish(), which tells everybody and may free c. */
 void pu_quic_conn_end_liberr(struct quic_conn *c, int liberr);
 void pu_quic_conn_end_app(struct quic_conn *c, int err, uint64_t code, const char *reason);
+void pu_quic_conn_finish(struct quic_conn *c);
+/* A packet came after the goodbye. */
+void pu_quic_conn_repeat_goodbye(struct quic_conn *c);
+void pu_quic_conn_free(struct quic_conn *c);
 /* Frees at once, telling nobody above. With a goodbye when there are keys for it. */
 void pu_quic_conn_destroy(struct quic_conn *c, bool goodbye);
 
@@ -278,11 +293,11 @@ int pu_quic_stream_recv(struct quic_stream *st, const uint8_t *p, size_t len, bo
 void pu_quic_stream_acked(struct quic_stream *st, uint64_t upto);
 void pu_quic_stream_on_reset(struct quic_stream *st, uint64_t code);
 void pu_quic_stream_on_wire_closed(struct quic_stream *st);
-/* The peer will not read more: what is queued is dropped. */
+/* A frame of it is in a packet, which may still be open: no other frame may be asked
+ * for now, ngtcp2 would take it for a part of that packet. */
+void pu_quic_stream_on_sent(struct quic_stream *st);
+/* The peer will not read more: what is queued is lost. */
 void pu_quic_stream_on_stopped(struct quic_stream *st);
-/* Unsent bytes as vectors; n of them were put into a packet. */
-size_t pu_quic_stream_unsent(const struct quic_stream *st, ngtcp2_vec *v, size_t cap);
-void pu_quic_stream_sent(struct quic_stream *st, size_t n, bool fin);
 /* Upcalls that are due: new streams, bytes left behind, room, ends. */
 void pu_quic_streams_announce(struct quic_conn *c);
 void pu_quic_streams_resume(struct quic_conn *c);
@@ -293,12 +308,12 @@ void pu_quic_streams_lose(struct quic_conn *c, bool tell);
 
 /* quic_send.c. */
 void pu_quic_tx_flush(struct pu_quic *q);
+/* At the end of a turn: asks for datagrams that were refused, then writes. */
 void pu_quic_flush(struct quic_conn *c);
 /* Writes the packet that announces c->end; returns its length, 0 when impossible. */
 size_t pu_quic_write_close(struct quic_conn *c, uint8_t *p, size_t cap);
 int pu_quic_send_datagram(struct pu_conn *pc, const struct iovec *iov, int n);
 size_t pu_quic_max_datagram(const struct pu_conn *pc);
-/* True when something waits for the peer or for pacing. */
 void pu_quic_endpoint_writable(struct quic_endpoint *ep);
 /* Counts and sends; what the kernel cannot take now is held, the rest is dropped. */
 int pu_quic_endpoint_send(struct quic_endpoint *ep, const struct pu_dgrams *d);

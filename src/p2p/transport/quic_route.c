@@ -10,11 +10,12 @@ enum {
 	/* Answers to strangers (version negotiation, Retry, reset, refusal) in one
 	 * second: none is longer than what it answers, but each costs a send. */
 	STRAY_PER_SECOND = 512,
-	/* Smallest packet worth a stateless reset: a keep-alive of ours is 41 bytes
-	 * and must get one, or peers of a restarted node wait for their idle timeout.
-	 * The reset is shorter than its cause, so two nodes never play ping-pong. */
-	RESET_TRIGGER_MIN = 39,
+	/* A stateless reset is one byte shorter than its cause, so two nodes never play
+	 * ping-pong; 38 bytes are enough to look like a packet. A keep-alive of some 30
+	 * bytes must get one too, or peers of a restarted node wait for their idle
+	 * timeout. */
 	RESET_RANDOM_MAX = 22,
+	RESET_TRIGGER_MIN = 1 + NGTCP2_MIN_STATELESS_RESET_RANDLEN + NGTCP2_STATELESS_RESET_TOKENLEN,
 	ANSWER_MAX = 1200,
 };
 
@@ -136,17 +137,38 @@ static void reset_stateless(struct quic_endpoint *ep, const struct pu_dgrams *d,
 	uint8_t out[RESET_RANDOM_MAX + NGTCP2_STATELESS_RESET_TOKENLEN];
 	uint8_t token[NGTCP2_STATELESS_RESET_TOKENLEN], random[RESET_RANDOM_MAX];
 	ngtcp2_cid cid;
+	size_t n_random;
 
 	if (len < RESET_TRIGGER_MIN || !may_answer(ep->q))
 		return;
+	n_random = pu_min(RESET_RANDOM_MAX, len - 1 - NGTCP2_STATELESS_RESET_TOKENLEN);
 	ngtcp2_cid_init(&cid, vc->dcid, vc->dcidlen);
 	if (ngtcp2_crypto_generate_stateless_reset_token(token, ep->q->reset_secret,
 							 QUIC_SECRET_LEN, &cid) != 0)
 		return;
-	pu_loop_random(ep->q->cfg.loop, random, sizeof random);
+	pu_loop_random(ep->q->cfg.loop, random, n_random);
 	ep->q->stats.resets++;
 	answer(ep, d, out,
-	       ngtcp2_pkt_write_stateless_reset(out, sizeof out, token, random, sizeof random));
+	       ngtcp2_pkt_write_stateless_reset(out, sizeof out, token, random, n_random));
+}
+
+/* A stateless reset looks like a packet with an unknown connection ID; only the
+ * connections to its sender can tell. True when one of them was meant. */
+static bool was_reset(struct quic_endpoint *ep, const struct pu_dgrams *d, const uint8_t *p,
+		      size_t len)
+{
+	if (len < RESET_TRIGGER_MIN - 1)
+		return false;
+	PU_LIST_FOREACH(it, tmp, &ep->q->conns) {
+		struct quic_conn *c = PU_CONTAINER_OF(it, struct quic_conn, node);
+
+		if (!c->ng || c->end.set || !pu_sockaddr_eq(&c->remote_sa, &d->remote))
+			continue;
+		pu_quic_conn_read(c, ep, d, p, len);
+		if (c->reset_seen)
+			return true;
+	}
+	return false;
 }
 
 static uint64_t token_time(const struct pu_quic *q)
@@ -267,7 +289,9 @@ static void on_packet(struct quic_endpoint *ep, const struct pu_dgrams *d, const
 		accept_initial(ep, d, p, len);
 	} else {
 		q->stats.stray++;
-		if (!(p[0] & 0x80)) /* a short header, not version negotiation */
+		if (p[0] & 0x80) /* version negotiation for nobody */
+			return;
+		if (!was_reset(ep, d, p, len))
 			reset_stateless(ep, d, &vc, len);
 	}
 }

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 
 enum {
-	CHUNK_MIN = 1024 - sizeof(struct quic_chunk),
-	CHUNK_MAX = 16384 - sizeof(struct quic_chunk),
 	ROOM_WORTH_TELLING = 64 << 10,
 	/* A closed stream tolerates this much more before the peer is asked to stop:
 	 * the echo of a multistream negotiation must not meet STOP_SENDING, or go
@@ -45,15 +43,7 @@ struct quic_stream *pu_quic_stream_new(struct quic_conn *c, int64_t id, bool inb
 
 static void drop_queue(struct quic_stream *st)
 {
-	struct quic_chunk *next;
-
-	for (struct quic_chunk *k = st->head; k; k = next) {
-		next = k->next;
-		free(k);
-	}
-	st->head = st->tail = st->cursor = NULL;
-	conn_of(st)->held -= st->written - st->acked;
-	st->acked = st->sent = st->written;
+	conn_of(st)->held -= pu_quic_sendq_drop(&st->tx);
 }
 
 static void stream_free(struct quic_stream *st)
@@ -121,58 +111,14 @@ static void mark_ready(struct quic_stream *st)
 static size_t room(const struct quic_stream *st)
 {
 	const struct quic_conn *c = conn_of(st);
-	size_t unsent = (size_t)(st->written - st->sent);
-	size_t held = (size_t)(st->written - st->acked);
+	size_t unsent = pu_quic_sendq_waiting(&st->tx);
+	size_t held = pu_quic_sendq_held(&st->tx);
 
 	if (!c->ng || c->end.set || st->fin || unsent >= QUIC_STREAM_UNSENT_MAX ||
 	    held >= QUIC_STREAM_HELD_MAX || c->held >= QUIC_CONN_HELD_MAX)
 		return 0;
 	return pu_min(QUIC_STREAM_UNSENT_MAX - unsent,
 		      pu_min(QUIC_STREAM_HELD_MAX - held, QUIC_CONN_HELD_MAX - c->held));
-}
-
-static struct quic_chunk *add_chunk(struct quic_stream *st, size_t len)
-{
-	size_t cap = pu_min(pu_max(len, CHUNK_MIN), CHUNK_MAX);
-	struct quic_chunk *k = malloc(sizeof *k + cap);
-
-	if (!k)
-		return NULL;
-	k->next = NULL;
-	k->cap = cap;
-	k->len = 0;
-	if (st->tail)
-		st->tail->next = k;
-	else
-		st->head = k;
-	st->tail = k;
-	return k;
-}
-
-static size_t enqueue(struct quic_stream *st, const uint8_t *p, size_t len)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		struct quic_chunk *k = st->tail;
-		size_t n;
-
-		if (!k || k->len == k->cap)
-			k = add_chunk(st, len - done);
-		if (!k)
-			break;
-		if (!st->cursor) {
-			st->cursor = k;
-			st->cursor_off = k->len;
-		}
-		n = pu_min(len - done, k->cap - k->len);
-		memcpy(k->data + k->len, p + done, n);
-		k->len += n;
-		done += n;
-	}
-	st->written += done;
-	conn_of(st)->held += done;
-	return done;
 }
 
 static size_t op_write(struct pu_stream *s, const uint8_t *p, size_t len)
@@ -182,10 +128,12 @@ static size_t op_write(struct pu_stream *s, const uint8_t *p, size_t len)
 	size_t n;
 
 	if (st->stopped) { /* nobody reads it; on_closed follows once reading ends */
+		st->lost = true;
 		mark_over(st);
 		return len;
 	}
-	n = enqueue(st, p, pu_min(len, room(st)));
+	n = pu_quic_sendq_append(&st->tx, p, pu_min(len, room(st)));
+	c->held += n;
 	c->c.tx_bytes += n;
 	if (n > 0)
 		mark_ready(st);
@@ -210,57 +158,9 @@ static void op_shutdown(struct pu_stream *s)
 	mark_ready(st);
 }
 
-size_t pu_quic_stream_unsent(const struct quic_stream *st, ngtcp2_vec *v, size_t cap)
-{
-	struct quic_chunk *k = st->cursor;
-	size_t n = 0, off = st->cursor_off;
-
-	for (; k && n < cap; k = k->next, off = 0) {
-		if (k->len > off)
-			v[n++] = (ngtcp2_vec){ k->data + off, k->len - off };
-	}
-	return n;
-}
-
-void pu_quic_stream_sent(struct quic_stream *st, size_t n, bool fin)
-{
-	st->sent += n;
-	while (n > 0) {
-		size_t part = pu_min(n, st->cursor->len - st->cursor_off);
-
-		st->cursor_off += part;
-		n -= part;
-		if (st->cursor_off == st->cursor->len) {
-			st->cursor = st->cursor->next;
-			st->cursor_off = 0;
-		}
-	}
-	if (fin)
-		st->fin_sent = true;
-}
-
 void pu_quic_stream_acked(struct quic_stream *st, uint64_t upto)
 {
-	struct quic_conn *c = conn_of(st);
-
-	if (upto > st->sent)
-		upto = st->sent;
-	while (st->acked < upto) {
-		struct quic_chunk *k = st->head;
-		size_t n = pu_min(k->len - st->head_off, (size_t)(upto - st->acked));
-
-		st->head_off += n;
-		st->acked += n;
-		c->held -= n;
-		if (st->head_off < k->len)
-			break;
-		/* Fully acknowledged means fully sent: the cursor is past it. */
-		st->head = k->next;
-		st->head_off = 0;
-		if (!st->head)
-			st->tail = NULL;
-		free(k);
-	}
+	conn_of(st)->held -= pu_quic_sendq_acked(&st->tx, upto);
 }
 
 void pu_quic_stream_on_stopped(struct quic_stream *st)
@@ -269,6 +169,7 @@ void pu_quic_stream_on_stopped(struct quic_stream *st)
 	if (st->stopped || st->reset)
 		return;
 	st->stopped = true;
+	st->lost = pu_quic_sendq_waiting(&st->tx) > 0;
 	mark_over(st);
 }
 
@@ -356,7 +257,7 @@ static void tell_eof(struct quic_stream *st)
 	st->eof_told = true;
 	if (st->s.ev->on_eof)
 		st->s.ev->on_eof(st->s.arg, &st->s);
-	if (st->stopped)
+	if (st->lost)
 		mark_over(st);
 }
 
@@ -437,7 +338,8 @@ void pu_quic_streams_announce(struct quic_conn *c)
 {
 	struct pu_list *it;
 
-	while (!c->end.set && (it = pu_list_first(&c->fresh))) {
+	/* What came before the peer's goodbye still counts; after ours nobody cares. */
+	while ((!c->end.set || c->end.by_peer) && (it = pu_list_first(&c->fresh))) {
 		struct quic_stream *st = PU_CONTAINER_OF(it, struct quic_stream, link_rx);
 
 		pu_list_remove(it);
@@ -477,10 +379,28 @@ void pu_quic_stream_on_wire_closed(struct quic_stream *st)
 {
 	st->wire_open = false;
 	pu_list_remove(&st->link_tx);
-	if (st->owned && !(st->rx_fin && st->fin_sent && st->acked == st->written))
-		st->stopped = true;
+	st->stopped = true;
+	if (pu_quic_sendq_held(&st->tx) > 0 && !st->fin_sent)
+		st->lost = true;
 	drop_queue(st);
 	mark_over(st);
+}
+
+static void abort_wire(struct quic_stream *st, uint32_t code)
+{
+	struct quic_conn *c = conn_of(st);
+
+	st->reset = true;
+	pu_list_remove(&st->link_tx);
+	pu_ng_shutdown_stream(c->ng, (int64_t)st->s.id, code);
+	pu_job_defer(&c->job);
+}
+
+void pu_quic_stream_on_sent(struct quic_stream *st)
+{
+	st->seen = true;
+	if (st->reset_later)
+		mark_over(st);
 }
 
 /* Tells the end, once; then frees what neither side knows any more. */
@@ -488,20 +408,20 @@ static void finish_one(struct quic_stream *st)
 {
 	struct quic_conn *c = conn_of(st);
 
-	/* The peer stopped reading although we had more: an end of the stream, but
-	 * not before everything it sent was taken. */
-	if (st->owned && st->stopped && !st->failed &&
-	    (st->rx_fin ? st->eof_told && !st->fin_sent : !st->wire_open)) {
+	/* The peer stopped reading although there was more: an end of the stream, but
+	 * not before everything it sent was taken. Without more it is none: who
+	 * closes after its answer stops reading too. */
+	if (st->owned && st->lost && !st->failed && (st->rx_fin ? st->eof_told : !st->wire_open)) {
 		st->failed = true;
 		st->fail_err = PU_ERESET;
 	}
+	if (st->reset_later && st->seen && st->wire_open && c->ng) {
+		st->reset_later = false;
+		abort_wire(st, st->reset_code);
+	}
 	if (st->failed) {
-		if (st->wire_open && c->ng && !st->reset) {
-			st->reset = true;
-			pu_list_remove(&st->link_tx);
-			pu_ng_shutdown_stream(c->ng, (int64_t)st->s.id, PU_STREAM_CODE_NONE);
-			pu_job_defer(&c->job);
-		}
+		if (st->wire_open && c->ng && !st->reset)
+			abort_wire(st, PU_STREAM_CODE_NONE);
 		if (st->owned) {
 			st->owned = false;
 			pu_list_remove(&st->link_rx);
@@ -568,10 +488,17 @@ static void op_reset(struct pu_stream *s, uint32_t code)
 	struct quic_conn *c = conn_of(st);
 
 	if (st->wire_open && c->ng && !st->reset) {
-		st->reset = true;
 		st->rx_stopped = true;
-		pu_list_remove(&st->link_tx);
-		pu_ng_shutdown_stream(c->ng, (int64_t)st->s.id, code);
+		if (st->s.inbound || st->seen || st->stopped) {
+			abort_wire(st, code);
+		} else {
+			/* ngtcp2 0.12 forgets a stream of which it hears by RESET_STREAM,
+			 * and then never ends its own side: it has to see a frame. */
+			st->reset_later = true;
+			st->reset_code = code;
+			drop_queue(st);
+			mark_ready(st);
+		}
 	}
 	release(st);
 }

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "p2p/stack/upgrade.h"
+#include "p2p/tls/certificate.h"
 #include "p2p/transport/tcp_pipe.h"
 #include "p2p/transport/transport.h"
 
@@ -13,6 +14,7 @@ struct tcp_transport {
 	struct pu_transport t;
 	struct pu_transport_config cfg;
 	struct pu_tcp_transport_options opt;
+	struct pu_tls_credentials *tls; /* NULL when TLS is not offered */
 	struct pu_list listeners, dials, pending;
 	unsigned n_pending;
 };
@@ -70,6 +72,7 @@ static struct pu_upgrade_config upgrade_config(struct tcp_transport *tr, struct 
 		.loop = tr->cfg.loop,
 		.key = tr->cfg.key,
 		.opt = &tr->opt,
+		.tls = tr->tls,
 		.max_streams = tr->cfg.max_streams,
 		.gate = tr->cfg.ev->gate,
 		.gate_arg = tr->cfg.arg,
@@ -390,6 +393,7 @@ static void tcp_stop(struct pu_transport *t)
 static void tcp_free(struct pu_transport *t)
 {
 	tcp_stop(t);
+	pu_tls_credentials_free(of(t)->tls);
 	free(of(t));
 }
 
@@ -408,9 +412,17 @@ int pu_tcp_transport_new(const struct pu_transport_config *cfg,
 			 const struct pu_tcp_transport_options *opt, struct pu_transport **pt)
 {
 	struct tcp_transport *tr = calloc(1, sizeof *tr);
+	int r = 0;
 
 	if (!tr)
 		return PU_ENOMEM;
+	for (size_t i = 0; i < PU_ARRAY_LEN(opt->order) && !tr->tls && r == 0; i++)
+		if (opt->order[i] == PU_SECURITY_TLS)
+			r = pu_tls_credentials_new(cfg->key, cfg->loop, &tr->tls);
+	if (r < 0) {
+		free(tr);
+		return r;
+	}
 	tr->t.ops = &tcp_ops;
 	pu_list_init(&tr->t.node);
 	tr->cfg = *cfg;

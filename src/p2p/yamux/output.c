@@ -123,8 +123,6 @@ size_t pu_yamux_output(struct pu_yamux *ym, struct pu_buf *out, size_t max)
 {
 	size_t done = 0, n;
 
-	if (ym->state == PU_YAMUX_DEAD)
-		return 0;
 	max = pu_min(max, pu_buf_room(out));
 	while ((n = put_next(ym, out, max - done)) > 0)
 		done += n;
@@ -135,8 +133,6 @@ size_t pu_yamux_output(struct pu_yamux *ym, struct pu_buf *out, size_t max)
 
 bool pu_yamux_has_output(const struct pu_yamux *ym)
 {
-	if (ym->state == PU_YAMUX_DEAD)
-		return false;
 	if (ym->ctl.len > 0)
 		return true;
 	return ym->state == PU_YAMUX_OPEN &&

@@ -113,11 +113,11 @@ static void work(void *arg)
 	free_all(&ym->graveyard);
 	failure = ym->failure;
 	ym->failure = 0;
-	if (ym->output_news && pu_yamux_has_output(ym)) {
+	if (ym->state != PU_YAMUX_DEAD && ym->output_news && pu_yamux_has_output(ym)) {
 		ym->output_news = false;
 		ym->ev->on_output(ym->arg);
 	}
-	if (failure < 0 && ym->state != PU_YAMUX_DEAD)
+	if (ym->state != PU_YAMUX_DEAD && failure < 0)
 		ym->ev->on_dead(ym->arg, failure);
 }
 
@@ -144,6 +144,12 @@ void pu_yamux_linger_arm(struct pu_yamux *ym)
 	pu_timer_set(&ym->linger_timer, n ?
 		     PU_CONTAINER_OF(n, struct pu_yamux_stream, linger_node)->linger_until :
 		     PU_TIME_NEVER);
+}
+
+void pu_yamux_trim(struct pu_yamux *ym)
+{
+	PU_LIST_FOREACH(n, next, &ym->streams)
+		pu_yamux_stream_trim(PU_CONTAINER_OF(n, struct pu_yamux_stream, node));
 }
 
 static int queue(struct pu_yamux *ym, size_t limit, const struct pu_yamux_frame *f)

@@ -14,6 +14,7 @@ from pathlib import Path
 from .netns import Unavailable
 
 GO_MIN = (1, 26)
+GO_VERSION = "1.26.8"
 NODE_MIN = 22
 NODE_PACKAGE_VERSION = "22.23.3"
 WIREGUARD_GO = "golang.zx2c4.com/wireguard@v0.0.0-20260522210424-ecfc5a8d5446"
@@ -57,28 +58,47 @@ def go_version(go):
     return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
+def go_candidates():
+    paths = [os.environ.get("GO"), shutil.which("go"), "/usr/local/go/bin/go"]
+    return [p for p in paths if p and os.path.exists(p)]
+
+
+def go_from_proxy(old_go):
+    """The Go distribution is itself a module: an old Go, such as Debian's, downloads (and
+    verifies) a current one. Module archives carry no execute bits."""
+    arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    home = cache_dir() / "go-toolchain"
+    module = f"golang.org/toolchain@v0.0.1-go{GO_VERSION}.linux-{arch}"
+    root = home / "pkg" / "mod" / module
+    with locked("go-toolchain"):
+        if not (home / f"complete-{GO_VERSION}").exists():
+            env = dict(os.environ, GOPATH=str(home), GOFLAGS="-modcacherw", GOTOOLCHAIN="local")
+            run([old_go, "mod", "download", module], env=env, cwd=home.parent)
+            for folder in (root / "bin", root / "pkg" / "tool"):
+                for path in folder.rglob("*"):
+                    if path.is_file():
+                        path.chmod(0o755)
+            (home / f"complete-{GO_VERSION}").touch()
+    return str(root / "bin" / "go")
+
+
 def find_go():
-    """A Go that is new enough. An older one (since 1.21) fetches its successor
-    itself, as a module, when it is allowed to."""
-    candidates = [os.environ.get("GO"), shutil.which("go"), "/usr/local/go/bin/go",
-                  os.path.expanduser("~/go/bin/go")]
-    seen = "none found"
+    """A Go that is new enough: the machine's, else one from the module proxy."""
+    candidates = go_candidates()
     for go in candidates:
-        if not go or not os.path.exists(go):
-            continue
-        version = go_version(go)
-        if version >= GO_MIN:
-            return go, "local"
-        if version >= (1, 21):
-            return go, f"go{GO_MIN[0]}.{GO_MIN[1]}.0+auto"
-        seen = f"{go} is {version[0]}.{version[1]}"
-    raise Unavailable(f"needs Go {GO_MIN[0]}.{GO_MIN[1]} or newer ({seen}); "
-                      "install one from go.dev and put it on PATH, or set GO=/path/to/go")
+        if go_version(go) >= GO_MIN:
+            return go
+    if not candidates:
+        raise Unavailable("needs Go (deploy/packages.sh --tests installs one that can fetch "
+                          f"Go {GO_VERSION})")
+    return go_from_proxy(candidates[0])
 
 
-def go_env(toolchain):
-    return dict(os.environ, GOTOOLCHAIN=toolchain, GOFLAGS="-mod=mod -buildvcs=false",
-                CGO_ENABLED="0")
+def go_env(flags):
+    env = dict(os.environ, GOTOOLCHAIN="local", CGO_ENABLED="0",
+               GOFLAGS=f"-buildvcs=false {flags}")
+    env.pop("GOROOT", None)  # each Go knows its own
+    return env
 
 
 def go_peer(source):
@@ -87,10 +107,10 @@ def go_peer(source):
     target = cache_dir() / f"go-peer-{digest(*files)}"
     with locked("go-peer"):
         if not target.exists():
-            go, toolchain = find_go()
-            env = dict(go_env(toolchain), GOFLAGS="-mod=readonly -buildvcs=false")
+            go = find_go()
             partial = target.with_suffix(".partial")
-            run([go, "build", "-o", partial, "."], cwd=source, env=env)
+            run([go, "build", "-o", partial, "."], cwd=source,
+                env=go_env("-mod=readonly"))
             partial.rename(target)
     return [str(target)]
 
@@ -100,9 +120,10 @@ def wireguard_go():
     target = cache_dir() / ("wireguard-go-" + WIREGUARD_GO.rsplit("-", 1)[1])
     with locked("wireguard-go"):
         if not target.exists():
-            go, toolchain = find_go()
+            go = find_go()
             bin_dir = cache_dir() / "go-bin"
-            run([go, "install", WIREGUARD_GO], env=dict(go_env(toolchain), GOBIN=str(bin_dir)))
+            run([go, "install", WIREGUARD_GO], env=dict(go_env(""), GOBIN=str(bin_dir)),
+                cwd=cache_dir())
             (bin_dir / "wireguard").rename(target)
     return str(target)
 

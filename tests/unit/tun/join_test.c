@@ -290,6 +290,28 @@ static void packets_that_differ_are_not_joined(void **state)
 		add_second(t[i].change, t[i].spoil, t[i].why);
 }
 
+/* Cutting the frame again would number the packets otherwise. */
+static void gap_in_the_identification_is_kept_unless_df(void **state)
+{
+	for (int df = 0; df < 2; df++) {
+		struct craft c = tcp4;
+		size_t len;
+
+		c.tcp_flags = 0x10;
+		c.payload = 100;
+		c.df = df;
+		for (int i = 0; i < 2; i++) {
+			len = craft_packet(one, &c);
+			add(one, len, 0);
+			c.id += 5;
+			c.seq += 100;
+		}
+		pu_tun_join_flush(rig.j);
+		assert_int_equal(next_frame(), len + PU_TUN_VNET_LEN + (df ? 100 : 0));
+		assert_int_equal(next_frame(), df ? 0 : len + PU_TUN_VNET_LEN);
+	}
+}
+
 static void udp_is_joined_only_when_the_device_can(void **state)
 {
 	struct craft c = tcp4;
@@ -463,6 +485,7 @@ int main(void)
 		T(single_partial_packet_gets_our_pseudo_header_sum),
 		T(partial_where_no_checksum_is_is_refused),
 		T(packets_that_differ_are_not_joined),
+		T(gap_in_the_identification_is_kept_unless_df),
 		T(udp_is_joined_only_when_the_device_can),
 		T(no_more_than_64_datagrams_are_joined),
 		T(frames_stay_within_64_kib),

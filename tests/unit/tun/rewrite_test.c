@@ -42,8 +42,8 @@ static struct craft random_craft(uint64_t *rnd)
 }
 
 /* The same packet with the addresses already in place, checksums made anew. */
-static void make_wanted(size_t len, const struct pu_packet *k, bool partial, const struct pu_ip *src,
-			const struct pu_ip *dst)
+static void make_wanted(size_t len, const struct pu_packet *k, bool partial,
+			const struct pu_ip *src, const struct pu_ip *dst)
 {
 	size_t at = k->src.version == 4 ? 12 : 8, n = k->src.version == 4 ? 4 : 16;
 	size_t field = k->ip_len + (k->proto == 6 ? 16u : k->proto == 17 ? 6u : 2u);
@@ -106,6 +106,27 @@ static void completing_gives_a_good_checksum(void **state)
 		pu_packet_complete_checksum(buf, head, pu_bytes(buf + head, len - head), &k);
 		assert_memory_equal(buf, want, len);
 	}
+}
+
+/* A sum of zero is written as 0xffff, since 0 means that there is none. */
+static void udp_checksum_never_becomes_absent(void **state)
+{
+	struct craft c = { .version = 4, .proto = CRAFT_UDP, .src = 1, .dst = 2, .payload = 20 };
+	struct pu_ip before = pu_ip4("\x0a\x40\x09\x09"), after = pu_ip4("\x0a\x40\x01\x01");
+	size_t len = craft_packet(buf, &c);
+	struct pu_packet k;
+
+	/* What the checksum was, put into the payload, makes the sum zero. */
+	memset(buf + 28, 0, 2);
+	craft_make_partial(buf, len);
+	pu_put_be16(buf + 28, (uint16_t)~craft_sum(0, buf + 20, len - 20));
+	assert_int_equal(pu_packet_parse(&k, buf, len, len), 0);
+	pu_packet_complete_checksum(buf, len, pu_bytes(NULL, 0), &k);
+	assert_int_equal(pu_get_be16(buf + 26), 0xffff);
+	pu_packet_rewrite(buf, &k, 0, &before, NULL);
+	assert_int_not_equal(pu_get_be16(buf + 26), 0xffff);
+	pu_packet_rewrite(buf, &k, 0, &after, NULL);
+	assert_int_equal(pu_get_be16(buf + 26), 0xffff);
 }
 
 static void absent_udp_checksum_stays_absent(void **state)
@@ -197,6 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rewriting_equals_recomputation),
 		cmocka_unit_test(completing_gives_a_good_checksum),
+		cmocka_unit_test(udp_checksum_never_becomes_absent),
 		cmocka_unit_test(absent_udp_checksum_stays_absent),
 		cmocka_unit_test(other_family_and_null_leave_the_address),
 		cmocka_unit_test(later_fragment_changes_in_the_header_only),

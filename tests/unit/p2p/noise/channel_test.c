@@ -502,6 +502,25 @@ static void forged_records_end_the_channel(void **state)
 	pu_buf_deinit(&plain);
 }
 
+static void an_empty_record_is_skipped(void **state)
+{
+	struct world *w = *state;
+	struct pu_noise_cipher send = { .ready = true };
+	uint8_t rec[2 + PU_NOISE_TAG_LEN] = { 0, PU_NOISE_TAG_LEN };
+	struct pu_buf plain;
+
+	start(w, yamux, yamux, NULL);
+	finish(w);
+	memcpy(send.key, pu_vectors_hex(w->v, "key_init").p, sizeof send.key);
+	assert_int_equal(pu_noise_encrypt(&send, pu_bytes(NULL, 0), pu_bytes(NULL, 0), rec + 2), 0);
+	pu_buf_init(&plain, BUF_MAX);
+	assert_int_equal(pu_buf_append(&w->a.out, rec, sizeof rec), 0);
+	assert_int_equal(w->b.s->ops->open(w->b.s, &w->a.out, &plain), 0);
+	assert_int_equal(w->a.out.len, 0);
+	assert_int_equal(plain.len, 0);
+	pu_buf_deinit(&plain);
+}
+
 static void a_record_cannot_be_replayed(void **state)
 {
 	struct world *w = *state;
@@ -540,6 +559,7 @@ int main(void)
 		T(bulk_is_cut_into_frames_and_arrives_whole),
 		T(full_buffers_lose_nothing),
 		T(forged_records_end_the_channel),
+		T(an_empty_record_is_skipped),
 		T(a_record_cannot_be_replayed),
 	};
 

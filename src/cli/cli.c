@@ -1,0 +1,176 @@
+#include "cli/cli.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "cli/args.h"
+#include "cli/out.h"
+
+static const struct pu_cli_flag init_flags[] = {
+	{ "dir", 0, "DIR", "put the files there instead of ~/.config/peerup" },
+	{ "relay", 0, "ADDR", "a relay, multiaddr ending in /p2p/<peer id>; may be repeated" },
+	{ "port", 0, "PORT", "listen on this UDP and TCP port; default 0: any free one" },
+	{ "network", 0, "NAME", "private network name" },
+	{ "non-interactive", 0, NULL, "ask nothing" },
+	{ NULL },
+};
+static const struct pu_cli_flag up_flags[] = {
+	{ "foreground", 0, NULL, "stay in the foreground, log to stderr" },
+	{ "log-level", 0, "LEVEL", "debug, info, warn, error or off" },
+	{ "log-format", 0, "FORMAT", "text or json" },
+	{ NULL },
+};
+static const struct pu_cli_flag auth_add_flags[] = {
+	{ "access", 0, "WHAT", "services (the default) or network: raw packets too" },
+	{ "comment", 0, "TEXT", "who this is" },
+	{ "file", 0, "PATH", "use this authorized_keys file" },
+	{ NULL },
+};
+static const struct pu_cli_flag auth_flags[] = {
+	{ "file", 0, "PATH", "use this authorized_keys file" },
+	{ NULL },
+};
+static const struct pu_cli_flag service_add_flags[] = {
+	{ "port", 0, "PORT", "port that peers see, when another than the local one" },
+	{ "allow", 0, "PEER", "only this peer may use it; may be repeated" },
+	{ "protocol", 0, "ID", "kept for the Go program, no effect" },
+	{ NULL },
+};
+static const struct pu_cli_flag ping_flags[] = {
+	{ "count", 'c', "N", "stop after N pings; 0: never; default 4" },
+	{ "n", 0, "N", "same as -c" },
+	{ "interval", 'i', "TIME", "time between pings; default 1s" },
+	{ NULL },
+};
+
+/* Two-word commands of one noun stand together. */
+const struct pu_cli_command pu_cli_commands[] = {
+	{ "init", NULL, "", 0, 0, init_flags, pu_cmd_init, "make a config and an identity" },
+	{ "up", NULL, "", 0, 0, up_flags, pu_cmd_up, "join the network: device, routes, names" },
+	{ "down", NULL, "", 0, 0, NULL, pu_cmd_down, "leave the network, stop the daemon" },
+	{ "daemon", NULL, "", 0, 0, up_flags, pu_cmd_daemon,
+	  "run in the foreground; device only if vpn.enabled" },
+	{ "status", NULL, "", 0, 0, NULL, pu_cmd_status, "this node and its peers" },
+	{ "whoami", NULL, "", 0, 0, NULL, pu_cmd_whoami, "this node's peer ID" },
+	{ "auth", "add", "<peer id>", 1, 1, auth_add_flags, pu_cmd_auth_add, "let a peer in" },
+	{ "auth", "list", "", 0, 0, auth_flags, pu_cmd_auth_list, "who may connect" },
+	{ "auth", "remove", "<peer>", 1, 1, auth_flags, pu_cmd_auth_remove, "shut a peer out" },
+	{ "auth", "validate", "[file]", 0, 1, auth_flags, pu_cmd_auth_validate,
+	  "check the authorized_keys file" },
+	{ "name", "add", "<name> <peer id>", 2, 2, NULL, pu_cmd_name_add, "name a peer" },
+	{ "name", "list", "", 0, 0, NULL, pu_cmd_name_list, "names of peers" },
+	{ "name", "remove", "<name>", 1, 1, NULL, pu_cmd_name_remove, "forget a name" },
+	{ "service", "add", "<name> <host:port>", 2, 2, service_add_flags, pu_cmd_service_add,
+	  "offer a local TCP service to peers" },
+	{ "service", "list", "", 0, 0, NULL, pu_cmd_service_list, "services of this node" },
+	{ "service", "remove", "<name>", 1, 1, NULL, pu_cmd_service_remove, "forget a service" },
+	{ "service", "enable", "<name>", 1, 1, NULL, pu_cmd_service_enable, "offer it again" },
+	{ "service", "disable", "<name>", 1, 1, NULL, pu_cmd_service_disable,
+	  "stop offering it, keep its settings" },
+	{ "peer", "add", "<multiaddr>", 1, 1, NULL, pu_cmd_peer_add,
+	  "tell where a peer is: …/p2p/<peer id>" },
+	{ "peer", "list", "", 0, 0, NULL, pu_cmd_peer_list, "peers with fixed addresses" },
+	{ "peer", "remove", "<peer|multiaddr>", 1, 1, NULL, pu_cmd_peer_remove,
+	  "forget a peer's addresses, or one of them" },
+	{ "ping", NULL, "<peer>", 1, 1, ping_flags, pu_cmd_ping, "is a peer there?" },
+	{ "resolve", NULL, "<name>", 1, 1, NULL, pu_cmd_resolve, "the peer ID behind a name" },
+	{ "version", NULL, "", 0, 0, NULL, pu_cmd_version, "which version this is" },
+	{ "help", NULL, "[command]", 0, 2, NULL, pu_cmd_help, "this text" },
+	{ NULL },
+};
+
+const char *pu_cli_flag(const struct pu_cli *c, const char *name, int n)
+{
+	for (int i = 0; i < c->n_values; i++)
+		if (strcmp(c->value[i].flag->name, name) == 0 && n-- == 0)
+			return c->value[i].text;
+	return NULL;
+}
+
+bool pu_cli_has(const struct pu_cli *c, const char *name)
+{
+	return pu_cli_flag(c, name, 0) != NULL;
+}
+
+static void set_why(struct pu_cli *c, const char *what, const char *hint, const char *why_fmt,
+		    va_list ap)
+{
+	char why[sizeof c->why.why];
+
+	vsnprintf(why, sizeof why, why_fmt, ap);
+	pu_failure_set(&c->why, 0, what, hint, "%s", why);
+}
+
+int pu_cli_fail(struct pu_cli *c, const char *what, const char *hint, const char *why_fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, why_fmt);
+	set_why(c, what, hint, why_fmt, ap);
+	va_end(ap);
+	return PU_CLI_FAILED;
+}
+
+int pu_cli_misuse(struct pu_cli *c, const char *what, const char *why_fmt, ...)
+{
+	const struct pu_cli_command *k = c->command;
+	char hint[128];
+	va_list ap;
+
+	snprintf(hint, sizeof hint, "peerup-vpn help%s%s%s%s", k ? " " : "", k ? k->noun : "",
+		 k && k->verb ? " " : "", k && k->verb ? k->verb : "");
+	va_start(ap, why_fmt);
+	set_why(c, what, hint, why_fmt, ap);
+	va_end(ap);
+	return PU_CLI_USAGE;
+}
+
+int pu_cmd_help(struct pu_cli *c)
+{
+	for (const struct pu_cli_command *k = pu_cli_commands; k->noun && c->n_args > 0; k++) {
+		bool one = !k->verb || (c->n_args == 2 && strcmp(k->verb, c->arg[1]) == 0);
+
+		if (strcmp(k->noun, c->arg[0]) == 0 && one) {
+			pu_out_usage(stdout, k);
+			return PU_CLI_OK;
+		}
+	}
+	if (c->n_args > 0 && pu_out_usage_noun(stdout, c->arg[0]))
+		return PU_CLI_OK;
+	if (c->n_args > 0)
+		return pu_cli_misuse(c, c->arg[0], "unknown command");
+	pu_out_usage(stdout, NULL);
+	return PU_CLI_OK;
+}
+
+static int run(struct pu_cli *c, int argc, char **argv)
+{
+	bool help;
+	int r = pu_args_parse(c, argc, argv, &help);
+
+	if (help) {
+		pu_out_usage(stdout, c->command);
+		return PU_CLI_OK;
+	}
+	return r ? r : c->command->run(c);
+}
+
+int pu_cli_main(int argc, char **argv)
+{
+	static char *version[] = { "peerup-vpn", "version", NULL };
+	struct pu_cli c = { .color = pu_out_wants_color() };
+	int r;
+
+	signal(SIGPIPE, SIG_IGN); /* a vanished reader shows as a failed write */
+	if (argc < 2) {
+		pu_out_usage(stderr, NULL);
+		return PU_CLI_USAGE;
+	}
+	if (argc == 2 && strcmp(argv[1], "--version") == 0)
+		argv = version;
+	r = run(&c, argc, argv);
+	if (pu_failure_is_set(&c.why))
+		pu_out_failure(&c.why);
+	return r;
+}

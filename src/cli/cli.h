@@ -1,0 +1,95 @@
+/* One invocation of the program: its command, flags and where its answers go. */
+#ifndef PU_CLI_CLI_H
+#define PU_CLI_CLI_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "daemon/failure.h"
+#include "daemon/paths.h"
+
+/* What scripts rely on. */
+enum pu_cli_exit { PU_CLI_OK = 0, PU_CLI_FAILED = 1, PU_CLI_USAGE = 2 };
+
+enum { PU_CLI_VALUES_MAX = 64, PU_CLI_ARGS_MAX = 8 };
+
+struct pu_cli_flag {
+	const char *name;  /* "relay", without dashes */
+	char letter;       /* 'c' of -c; 0: none */
+	const char *value; /* "ADDR": takes a value; NULL: a switch */
+	const char *help;
+};
+
+struct pu_cli;
+
+struct pu_cli_command {
+	const char *noun, *verb; /* "auth", "add"; verb NULL: one word */
+	const char *args;        /* "<peer id> [file]" */
+	int min_args, max_args;
+	const struct pu_cli_flag *flags; /* ends with name NULL; may be NULL */
+	int (*run)(struct pu_cli *c);    /* enum pu_cli_exit */
+	const char *help;
+};
+
+/* A flag as given; several of one name keep their order. */
+struct pu_cli_value {
+	const struct pu_cli_flag *flag;
+	const char *text; /* "" for a switch */
+};
+
+struct pu_cli {
+	const struct pu_cli_command *command;
+	const char *arg[PU_CLI_ARGS_MAX]; /* positional, NULL behind the last */
+	int n_args;
+	struct pu_cli_value value[PU_CLI_VALUES_MAX];
+	int n_values;
+	const char *config; /* --config, NULL: search */
+	bool json, color;
+	struct pu_failure why; /* set when the command fails */
+};
+
+/* The whole program; returns its exit code. */
+int pu_cli_main(int argc, char **argv);
+
+/* All commands, ending with noun NULL. */
+extern const struct pu_cli_command pu_cli_commands[];
+
+/* Value of the n-th flag of that name, NULL when there are not so many. */
+const char *pu_cli_flag(const struct pu_cli *c, const char *name, int n);
+bool pu_cli_has(const struct pu_cli *c, const char *name);
+
+/* Reports by its return value: `return pu_cli_fail(c, …)`. */
+int pu_cli_fail(struct pu_cli *c, const char *what, const char *hint, const char *why_fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* A flag or argument is wrong: exit code 2. */
+int pu_cli_misuse(struct pu_cli *c, const char *what, const char *why_fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* One function per command, in cmd_<noun>.c. */
+int pu_cmd_init(struct pu_cli *c);
+int pu_cmd_up(struct pu_cli *c);
+int pu_cmd_down(struct pu_cli *c);
+int pu_cmd_daemon(struct pu_cli *c);
+int pu_cmd_status(struct pu_cli *c);
+int pu_cmd_whoami(struct pu_cli *c);
+int pu_cmd_auth_add(struct pu_cli *c);
+int pu_cmd_auth_list(struct pu_cli *c);
+int pu_cmd_auth_remove(struct pu_cli *c);
+int pu_cmd_auth_validate(struct pu_cli *c);
+int pu_cmd_name_add(struct pu_cli *c);
+int pu_cmd_name_list(struct pu_cli *c);
+int pu_cmd_name_remove(struct pu_cli *c);
+int pu_cmd_service_add(struct pu_cli *c);
+int pu_cmd_service_list(struct pu_cli *c);
+int pu_cmd_service_remove(struct pu_cli *c);
+int pu_cmd_service_enable(struct pu_cli *c);
+int pu_cmd_service_disable(struct pu_cli *c);
+int pu_cmd_peer_add(struct pu_cli *c);
+int pu_cmd_peer_list(struct pu_cli *c);
+int pu_cmd_peer_remove(struct pu_cli *c);
+int pu_cmd_ping(struct pu_cli *c);
+int pu_cmd_resolve(struct pu_cli *c);
+int pu_cmd_version(struct pu_cli *c);
+int pu_cmd_help(struct pu_cli *c);
+
+#endif

@@ -1,0 +1,173 @@
+#include <netinet/in.h>
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "cli/local.h"
+#include "cli/out.h"
+#include "cli/setup.h"
+#include "daemon/config_value.h"
+
+enum { RELAYS_MAX = 32, LINE_LEN = 700, RELAY_PORT = 7777 };
+
+struct answers {
+	const char *relay[RELAYS_MAX];
+	size_t n;
+	char typed[PU_MULTIADDR_TEXT_MAX];
+};
+
+static int check_relay(struct pu_cli *c, const char *text)
+{
+	struct pu_multiaddr ma, rest;
+	struct pu_peerid peer;
+
+	if (strlen(text) >= PU_MULTIADDR_TEXT_MAX || pu_multiaddr_from_text(&ma, text) < 0)
+		return pu_cli_fail(c, text, NULL, "not a multiaddr such as "
+						  "/ip4/203.0.113.5/tcp/7777/p2p/<peer id>");
+	if (pu_multiaddr_split_peer(&ma, &rest, &peer) < 0)
+		return pu_cli_fail(c, text, NULL, "it must end in /p2p/<peer id>");
+	return 0;
+}
+
+/* Reads one trimmed line; false at the end of input. */
+static bool ask(const char *prompt, char *line, size_t cap)
+{
+	size_t n;
+
+	fputs(prompt, stdout);
+	fflush(stdout);
+	if (!fgets(line, (int)cap, stdin))
+		return false;
+	n = strlen(line);
+	while (n > 0 && strchr(" \t\r\n", line[n - 1]))
+		line[--n] = '\0';
+	memmove(line, line + strspn(line, " \t"), n + 1 - strspn(line, " \t"));
+	return true;
+}
+
+/* "1.2.3.4", "1.2.3.4:7777", "[v6]:7777", "v6" and a peer ID → multiaddr. */
+static int from_short(struct pu_cli *c, const char *addr, const char *peer, char *out, size_t cap)
+{
+	struct pu_hostport hp = { .port = RELAY_PORT };
+	struct pu_peerid id;
+	struct in6_addr a;
+	bool v6;
+
+	if (inet_pton(AF_INET, addr, &a) == 1 || inet_pton(AF_INET6, addr, &a) == 1)
+		snprintf(hp.host, sizeof hp.host, "%s", addr);
+	else if (pu_config_hostport(addr, &hp) < 0 || hp.port == 0)
+		return pu_cli_fail(c, addr, NULL, "neither a multiaddr nor IP[:PORT]");
+	v6 = inet_pton(AF_INET6, hp.host, &a) == 1;
+	if (!v6 && inet_pton(AF_INET, hp.host, &a) != 1)
+		return pu_cli_fail(c, addr, NULL, "a relay is given by its IP address");
+	if (pu_peerid_from_text(&id, peer) < 0)
+		return pu_cli_fail(c, peer, NULL, "not a peer ID");
+	snprintf(out, cap, "/%s/%s/tcp/%u/p2p/%s", v6 ? "ip6" : "ip4", hp.host, hp.port, peer);
+	return 0;
+}
+
+static int ask_relay(struct pu_cli *c, struct answers *a)
+{
+	char line[LINE_LEN], peer[LINE_LEN];
+	int r;
+
+	if (!ask("Relay (multiaddr or IP[:PORT], empty for none): ", line, sizeof line) ||
+	    line[0] == '\0')
+		return 0;
+	if (line[0] == '/') {
+		snprintf(a->typed, sizeof a->typed, "%.*s", PU_MULTIADDR_TEXT_MAX - 1, line);
+	} else {
+		if (!ask("Peer ID of the relay: ", peer, sizeof peer))
+			return pu_cli_fail(c, "init", NULL, "no answer");
+		r = from_short(c, line, peer, a->typed, sizeof a->typed);
+		if (r)
+			return r;
+	}
+	r = check_relay(c, a->typed);
+	if (r == 0)
+		a->relay[a->n++] = a->typed;
+	return r;
+}
+
+static int collect(struct pu_cli *c, struct answers *a)
+{
+	const char *text, *network = pu_cli_flag(c, "network", 0);
+	int r;
+
+	if (network && !pu_config_is_label(network))
+		return pu_cli_misuse(c, "--network", "a-z, 0-9 and '-' are allowed, at most 63");
+	for (int i = 0; (text = pu_cli_flag(c, "relay", i)); i++) {
+		if (a->n == RELAYS_MAX)
+			return pu_cli_misuse(c, "--relay", "too many");
+		r = check_relay(c, text);
+		if (r)
+			return r;
+		a->relay[a->n++] = text;
+	}
+	if (a->n == 0 && !c->json && !pu_cli_has(c, "non-interactive") && isatty(STDIN_FILENO))
+		return ask_relay(c, a);
+	return 0;
+}
+
+static int parse_port(struct pu_cli *c, unsigned *pport)
+{
+	const char *text = pu_cli_flag(c, "port", 0);
+	uint64_t v = 0;
+
+	if (text && (pu_config_uint(text, &v) < 0 || v > 65535))
+		return pu_cli_misuse(c, "--port", "%s is not a port, allowed is 0 to 65535", text);
+	*pport = (unsigned)v;
+	return 0;
+}
+
+static int find_place(struct pu_cli *c, struct pu_paths *paths)
+{
+	const char *dir = pu_cli_flag(c, "dir", 0);
+	char config[PU_PATHS_LEN] = "";
+	struct pu_paths_env env;
+
+	pu_paths_env_get(&env);
+	if (c->config && dir)
+		return pu_cli_misuse(c, "--dir", "cannot be combined with --config");
+	if (!c->config && dir && pu_paths_join(config, dir, PU_PATHS_CONFIG_NAME) < 0)
+		return pu_cli_fail(c, dir, NULL, "the path is too long");
+	if (!c->config && !dir) {
+		/* The place is needed to derive the place: ask for the home first. */
+		if (pu_paths_for_config(paths, &env, "/", &c->why) < 0 ||
+		    pu_paths_join(config, paths->user_dir, PU_PATHS_CONFIG_NAME) < 0)
+			return PU_CLI_FAILED;
+	}
+	return pu_paths_for_config(paths, &env, c->config ? c->config : config, &c->why) < 0 ?
+		       PU_CLI_FAILED :
+		       0;
+}
+
+int pu_cmd_init(struct pu_cli *c)
+{
+	struct pu_setup s = { .network = pu_cli_flag(c, "network", 0) };
+	struct answers a = { .n = 0 };
+	char id[PU_PEERID_TEXT_MAX];
+	struct pu_paths paths;
+	struct pu_peerid peer;
+	int r = find_place(c, &paths);
+
+	if (r == 0 && access(paths.config, F_OK) == 0)
+		r = pu_cli_fail(c, paths.config, "peerup-vpn status",
+				"there is a config already, it was not touched");
+	if (r == 0)
+		r = parse_port(c, &s.port);
+	if (r == 0)
+		r = collect(c, &a);
+	s.relays = a.relay;
+	s.n_relays = a.n;
+	if (r == 0)
+		r = pu_setup_node(c, &paths, &s, &peer);
+	if (r)
+		return r;
+	if (c->json)
+		return pu_out_json(json_pack("{s:s, s:s}", "config", paths.config, "peer_id",
+					     pu_peerid_text(&peer, id)));
+	printf("Config:       %s\n", paths.config);
+	pu_setup_next_steps(c, &s, &peer);
+	return PU_CLI_OK;
+}

@@ -1,0 +1,139 @@
+#include "cli/out.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/args.h"
+
+enum { REAL_DIGITS = 12 };
+
+bool pu_out_wants_color(void)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	if ((no && *no) || (term && strcmp(term, "dumb") == 0))
+		return false;
+	return isatty(STDOUT_FILENO);
+}
+
+const char *pu_out_on(const struct pu_cli *c, enum pu_out_style style)
+{
+	if (!c->color)
+		return "";
+	switch (style) {
+	case PU_OUT_PLAIN:
+		return "";
+	case PU_OUT_BOLD:
+		return "\033[1m";
+	case PU_OUT_FAINT:
+		return "\033[2m";
+	case PU_OUT_GREEN:
+		return "\033[32m";
+	case PU_OUT_YELLOW:
+		return "\033[33m";
+	case PU_OUT_RED:
+		return "\033[31m";
+	}
+	return "";
+}
+
+const char *pu_out_off(const struct pu_cli *c)
+{
+	return c->color ? "\033[0m" : "";
+}
+
+int pu_out_json(json_t *v)
+{
+	bool ok = v && json_dumpf(v, stdout, JSON_COMPACT | JSON_ENCODE_ANY |
+						     JSON_REAL_PRECISION(REAL_DIGITS)) == 0;
+
+	json_decref(v);
+	ok = ok && putchar('\n') != EOF && fflush(stdout) == 0;
+	return ok ? PU_CLI_OK : PU_CLI_FAILED;
+}
+
+void pu_out_failure(const struct pu_failure *f)
+{
+	fprintf(stderr, "peerup-vpn: %s%s%s\n", f->what, f->what[0] && f->why[0] ? ": " : "",
+		f->why);
+	if (f->hint[0])
+		fprintf(stderr, "try: %s\n", f->hint);
+}
+
+const char *pu_out_clean(const char *s, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	for (; s && *s && n + 1 < cap; s++)
+		out[n++] = (unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s;
+	out[n] = '\0';
+	return out;
+}
+
+static void print_flags(FILE *f, const struct pu_cli_flag *flag)
+{
+	char left[64];
+
+	for (; flag && flag->name; flag++) {
+		if (flag->letter)
+			snprintf(left, sizeof left, "-%c, --%s%s%s", flag->letter, flag->name,
+				 flag->value ? " " : "", flag->value ? flag->value : "");
+		else
+			snprintf(left, sizeof left, "--%s%s%s", flag->name,
+				 flag->value ? " " : "", flag->value ? flag->value : "");
+		fprintf(f, "  %-26s %s\n", left, flag->help);
+	}
+}
+
+static void synopsis(const struct pu_cli_command *k, char *out, size_t cap)
+{
+	snprintf(out, cap, "%s%s%s%s%s", k->noun, k->verb ? " " : "", k->verb ? k->verb : "",
+		 k->args[0] ? " " : "", k->args);
+}
+
+static void print_command(FILE *f, const struct pu_cli_command *k)
+{
+	char line[128];
+
+	synopsis(k, line, sizeof line);
+	fprintf(f, "  %-34s %s\n", line, k->help);
+}
+
+void pu_out_usage(FILE *f, const struct pu_cli_command *only)
+{
+	char line[128];
+
+	if (only) {
+		synopsis(only, line, sizeof line);
+		fprintf(f, "usage: peerup-vpn %s [flags]\n\n%s\n\nflags:\n", line, only->help);
+		print_flags(f, only->flags);
+		print_flags(f, pu_args_global_flags);
+		return;
+	}
+	fputs("usage: peerup-vpn <command> [arguments] [flags]\n\ncommands:\n", f);
+	for (const struct pu_cli_command *k = pu_cli_commands; k->noun; k++)
+		print_command(f, k);
+	fputs("\nflags of every command:\n", f);
+	print_flags(f, pu_args_global_flags);
+	fputs("\nFirst steps:\n"
+	      "  peerup-vpn init                  make a config and an identity\n"
+	      "  peerup-vpn whoami                the peer ID that others need\n"
+	      "  peerup-vpn auth add <peer id>    let a peer in\n"
+	      "  sudo peerup-vpn up               join the network\n",
+	      f);
+}
+
+bool pu_out_usage_noun(FILE *f, const char *noun)
+{
+	bool any = false;
+
+	for (const struct pu_cli_command *k = pu_cli_commands; k->noun; k++) {
+		if (strcmp(k->noun, noun) != 0)
+			continue;
+		if (!any)
+			fprintf(f, "usage: peerup-vpn <command> [arguments] [flags]\n\n");
+		any = true;
+		print_command(f, k);
+	}
+	return any;
+}

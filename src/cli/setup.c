@@ -1,0 +1,196 @@
+#include "cli/setup.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "cli/local.h"
+#include "cli/out.h"
+
+/* Layout that the text edits of the Go program expect too. */
+static const char head[] =
+	"# Configuration of this peerup-vpn node. Commands edit it in place and keep\n"
+	"# comments; after editing by hand, restart the daemon.\n"
+	"version: 1\n"
+	"\n"
+	"identity:\n"
+	"  key_file: \"identity.key\"\n"
+	"\n"
+	"network:\n"
+	"  # Port 0 is any free one at each start; peers that shall find this node by address\n"
+	"  # need a fixed one.\n"
+	"  listen_addresses:\n";
+
+static const char listen_format[] =
+	"    - \"/ip4/0.0.0.0/tcp/%u\"\n"
+	"    - \"/ip4/0.0.0.0/udp/%u/quic-v1\"\n"
+	"    - \"/ip6/::/tcp/%u\"\n"
+	"    - \"/ip6/::/udp/%u/quic-v1\"\n";
+
+static const char relay_head[] =
+	"  force_private_reachability: false\n"
+	"\n"
+	"# Relays let peers behind NAT find each other; none is needed on one LAN or when\n"
+	"# one side has a public address.\n"
+	"relay:\n";
+
+static const char middle[] =
+	"  reservation_interval: \"2m\"\n"
+	"\n"
+	"discovery:\n"
+	"  rendezvous: \"peerup-default-network\"\n";
+
+static const char tail[] =
+	"  # Dialled at start and kept connected: /ip4/192.0.2.7/udp/4001/quic-v1/p2p/<peer id>\n"
+	"  bootstrap_peers: []\n"
+	"\n"
+	"security:\n"
+	"  authorized_keys_file: \"authorized_keys\"\n"
+	"  enable_connection_gating: true\n"
+	"\n"
+	"protocols:\n"
+	"  ping_pong:\n"
+	"    enabled: true\n"
+	"    id: \"/pingpong/1.0.0\"\n"
+	"\n"
+	"# The network device. `peerup-vpn up` makes it whatever `enabled` says.\n"
+	"vpn:\n"
+	"  enabled: false\n"
+	"  interface: \"peerup0\"\n"
+	"  subnet: \"10.64.0.0/16\"\n"
+	"  ipv6_prefix: \"fd70:6565:7275::/48\"\n"
+	"  mtu: 0\n"
+	"  dns: auto\n"
+	"\n"
+	"# TCP services of this machine: peerup-vpn service add ssh localhost:22\n"
+	"services: {}\n"
+	"\n"
+	"# Names of peers: peerup-vpn name add home <peer id>\n"
+	"names: {}\n"
+	"\n"
+	"# Fixed addresses of peers: peerup-vpn peer add <multiaddr>\n"
+	"peers: {}\n";
+
+static const char keys_text[] =
+	"# Peers that may connect, one per line: <peer id> [access=network] [# comment]\n"
+	"# peerup-vpn auth add <peer id> --comment \"who this is\"\n";
+
+static void print_config(FILE *f, const struct pu_setup *s)
+{
+	fputs(head, f);
+	fprintf(f, listen_format, s->port, s->port, s->port, s->port);
+	fputs(relay_head, f);
+	if (s->n_relays == 0)
+		fputs("  addresses: []\n", f);
+	else
+		fputs("  addresses:\n", f);
+	for (size_t i = 0; i < s->n_relays; i++)
+		fprintf(f, "    - \"%s\"\n", s->relays[i]);
+	fputs(middle, f);
+	if (s->network)
+		fprintf(f, "  network: \"%s\"\n", s->network);
+	fputs(tail, f);
+}
+
+static int write_config(struct pu_cli *c, const struct pu_paths *p, const struct pu_setup *s)
+{
+	struct pu_config_diags *d = calloc(1, sizeof *d);
+	struct pu_config *cfg;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	int r = d && f ? 0 : PU_ENOMEM;
+
+	if (f) {
+		print_config(f, s);
+		if (fclose(f) != 0)
+			r = PU_ENOMEM;
+	}
+	if (r == 0)
+		r = pu_config_parse(p->config, pu_bytes(text, len), &cfg, d);
+	if (r == 0) {
+		pu_config_free(cfg);
+		r = pu_file_replace(p->config, pu_bytes(text, len), 0600, &p->owner);
+	} else if (d) {
+		pu_config_diags_failure(d, p->config, &c->why);
+	}
+	free(text);
+	free(d);
+	return r < 0 ? pu_cli_fail(c, p->config, NULL, "%s", pu_err_text(r)) : 0;
+}
+
+static int make_dir(struct pu_cli *c, const struct pu_paths *p)
+{
+	char dir[PU_PATHS_LEN];
+	int r;
+
+	snprintf(dir, sizeof dir, "%s", p->config);
+	*strrchr(dir, '/') = '\0';
+	r = dir[0] ? pu_file_make_dirs(dir, 0700, &p->owner) : 0;
+	return r < 0 ? pu_cli_fail(c, dir, NULL, "%s", pu_err_text(r)) : 0;
+}
+
+static int write_keys(struct pu_cli *c, const struct pu_local *l)
+{
+	const char *file = l->cfg->authorized_keys_file;
+	int r;
+
+	if (access(file, F_OK) == 0)
+		return 0;
+	r = pu_file_replace(file, pu_bytes_str(keys_text), 0600, &l->paths.owner);
+	return r < 0 ? pu_cli_fail(c, file, NULL, "%s", pu_err_text(r)) : 0;
+}
+
+int pu_setup_node(struct pu_cli *c, const struct pu_paths *paths, const struct pu_setup *s,
+		  struct pu_peerid *peer)
+{
+	const char *config = c->config;
+	struct pu_local l = { 0 };
+	struct pu_key key;
+	int r;
+
+	if (access(paths->config, F_OK) == 0)
+		return pu_cli_fail(c, paths->config, "peerup-vpn status",
+				   "there is a config already, it was not touched");
+	r = make_dir(c, paths);
+	if (r == 0)
+		r = write_config(c, paths, s);
+	if (r)
+		return r;
+	c->config = paths->config;
+	r = pu_local_open(c, &l, true);
+	if (r == 0)
+		r = write_keys(c, &l);
+	if (r == 0)
+		r = pu_local_key(c, &l, &key);
+	if (r == 0) {
+		*peer = key.peer;
+		pu_key_deinit(&key);
+	}
+	pu_local_close(&l);
+	c->config = config;
+	return r;
+}
+
+void pu_setup_next_steps(const struct pu_cli *c, const struct pu_setup *s,
+			 const struct pu_peerid *peer)
+{
+	char id[PU_PEERID_TEXT_MAX], port[16] = "<port>";
+	const char *b = pu_out_on(c, PU_OUT_BOLD), *o = pu_out_off(c);
+
+	pu_peerid_text(peer, id);
+	if (s->port)
+		snprintf(port, sizeof port, "%u", s->port);
+	printf("Your peer ID: %s%s%s\n\n", b, id, o);
+	printf("Next, on the other machine:\n"
+	       "  peerup-vpn auth add %s\n"
+	       "  peerup-vpn name add <name of this machine> %s\n"
+	       "  peerup-vpn peer add /ip4/<address of this machine>/udp/%s/quic-v1/p2p/%s\n",
+	       id, id, port, id);
+	printf("and here, with the peer ID that `peerup-vpn whoami` prints there:\n"
+	       "  peerup-vpn auth add <its peer id>\n"
+	       "  peerup-vpn name add home <its peer id>\n"
+	       "  peerup-vpn service add ssh localhost:22\n"
+	       "  sudo peerup-vpn up\n"
+	       "Then `ping home.p2p` and `ssh home.p2p` work; more in `man peerup-vpn`.\n");
+}

@@ -1,0 +1,85 @@
+#include <stdlib.h>
+
+#include "p2p/host/dialer.h"
+
+static bool is_quic(const struct pu_multiaddr *ma)
+{
+	return pu_multiaddr_kind(ma) == PU_MA_KIND_QUIC;
+}
+
+static bool is_circuit(const struct pu_multiaddr *ma)
+{
+	return pu_multiaddr_kind(ma) == PU_MA_KIND_CIRCUIT;
+}
+
+static bool is_ip6(const struct pu_multiaddr *ma)
+{
+	return pu_multiaddr_has(ma, PU_MA_IP6);
+}
+
+/* Names count as public: they are resolved for a reason. */
+static bool is_private(const struct pu_multiaddr *ma)
+{
+	return (pu_multiaddr_has(ma, PU_MA_IP4) || is_ip6(ma)) && !pu_multiaddr_is_public(ma);
+}
+
+/* Gives one kind of addresses of one group their delays: IPv6 at once, IPv4 a step
+ * later if there was IPv6, everything else of the kind after another step. Returns
+ * when the next kind may start. */
+static pu_time rank_kind(struct pu_dial_plan *plan, size_t n, bool private, bool quic, pu_time at,
+			 pu_time step)
+{
+	bool any6 = false, any4 = false;
+	pu_time rest = at;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct pu_multiaddr *ma = &plan[i].ma;
+
+		if (is_circuit(ma) || is_private(ma) != private || is_quic(ma) != quic)
+			continue;
+		if (is_ip6(ma))
+			any6 = true;
+		else
+			any4 = true;
+	}
+	if (!any6 && !any4)
+		return at;
+	rest = at + (any6 && any4 ? 2 * step : step);
+	for (size_t i = 0, seen6 = 0, seen4 = 0; i < n; i++) {
+		const struct pu_multiaddr *ma = &plan[i].ma;
+
+		if (is_circuit(ma) || is_private(ma) != private || is_quic(ma) != quic)
+			continue;
+		if (is_ip6(ma))
+			plan[i].delay = seen6++ ? rest : at;
+		else
+			plan[i].delay = seen4++ ? rest : any6 ? at + step : at;
+	}
+	return rest;
+}
+
+static int by_delay(const void *pa, const void *pb)
+{
+	const struct pu_dial_plan *a = pa, *b = pb;
+
+	return (a->delay > b->delay) - (a->delay < b->delay);
+}
+
+void pu_dialer_rank(struct pu_dial_plan *plan, size_t n)
+{
+	bool direct = false;
+
+	for (int private = 0; private <= 1; private++) {
+		pu_time step = PU_MS(private ? PU_DIALER_STEP_PRIVATE_MS : PU_DIALER_STEP_PUBLIC_MS);
+		pu_time at = rank_kind(plan, n, private, true, 0, step);
+
+		rank_kind(plan, n, private, false, at, step);
+	}
+	for (size_t i = 0; i < n; i++)
+		direct |= !is_circuit(&plan[i].ma);
+	for (size_t i = 0; i < n; i++)
+		if (is_circuit(&plan[i].ma))
+			plan[i].delay = direct ? PU_MS(PU_DIALER_CIRCUIT_MS) : 0;
+	if (n > 1)
+		qsort(plan, n, sizeof *plan, by_delay);
+}

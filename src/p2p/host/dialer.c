@@ -1,0 +1,368 @@
+#include "p2p/host/dialer.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "p2p/host/dial_names.h"
+#include "p2p/host/state.h"
+
+enum attempt_state { ATTEMPT_WAITING, ATTEMPT_RESOLVING, ATTEMPT_DIALING, ATTEMPT_FAILED };
+
+struct attempt {
+	struct pu_list node;
+	struct pu_dial_job *job;
+	enum attempt_state state;
+	struct pu_multiaddr ma;
+	struct pu_multiaddr known_as; /* in the peerstore: ma, or the name it came from */
+	unsigned depth;               /* of dnsaddr records */
+	pu_time start_at;
+	struct pu_transport *t;
+	struct pu_dial *d;
+	struct pu_dial_names *names;
+};
+
+/* All attempts to reach one peer. */
+struct pu_dial_job {
+	struct pu_host *h;
+	struct pu_peer *peer;
+	struct pu_list attempts; /* in order of start */
+	size_t n_attempts;
+	pu_time deadline;
+	struct pu_timer timer;
+	int err; /* most telling failure */
+};
+
+static void pump(void *arg);
+
+/* Which failure the user wants to hear of: the one that came furthest. */
+static int telling(int err)
+{
+	static const int order[] = { PU_EUNREACH, PU_ENOENT, PU_ETIMEDOUT, PU_EREFUSED, PU_ERESET,
+				     PU_ECLOSED, PU_ENOPROTO, PU_EPROTO, PU_ECRYPTO, PU_EPEERID,
+				     PU_EDENIED };
+
+	for (size_t i = 0; i < PU_ARRAY_LEN(order); i++)
+		if (order[i] == err)
+			return (int)i + 1;
+	return 0;
+}
+
+static void note_error(struct pu_dial_job *job, int err)
+{
+	if (job->err == 0 || telling(err) > telling(job->err))
+		job->err = err;
+}
+
+static void attempt_stop(struct attempt *a)
+{
+	if (a->d)
+		a->t->ops->dial_cancel(a->t, a->d);
+	if (a->names)
+		pu_dial_names_cancel(a->names);
+	a->d = NULL;
+	a->names = NULL;
+}
+
+static void job_free(struct pu_dial_job *job)
+{
+	pu_timer_stop(&job->timer);
+	PU_LIST_FOREACH(it, tmp, &job->attempts) {
+		struct attempt *a = PU_CONTAINER_OF(it, struct attempt, node);
+
+		attempt_stop(a);
+		pu_list_remove(&a->node);
+		free(a);
+	}
+	job->peer->dial = NULL;
+	free(job);
+}
+
+static void job_failed(struct pu_dial_job *job)
+{
+	struct pu_host *h = job->h;
+	struct pu_peerid id = job->peer->id;
+	int err = job->err ? job->err : PU_EUNREACH;
+	char peer[PU_PEERID_SHORT_MAX];
+
+	pu_log(PU_LOG_DEBUG, "dialer", "unreachable",
+	       PU_KV_STR("peer", pu_peerid_short(&id, peer)), PU_KV_ERR(err));
+	job->peer->dial_err = err;
+	job_free(job);
+	pu_request_dialed(h, &id, err);
+}
+
+static void score(struct attempt *a, int err)
+{
+	struct pu_peerstore *ps = &a->job->h->peers;
+	struct pu_peer_addr *known = pu_peerstore_find_addr(a->job->peer, &a->known_as);
+
+	if (!known)
+		return;
+	if (err == PU_EPEERID && !known->permanent)
+		pu_peerstore_remove_addr(ps, a->job->peer, &a->known_as);
+	else
+		pu_peerstore_dialed(ps, known, err == 0);
+}
+
+/* The rest may have waited for this one. */
+static void attempt_failed(struct attempt *a, int err)
+{
+	struct pu_dial_job *job = a->job;
+	char addr[PU_MULTIADDR_TEXT_MAX];
+
+	if (pu_log_enabled(PU_LOG_DEBUG))
+		pu_log(PU_LOG_DEBUG, "dialer", "dial failed",
+		       PU_KV_STR("addr", pu_multiaddr_text(&a->ma, addr)), PU_KV_ERR(err));
+	a->state = ATTEMPT_FAILED;
+	score(a, err);
+	note_error(job, err);
+	pu_timer_set(&job->timer, pu_loop_now(job->h->loop));
+}
+
+/* Dialling. */
+
+static void on_dialed(void *arg, int err, struct pu_conn *c)
+{
+	struct attempt *a = arg;
+	struct pu_dial_job *job = a->job;
+	struct pu_host *h = job->h;
+	struct pu_peerid id = job->peer->id;
+
+	a->d = NULL;
+	if (err < 0) {
+		h->stats.dials_failed++;
+		attempt_failed(a, err);
+		return;
+	}
+	score(a, 0);
+	job_free(job);
+	if (!pu_connmgr_adopt(h, c))
+		pu_request_dialed(h, &id, PU_ELIMIT);
+}
+
+static struct pu_transport *transport_for(struct pu_host *h, const struct pu_multiaddr *ma)
+{
+	PU_LIST_FOREACH(it, tmp, &h->transports) {
+		struct pu_transport *t = PU_CONTAINER_OF(it, struct pu_transport, node);
+
+		if (t->ops->can_dial(t, ma))
+			return t;
+	}
+	return NULL;
+}
+
+static void attempt_start(struct attempt *a)
+{
+	struct pu_dial_job *job = a->job;
+	struct pu_host *h = job->h;
+	int r;
+
+	h->stats.dials++;
+	a->state = ATTEMPT_DIALING;
+	r = a->t->ops->dial(a->t, &a->ma, &job->peer->id, job->deadline - pu_loop_now(h->loop),
+			    on_dialed, a, &a->d);
+	if (r < 0) {
+		h->stats.dials_failed++;
+		attempt_failed(a, r);
+	}
+}
+
+/* Names. */
+
+static void on_names(void *arg, int err, const struct pu_multiaddr *ma, size_t n);
+
+static void attempt_resolve(struct attempt *a)
+{
+	int r;
+
+	a->state = ATTEMPT_RESOLVING;
+	r = pu_dial_names_start(a->job->h->cfg.net, &a->ma, &a->job->peer->id, on_names, a,
+				&a->names);
+	if (r < 0)
+		attempt_failed(a, r);
+}
+
+/* Can this address be tried at all? */
+static bool usable(struct pu_host *h, const struct pu_multiaddr *ma)
+{
+	if (pu_dial_names_needed(ma))
+		return true;
+	return transport_for(h, ma) && !pu_listener_is_ours(&h->listener, ma);
+}
+
+static struct attempt *attempt_new(struct pu_dial_job *job, const struct pu_dial_plan *plan,
+				   const struct pu_multiaddr *known_as, unsigned depth)
+{
+	struct attempt *a = job->n_attempts < PU_DIALER_ATTEMPTS_MAX ? calloc(1, sizeof *a) : NULL;
+
+	if (!a)
+		return NULL;
+	a->job = job;
+	a->ma = plan->ma;
+	a->known_as = known_as ? *known_as : plan->ma;
+	a->depth = depth;
+	a->start_at = pu_loop_now(job->h->loop) + plan->delay;
+	a->t = transport_for(job->h, &a->ma);
+	pu_list_append(&job->attempts, &a->node);
+	job->n_attempts++;
+	return a;
+}
+
+static void on_names(void *arg, int err, const struct pu_multiaddr *ma, size_t n)
+{
+	struct attempt *a = arg;
+	struct pu_dial_job *job = a->job;
+	struct pu_dial_plan plan[PU_DIALER_ATTEMPTS_MAX];
+	size_t n_plan = 0;
+
+	a->names = NULL;
+	for (size_t i = 0; i < n && n_plan < PU_ARRAY_LEN(plan); i++)
+		if (usable(job->h, &ma[i]) && a->depth < PU_DIALER_DNSADDR_DEPTH)
+			plan[n_plan++] = (struct pu_dial_plan){ .ma = ma[i] };
+	if (n_plan == 0) {
+		attempt_failed(a, err ? err : PU_EUNREACH);
+		return;
+	}
+	a->state = ATTEMPT_FAILED; /* its children go on */
+	pu_dialer_rank(plan, n_plan);
+	for (size_t i = 0; i < n_plan; i++)
+		attempt_new(job, &plan[i], &a->known_as, a->depth + 1);
+	pu_timer_set(&job->timer, pu_loop_now(job->h->loop));
+}
+
+/* Driving. */
+
+static unsigned count(const struct pu_dial_job *job, enum attempt_state state)
+{
+	unsigned n = 0;
+
+	PU_LIST_FOREACH(it, tmp, &job->attempts)
+		n += PU_CONTAINER_OF(it, struct attempt, node)->state == state;
+	return n;
+}
+
+static struct attempt *next_waiting(const struct pu_dial_job *job)
+{
+	struct attempt *first = NULL;
+
+	PU_LIST_FOREACH(it, tmp, &job->attempts) {
+		struct attempt *a = PU_CONTAINER_OF(it, struct attempt, node);
+
+		if (a->state == ATTEMPT_WAITING && (!first || a->start_at < first->start_at))
+			first = a;
+	}
+	return first;
+}
+
+static void resolve_all(struct pu_dial_job *job)
+{
+	PU_LIST_FOREACH(it, tmp, &job->attempts) {
+		struct attempt *a = PU_CONTAINER_OF(it, struct attempt, node);
+
+		if (a->state == ATTEMPT_WAITING && pu_dial_names_needed(&a->ma))
+			attempt_resolve(a);
+	}
+}
+
+/* Those that are still under way have failed, too. */
+static void out_of_time(struct pu_dial_job *job)
+{
+	PU_LIST_FOREACH(it, tmp, &job->attempts) {
+		struct attempt *a = PU_CONTAINER_OF(it, struct attempt, node);
+
+		if (a->state != ATTEMPT_DIALING)
+			continue;
+		job->h->stats.dials_failed++;
+		score(a, PU_ETIMEDOUT);
+	}
+	note_error(job, PU_ETIMEDOUT);
+	job_failed(job);
+}
+
+/* Starts what is due, or early when nothing else is under way. */
+static void pump(void *arg)
+{
+	struct pu_dial_job *job = arg;
+	pu_time now = pu_loop_now(job->h->loop);
+	struct attempt *a;
+
+	if (now >= job->deadline) {
+		out_of_time(job);
+		return;
+	}
+	resolve_all(job);
+	while ((a = next_waiting(job)) != NULL) {
+		unsigned active = count(job, ATTEMPT_DIALING);
+		bool early = active == 0 && count(job, ATTEMPT_RESOLVING) == 0;
+
+		if (active >= PU_DIALER_PARALLEL_MAX || (a->start_at > now && !early))
+			break;
+		attempt_start(a);
+	}
+	if (!a && count(job, ATTEMPT_DIALING) == 0 && count(job, ATTEMPT_RESOLVING) == 0) {
+		job_failed(job);
+		return;
+	}
+	pu_timer_set(&job->timer, a && a->start_at > now && a->start_at < job->deadline
+					  ? a->start_at : job->deadline);
+}
+
+/* Addresses that may be tried now. *pheld: some are kept back after failures. */
+static size_t collect(struct pu_host *h, struct pu_peer *p, struct pu_dial_plan *plan, size_t cap,
+		      bool *pheld)
+{
+	pu_time now = pu_loop_now(h->loop);
+	size_t n = 0;
+
+	PU_LIST_FOREACH(it, tmp, &p->addrs) {
+		struct pu_peer_addr *a = PU_CONTAINER_OF(it, struct pu_peer_addr, node);
+
+		if (!a->permanent && p->n_conns == 0 && a->expires < now) {
+			pu_peerstore_remove_addr(&h->peers, p, &a->ma);
+			continue;
+		}
+		if (!usable(h, &a->ma) || n == cap)
+			continue;
+		if (a->retry_at > now)
+			*pheld = true;
+		else
+			plan[n++] = (struct pu_dial_plan){ .ma = a->ma };
+	}
+	return n;
+}
+
+int pu_dialer_start(struct pu_host *h, struct pu_peer *p)
+{
+	struct pu_dial_plan plan[PU_DIALER_ATTEMPTS_MAX];
+	struct pu_dial_job *job;
+	bool held = false;
+	size_t n;
+
+	if (p->dial)
+		return 0;
+	n = collect(h, p, plan, PU_ARRAY_LEN(plan), &held);
+	if (n == 0)
+		return held ? p->dial_err : PU_EUNREACH;
+	job = calloc(1, sizeof *job);
+	if (!job)
+		return PU_ENOMEM;
+	job->h = h;
+	job->peer = p;
+	job->deadline = pu_loop_now(h->loop) + PU_SEC(PU_HOST_DIAL_TIMEOUT_S);
+	pu_list_init(&job->attempts);
+	pu_timer_init(&job->timer, h->loop, pump, job);
+	pu_dialer_rank(plan, n);
+	for (size_t i = 0; i < n; i++)
+		attempt_new(job, &plan[i], NULL, 0);
+	pu_timer_set(&job->timer, pu_loop_now(h->loop));
+	p->dial = job;
+	return 0;
+}
+
+void pu_dialer_stop(struct pu_host *h, struct pu_peer *p)
+{
+	(void)h;
+	if (p->dial)
+		job_free(p->dial);
+}

@@ -1,0 +1,133 @@
+/* The host and its connections, for the files of this folder and for the protocols
+ * that are part of every host (p2p/proto/identify). */
+#ifndef PU_P2P_HOST_STATE_H
+#define PU_P2P_HOST_STATE_H
+
+#include "p2p/host/host.h"
+#include "p2p/host/listener.h"
+#include "p2p/host/peerstore.h"
+
+enum {
+	HOST_CONNS_DEFAULT = 256,
+	HOST_CONNS_PER_PEER_DEFAULT = 8,
+	HOST_STREAMS_DEFAULT = 256,
+	HOST_PENDING_INBOUND = 64,
+};
+
+struct host_handler {
+	struct pu_list node;
+	pu_host_stream_fn *fn;
+	void *arg;
+	char protocol[]; /* terminated */
+};
+
+/* The host's side of one connection: pu_conn.arg. */
+struct host_conn {
+	struct pu_list node; /* host's, oldest first */
+	struct pu_host *h;
+	struct pu_conn *c;
+	struct pu_peer *peer;
+	struct pu_list negotiations; /* inbound streams without a protocol yet */
+	struct pu_identify_conn *identify; /* owned by p2p/proto/identify.c */
+	uint64_t seen_bytes;               /* activity at the last look */
+	pu_time active_at;
+};
+
+enum host_state { HOST_RUNNING, HOST_STOPPING, HOST_STOPPED };
+
+struct pu_host {
+	struct pu_loop *loop;
+	struct pu_host_config cfg;
+	char *agent, *protocol_version;
+	enum host_state state;
+	struct pu_list transports;
+	struct pu_peerstore peers;
+	struct pu_listener listener;
+	struct pu_list conns; /* host_conn.node */
+	struct pu_list handlers;
+	struct pu_list observers;
+	struct host_walk *walk; /* innermost */
+	struct pu_list requests;       /* pu_host_request.node */
+	const struct pu_host_datagram_events *dgram_ev;
+	void *dgram_arg;
+	struct pu_timer tidy; /* idle and surplus connections */
+	struct pu_job stop_job;
+	pu_job_fn *on_stopped;
+	void *stopped_arg;
+	struct pu_identify *identify;
+	struct pu_ping_server *ping;
+	struct pu_host_stats stats;
+};
+
+static inline struct host_conn *host_conn_of(const struct pu_conn *c)
+{
+	return c->arg;
+}
+
+/* Calls one member of all observers; they may come and go meanwhile, and what they
+ * do may call observers again. */
+#define HOST_NOTIFY(h, member, ...)                                                 \
+	do {                                                                        \
+		struct host_walk w_;                                                \
+		for (struct pu_host_observer *o_ = host_walk_begin((h), &w_); o_;   \
+		     o_ = host_walk_next((h), &w_))                                 \
+			if (o_->member)                                             \
+				o_->member(o_->arg, ##__VA_ARGS__);                 \
+		host_walk_end((h), &w_);                                            \
+	} while (0)
+
+/* A walk over the observers; walks nest. */
+struct host_walk {
+	struct host_walk *outer;
+	struct pu_list *next;
+};
+
+static inline struct pu_host_observer *host_walk_next(struct pu_host *h, struct host_walk *w)
+{
+	struct pu_list *n = w->next;
+
+	if (n == &h->observers)
+		return NULL;
+	w->next = n->next;
+	return PU_CONTAINER_OF(n, struct pu_host_observer, node);
+}
+
+static inline struct pu_host_observer *host_walk_begin(struct pu_host *h, struct host_walk *w)
+{
+	w->outer = h->walk;
+	w->next = h->observers.next;
+	h->walk = w;
+	return host_walk_next(h, w);
+}
+
+static inline void host_walk_end(struct pu_host *h, struct host_walk *w)
+{
+	h->walk = w->outer;
+}
+
+/* connmgr.c: takes over a new connection. False: it was turned away and closed. */
+bool pu_connmgr_adopt(struct pu_host *h, struct pu_conn *c);
+struct pu_conn *pu_connmgr_best(const struct pu_peer *p);
+/* With a direct connection only. */
+struct pu_conn *pu_connmgr_best_direct(const struct pu_peer *p);
+void pu_connmgr_close_all(struct pu_host *h, uint64_t code);
+void pu_connmgr_tidy(void *arg);
+
+/* negotiation.c: an inbound stream looks for its handler. */
+void pu_negotiation_start(struct host_conn *hc, struct pu_stream *st);
+/* The connection is gone and its streams with it. */
+void pu_negotiation_drop_all(struct host_conn *hc);
+struct host_handler *pu_host_find_handler(const struct pu_host *h, struct pu_bytes name);
+
+/* dialer.c: joins or begins the dial to a peer. 0, or why nothing can be tried; the
+ * outcome goes to pu_request_dialed(). */
+int pu_dialer_start(struct pu_host *h, struct pu_peer *p);
+void pu_dialer_stop(struct pu_host *h, struct pu_peer *p);
+
+/* request.c: a dial to that peer ended, or a connection came from elsewhere. */
+void pu_request_dialed(struct pu_host *h, const struct pu_peerid *peer, int err);
+void pu_request_connected(struct pu_host *h, struct pu_conn *c);
+void pu_request_conn_closed(struct pu_host *h, struct pu_conn *c);
+void pu_request_cancel_all(struct pu_host *h);
+
+#endif

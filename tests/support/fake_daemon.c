@@ -1,0 +1,255 @@
+/* The program with a daemon that has a control API and nothing behind it: no host, no
+ * device, no privileges. For tests of the command line.
+ *
+ * Peers are those of the names list. "home" answers pings in 1.5 ms, "far" through a
+ * relay, every other one cannot be reached. */
+#include <signal.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "base/err.h"
+#include "base/loop_uv.h"
+#include "cli/cli.h"
+#include "crypto/keystore.h"
+#include "daemon/api.h"
+#include "daemon/config.h"
+#include "daemon/daemon.h"
+#include "overlay/name.h"
+
+struct fake {
+	const struct pu_daemon_options *opt;
+	struct pu_loop_uv *driver;
+	struct pu_loop *loop;
+	struct pu_config *cfg;
+	struct pu_names *names;
+	struct pu_members *members;
+	struct pu_key key;
+	struct pu_api *api;
+	uv_signal_t term;
+	struct pu_multiaddr listen;
+	unsigned n_reloads;
+	/* At most one ping is under way. */
+	struct pu_timer pong;
+	pu_api_ping_fn *ping_done;
+	void *ping_arg;
+	struct pu_peerid ping_peer;
+	uint64_t ping_id;
+};
+
+static const uint8_t hash_key[16] = { 7 };
+
+static void fake_status(void *arg, struct pu_api_status *out)
+{
+	struct fake *f = arg;
+
+	out->peer = &f->key.peer;
+	out->name = pu_name_of(f->names, &f->key.peer);
+	out->config = f->cfg->path;
+	out->connected_peers = 1;
+	out->n_services = (unsigned)f->cfg->n_services;
+	out->listen = &f->listen;
+	out->n_listen = 1;
+	out->reach_grade = 'B';
+	out->reach_label = "Good";
+	out->reach_text = "Public IPv4 detected";
+	out->vpn.up = f->opt->force_vpn;
+	out->vpn.interface = "peerup0";
+	out->vpn.ipv4 = "10.64.1.2";
+	out->vpn.ipv6 = "fd70:6565:7275::1";
+	out->vpn.subnet = "10.64.0.0/16";
+	out->vpn.mtu = 1400;
+	out->vpn.dns_method = "none";
+	out->vpn.dns_server = "10.64.0.53";
+	out->vpn.dns_suffix = "p2p";
+}
+
+static void fake_each_peer(void *arg, pu_api_peer_fn *fn, void *fn_arg)
+{
+	static const struct pu_api_service services[] = { { "ssh", 22 }, { "files", 0 } };
+	struct fake *f = arg;
+
+	for (size_t i = 0; i < pu_name_count(f->names); i++) {
+		struct pu_api_peer p = { .access = PU_ACCESS_SERVICES };
+
+		p.name = pu_name_at(f->names, i, &p.id);
+		p.authorized = pu_member_allowed(f->members, &p.id, pu_loop_unix(f->loop),
+						 &p.access);
+		p.connected = strcmp(p.name, "home") == 0;
+		p.agent = p.connected ? "peerup/\xff" "fake\033[31m" : NULL;
+		p.path = "DIRECT";
+		p.transport = "quic";
+		p.security = "quic";
+		p.remote = &f->listen;
+		p.rtt = PU_US(12345);
+		p.rx_bytes = 5000;
+		p.ipv4 = "10.64.9.9";
+		p.services = services;
+		p.n_services = p.connected ? 2 : 0;
+		fn(fn_arg, &p);
+	}
+}
+
+static void fake_each_counter(void *arg, pu_api_counter_fn *fn, void *fn_arg)
+{
+	fn(fn_arg, "fake_reloads", ((struct fake *)arg)->n_reloads);
+}
+
+static int fake_resolve(void *arg, const char *text, struct pu_peerid *peer, bool *pfrom_id)
+{
+	struct fake *f = arg;
+	enum pu_name_source source;
+	int r = pu_name_resolve(f->names, "p2p", text, peer, &source);
+
+	*pfrom_id = source == PU_NAME_FROM_ID;
+	return r;
+}
+
+static void on_pong(void *arg)
+{
+	struct fake *f = arg;
+	const char *name = pu_name_of(f->names, &f->ping_peer);
+	struct pu_api_ping_result r = { .rtt = PU_US(1500), .error = "" };
+
+	if (!name || (strcmp(name, "home") != 0 && strcmp(name, "far") != 0)) {
+		r.err = PU_EUNREACH;
+		r.unreachable = true;
+		r.error = "no route to the destination";
+	}
+	r.relayed = name && strcmp(name, "far") == 0;
+	f->ping_done(f->ping_arg, &r);
+}
+
+static int fake_ping(void *arg, const struct pu_peerid *peer, pu_api_ping_fn *on_done,
+		     void *done_arg, uint64_t *pid)
+{
+	struct fake *f = arg;
+
+	f->ping_peer = *peer;
+	f->ping_done = on_done;
+	f->ping_arg = done_arg;
+	*pid = ++f->ping_id;
+	pu_timer_set(&f->pong, pu_loop_now(f->loop) + PU_MS(1));
+	return 0;
+}
+
+static void fake_ping_cancel(void *arg, uint64_t id)
+{
+	struct fake *f = arg;
+
+	if (id == f->ping_id)
+		pu_timer_stop(&f->pong);
+}
+
+static int load(struct fake *f, struct pu_failure *why)
+{
+	struct pu_config_diags *d = calloc(1, sizeof *d);
+	struct pu_config *cfg = NULL;
+	int r = pu_config_load(f->opt->paths.config, &cfg, d);
+
+	if (r < 0)
+		pu_config_diags_failure(d, f->opt->paths.config, why);
+	free(d);
+	if (r < 0)
+		return r;
+	pu_config_free(f->cfg);
+	pu_name_free(f->names);
+	pu_member_free(f->members);
+	f->cfg = cfg;
+	f->members = NULL;
+	r = pu_name_new(hash_key, &f->names);
+	for (size_t i = 0; i < cfg->n_names && r == 0; i++)
+		r = pu_name_add(f->names, cfg->names[i].key.name, &cfg->names[i].peer);
+	return r < 0 ? r : pu_member_load(cfg->authorized_keys_file, hash_key, NULL, NULL,
+					  &f->members);
+}
+
+static int fake_reload(void *arg, struct pu_failure *why)
+{
+	struct fake *f = arg;
+
+	f->n_reloads++;
+	return load(f, why);
+}
+
+static void fake_shutdown(void *arg)
+{
+	struct fake *f = arg;
+
+	pu_api_stop(f->api);
+	f->api = NULL;
+	uv_close((uv_handle_t *)&f->term, NULL);
+	pu_loop_uv_stop(f->driver);
+}
+
+static void on_term(uv_signal_t *h, int signum)
+{
+	struct fake *f = h->data;
+
+	pu_loop_uv_enter(f->loop);
+	fake_shutdown(f);
+	pu_loop_uv_leave(f->loop);
+}
+
+static const struct pu_api_ops ops = {
+	fake_status, fake_each_peer, fake_each_counter, fake_resolve,
+	fake_ping,   fake_ping_cancel, fake_reload,	fake_shutdown,
+};
+
+static int start(struct fake *f)
+{
+	struct pu_api_options api = {
+		.version = "0.0.1-fake", .ops = &ops, .ops_arg = f,
+		.socket_path = f->opt->paths.socket, .cookie_path = f->opt->paths.cookie,
+		.owner = f->opt->paths.owner,
+	};
+	uint8_t seed[32] = { 1 };
+	int r = load(f, f->opt->why);
+
+	if (r < 0)
+		return r;
+	/* Lets a test see a daemon that fails late, as a missing /dev/net/tun would. */
+	if (getenv("FAKE_FAIL"))
+		return pu_failure_set(f->opt->why, PU_EPERM, "/dev/net/tun",
+				      "sudo peerup-vpn up", "permission denied by the system");
+	pu_crypto_init();
+	r = pu_keystore_load_or_create(f->cfg->key_file, seed, &f->key);
+	if (r < 0)
+		return pu_failure_set(f->opt->why, r, f->cfg->key_file, NULL, "%s",
+				      pu_err_text(r));
+	pu_loop_uv_new(&f->driver);
+	f->loop = pu_loop_uv_loop(f->driver);
+	pu_multiaddr_from_text(&f->listen, "/ip4/192.0.2.1/udp/4001/quic-v1");
+	pu_timer_init(&f->pong, f->loop, on_pong, f);
+	uv_signal_init(pu_loop_uv_of(f->loop), &f->term);
+	f->term.data = f;
+	uv_signal_start(&f->term, on_term, SIGTERM);
+	api.loop = f->loop;
+	return pu_api_start(&api, &f->api, f->opt->why);
+}
+
+int pu_daemon_run(const struct pu_daemon_options *opt)
+{
+	struct fake f = { .opt = opt };
+	int r = start(&f);
+
+	if (r == 0) {
+		if (opt->on_ready)
+			opt->on_ready(opt->ready_arg);
+		pu_loop_uv_run(f.driver);
+	} else if (f.driver) {
+		uv_close((uv_handle_t *)&f.term, NULL);
+	}
+	if (f.driver)
+		pu_timer_stop(&f.pong);
+	pu_loop_uv_free(f.driver);
+	pu_config_free(f.cfg);
+	pu_name_free(f.names);
+	pu_member_free(f.members);
+	pu_key_deinit(&f.key);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	return pu_cli_main(argc, argv);
+}
