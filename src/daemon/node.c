@@ -295,9 +295,12 @@ static int listen_all(struct pu_node *n, struct pu_failure *why)
 			n_ok++;
 			continue;
 		}
-		/* A host without IPv6, say, is still a useful one. */
 		err = r;
 		pu_multiaddr_text(&n->cfg->listen.v[i], text);
+		if (r == PU_EADDRINUSE)
+			return pu_failure_set(why, r, text, "ss -lnptu",
+					      "cannot listen: the port is taken by another program");
+		/* A host without IPv6, say, is still a useful one. */
 		pu_log(PU_LOG_WARN, "node", "cannot listen", PU_KV_STR("addr", text), PU_KV_ERR(r));
 	}
 	if (n_ok > 0 || n->cfg->listen.n == 0)
