@@ -367,12 +367,11 @@ int pu_node_new(const struct pu_node_options *opt, struct pu_node **pn, struct p
 	n->started_at = pu_loop_now(n->loop);
 	pu_timer_init(&n->expiry, n->loop, check_expiry, n);
 	r = init(n, opt, why);
-	if (r < 0) {
+	if (r < 0 && !n->host)
 		pu_node_free(n);
-		return r;
-	}
-	*pn = n;
-	return 0;
+	else
+		*pn = n;
+	return r;
 }
 
 void pu_node_set_events(struct pu_node *n, const struct pu_node_events *ev, void *arg)
