@@ -83,7 +83,7 @@ up home
 says 'Already up' peerup home up
 down home
 say "down twice says that it is not"
-complains 'not running' peerup home down
+says 'Not running' peerup home down
 gone home
 
 say "an unknown command and a bad flag are usage errors"
