@@ -105,7 +105,7 @@ static char *managed_text(const char *backup, const struct pu_prefix *stub, cons
 	inet_ntop(stub->family, stub->addr, ip, sizeof ip);
 	/* A short timeout, so that a stub that has died costs little until this file is
 	 * put back. The user's own options come behind it and win. */
-	snprintf(text, cap, "%s%s\noptions timeout:1\nnameserver %s\n%s%s%s", signature, backup, ip,
+	snprintf(text, cap, "%s%s\noptions timeout:2\nnameserver %s\n%s%s%s", signature, backup, ip,
 		 old ? "" : absent_line, before_line, old ? old : "nameserver 127.0.0.1\n");
 	return text;
 }

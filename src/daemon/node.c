@@ -295,9 +295,12 @@ static int listen_all(struct pu_node *n, struct pu_failure *why)
 			n_ok++;
 			continue;
 		}
-		/* A host without IPv6, say, is still a useful one. */
 		err = r;
 		pu_multiaddr_text(&n->cfg->listen.v[i], text);
+		if (r == PU_EADDRINUSE)
+			return pu_failure_set(why, r, text, "ss -lnptu",
+					      "cannot listen: the port is taken by another program");
+		/* A host without IPv6, say, is still a useful one. */
 		pu_log(PU_LOG_WARN, "node", "cannot listen", PU_KV_STR("addr", text), PU_KV_ERR(r));
 	}
 	if (n_ok > 0 || n->cfg->listen.n == 0)
@@ -364,12 +367,11 @@ int pu_node_new(const struct pu_node_options *opt, struct pu_node **pn, struct p
 	n->started_at = pu_loop_now(n->loop);
 	pu_timer_init(&n->expiry, n->loop, check_expiry, n);
 	r = init(n, opt, why);
-	if (r < 0) {
+	if (r < 0 && !n->host)
 		pu_node_free(n);
-		return r;
-	}
-	*pn = n;
-	return 0;
+	else
+		*pn = n;
+	return r;
 }
 
 void pu_node_set_events(struct pu_node *n, const struct pu_node_events *ev, void *arg)

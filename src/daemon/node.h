@@ -59,7 +59,9 @@ struct pu_node {
 	uint8_t hash_key[16];
 };
 
-/* Loads key and members, starts listening. why tells the cause. */
+/* Loads key and members, starts listening. why tells the cause of a failure; when it
+ * came late, *pn is set all the same: sockets are open then, and the node has to be
+ * stopped like any other. *pn is NULL before. */
 int pu_node_new(const struct pu_node_options *opt, struct pu_node **pn, struct pu_failure *why);
 void pu_node_set_events(struct pu_node *n, const struct pu_node_events *ev, void *arg);
 /* Dials the configured peers. Call when the device is ready for their packets. */

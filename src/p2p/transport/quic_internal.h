@@ -167,9 +167,17 @@ struct quic_conn {
 	pu_time burst_at;    /* turn that burst belongs to */
 	size_t burst;        /* bytes written in that turn */
 	int64_t lead;        /* bytes of datagrams beyond those of streams, while both wait */
+	bool worthy;         /* the window has room for a burst, as of this flush */
 	bool yielded;        /* a datagram waits only because streams are behind */
 	size_t unpaced;      /* bytes written since the last pacing update */
 	pu_time pace_next;   /* nothing but acknowledgements before this */
+
+	/* Datagrams lost at the end of a burst: see quic_send.c. */
+	pu_time keep_alive;
+	pu_time probe_at;    /* PU_TIME_NEVER: nothing to fear */
+	uint64_t probe_left; /* of the window, when that was set */
+	unsigned n_probes;
+	bool probe_due;
 
 	/* Path MTU black holes: see quic_send.c. */
 	size_t udp_cap;          /* packets are not longer than this */
@@ -317,6 +325,9 @@ size_t pu_quic_max_datagram(const struct pu_conn *pc);
 void pu_quic_endpoint_writable(struct quic_endpoint *ep);
 /* Counts and sends; what the kernel cannot take now is held, the rest is dropped. */
 int pu_quic_endpoint_send(struct quic_endpoint *ep, const struct pu_dgrams *d);
+/* When datagrams wait for a window that nothing may ever open again: the time at which
+ * to ask the peer for an acknowledgement. PU_TIME_NEVER otherwise. */
+pu_time pu_quic_next_probe(struct quic_conn *c);
 void pu_quic_sent_big_acked(struct quic_conn *c);
 void pu_quic_check_black_hole(struct quic_conn *c);
 

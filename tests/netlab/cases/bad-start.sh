@@ -23,11 +23,7 @@ cp "$config" "$LAB/good.yaml"
 restore() { cp "$LAB/good.yaml" "$config"; }
 
 say "the interface name is taken"
-<<<<<<< HEAD
-ok on home ip link add peerup0 type veth peer name peerup0-peer
-=======
 ok on home ip link add peerup0 type bridge
->>>>>>> h/lab
 complains 'peerup0' peerup home up
 complains 'try:|interface' peerup home up
 ok on home ip link del peerup0
@@ -84,10 +80,10 @@ kill $(pid_in_netns home python3)
 
 say "up twice says that it is up"
 up home
-complains 'already|running' peerup home up
+says 'Already up' peerup home up
 down home
 say "down twice says that it is not"
-complains 'not running' peerup home down
+says 'Not running' peerup home down
 gone home
 
 say "an unknown command and a bad flag are usage errors"

@@ -192,7 +192,7 @@ static void the_managed_file_has_the_stub_first_and_the_others_behind(void **sta
 	/* The user's other lines stay, and come last so that they win. */
 	read_file(e->resolv_conf, text, sizeof text);
 	assert_non_null(strstr(text, "search lan\noptions edns0\n"));
-	assert_true(strstr(text, "timeout:1") < strstr(text, "options edns0"));
+	assert_true(strstr(text, "timeout:2") < strstr(text, "options edns0"));
 	/* Upstreams are the others. */
 	assert_int_equal(pu_linux_resolver_upstreams(&e->rs, out, 8), 2);
 	assert_int_equal(out[0].addr[0], 192);
