@@ -11,8 +11,14 @@ enum {
 	FRAME_MAX = PU_IDENTIFY_MESSAGE_MAX + 16,
 };
 
+/* How many pushes may go now: one more every few seconds. */
+struct bucket {
+	pu_time full_at; /* when all of the burst will be there again */
+};
+
 struct pu_identify {
 	struct pu_host *h;
+	struct bucket pushes;
 	uint64_t seq; /* of our record */
 	struct pu_timer push;
 };
@@ -33,7 +39,20 @@ struct pu_identify_conn {
 	struct pu_host_request *tell; /* opens the stream to push on */
 	struct reader answer, pushed;
 	uint64_t told; /* sequence number of what the peer knows of us */
+	struct bucket pushes;
 };
+
+/* 0, or how long to wait. */
+static pu_time take(struct bucket *b, pu_time now, unsigned burst)
+{
+	pu_time full = b->full_at > now ? b->full_at : now;
+	pu_time each = PU_SEC(PU_IDENTIFY_PUSH_EVERY_S);
+
+	if (full + each > now + burst * each)
+		return full + each - burst * each - now;
+	b->full_at = full + each;
+	return 0;
+}
 
 /* Reading. */
 
@@ -200,13 +219,15 @@ static void serve_identify(void *arg, struct pu_stream *st)
 
 static void serve_push(void *arg, struct pu_stream *st)
 {
-	struct host_conn *hc = host_conn_of(st->conn);
+	struct pu_identify_conn *ic = host_conn_of(st->conn)->identify;
+	struct pu_identify *id = arg;
 
-	(void)arg;
-	if (!hc->identify || hc->identify->pushed.st)
+	if (!ic || ic->pushed.st)
 		pu_stream_reset(st, PU_STREAM_CODE_LIMIT);
+	else if (take(&ic->pushes, pu_loop_now(id->h->loop), PU_IDENTIFY_PUSH_BURST_IN) > 0)
+		pu_stream_reset(st, PU_STREAM_CODE_RATE);
 	else
-		reader_start(&hc->identify->pushed, st);
+		reader_start(&ic->pushed, st);
 }
 
 /* Asking. */
@@ -268,7 +289,13 @@ static void push_now(void *arg)
 {
 	static const char *const protocols[] = { PU_IDENTIFY_PUSH_PROTOCOL, NULL };
 	struct pu_identify *id = arg;
+	pu_time now = pu_loop_now(id->h->loop);
+	pu_time wait = take(&id->pushes, now, PU_IDENTIFY_PUSH_BURST_OUT);
 
+	if (wait > 0) {
+		pu_timer_set(&id->push, now + wait);
+		return;
+	}
 	PU_LIST_FOREACH(it, tmp, &id->h->conns) {
 		struct host_conn *hc = PU_CONTAINER_OF(it, struct host_conn, node);
 		struct pu_identify_conn *ic = hc->identify;
