@@ -38,7 +38,7 @@ struct pu_identify_conn {
 	struct pu_host_request *ask;  /* opens the stream to read from */
 	struct pu_host_request *tell; /* opens the stream to push on */
 	struct reader answer, pushed;
-	uint64_t told; /* sequence number of what the peer knows of us */
+	uint64_t told; /* sequence number of what the peer knows of us; 0: has not asked */
 	struct bucket pushes;
 };
 
@@ -300,7 +300,8 @@ static void push_now(void *arg)
 		struct host_conn *hc = PU_CONTAINER_OF(it, struct host_conn, node);
 		struct pu_identify_conn *ic = hc->identify;
 
-		if (!ic || ic->tell || ic->told == id->seq || hc->c->closing ||
+		/* Who has not asked yet will ask. */
+		if (!ic || ic->tell || !ic->told || ic->told == id->seq || hc->c->closing ||
 		    !pu_peerstore_supports(hc->peer, PU_IDENTIFY_PUSH_PROTOCOL))
 			continue;
 		if (pu_host_open(id->h, &hc->c->peer, hc->c, protocols, on_telling, ic,
