@@ -279,10 +279,14 @@ void pu_identify_conn_closed(struct host_conn *hc)
 static void on_telling(void *arg, int err, struct pu_stream *st)
 {
 	struct pu_identify_conn *ic = arg;
+	struct pu_identify *id = ic->hc->h->identify;
 
 	ic->tell = NULL;
 	if (err == 0)
-		write_us(ic->hc->h->identify, ic->hc, st);
+		write_us(id, ic->hc, st);
+	else if (err != PU_ENOPROTO && err != PU_ECANCELED && !pu_timer_active(&id->push))
+		pu_timer_set(&id->push, pu_loop_now(id->h->loop) +
+						PU_SEC(PU_IDENTIFY_PUSH_EVERY_S));
 }
 
 static void push_now(void *arg)
