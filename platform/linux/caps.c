@@ -2,6 +2,7 @@
 
 #include <cap-ng.h>
 #include <dirent.h>
+#include <pwd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -44,13 +45,14 @@ static int apply(unsigned uid, unsigned gid, bool can_bound)
 {
 	capng_select_t what = can_bound ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS;
 	capng_flags_t bound = can_bound ? CAPNG_CLEAR_BOUNDING : CAPNG_NO_FLAG;
+	capng_flags_t groups;
 
 	if (uid == 0 || uid == getuid())
 		return capng_apply(what) == 0 ? 0 : PU_EPERM;
-	/* The groups of the user, when the system knows him. */
-	if (capng_change_id((int)uid, (int)gid, CAPNG_INIT_SUPP_GRP | bound) == 0)
-		return 0;
-	return capng_change_id((int)uid, (int)gid, CAPNG_DROP_SUPP_GRP | bound) == 0 ? 0 : PU_EPERM;
+	/* With the groups of the user when the system knows him: asked beforehand, since
+	 * after a failure the library's selection is not ours any more. */
+	groups = getpwuid(uid) ? CAPNG_INIT_SUPP_GRP : CAPNG_DROP_SUPP_GRP;
+	return capng_change_id((int)uid, (int)gid, groups | bound) == 0 ? 0 : PU_EPERM;
 }
 
 /* What the kernel says now, whatever the calls above returned. */

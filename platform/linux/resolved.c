@@ -172,8 +172,8 @@ int pu_linux_resolved_set(int ifindex, const char *domains, const struct pu_pref
 		set_text(bus, ifindex, "SetLinkDNSOverTLS", "no");
 		set_text(bus, ifindex, "SetLinkLLMNR", "no");
 		set_text(bus, ifindex, "SetLinkMulticastDNS", "no");
-	} else if (r != PU_ENOENT) {
-		revert(bus, ifindex);
+	} else if (r != PU_ENOENT && r != PU_ETIMEDOUT) {
+		revert(bus, ifindex); /* not of one that does not answer: that took long enough */
 	}
 	sd_bus_flush_close_unref(bus);
 	return r;

@@ -63,12 +63,12 @@ static bool is_icmp_error(const struct pu_packet *info)
 
 /* --- from the device to peers ------------------------------------------------ */
 
+/* Errors to this machine come from the address that was asked for: the kernel drops
+ * what claims to come from one of its own. */
 static uint32_t answer(struct pu_bridge *b, const struct pu_tun_frame *f, enum pu_icmp_error what)
 {
-	struct pu_ip from = vip_ip(&b->node->self->local, f->info.src.version);
-
 	/* Rate limits and the standards' exceptions are no failure of ours. */
-	pu_tun_answer_error(b->dev, &b->errors, now_of(b), f, what, 0, &from);
+	pu_tun_answer_error(b->dev, &b->errors, now_of(b), f, what, 0, &f->info.dst);
 	return 0;
 }
 
@@ -107,13 +107,12 @@ static void tell_too_big(struct pu_bridge *b, const struct pu_tun_frame *f,
 			 const struct pu_roster_peer *p)
 {
 	size_t limit = pu_sessions_limit(b->node->sessions, &p->id);
-	struct pu_ip from = vip_ip(&b->node->self->local, f->info.src.version);
 
 	if (f->packet_max <= limit)
 		return;
 	b->stats.tx_too_big++;
 	pu_tun_answer_error(b->dev, &b->too_big, now_of(b), f, PU_ICMP_TOO_BIG, (uint32_t)limit,
-			    &from);
+			    &f->info.dst);
 }
 
 /* From this machine's view of addresses to the wire's. */
@@ -352,7 +351,6 @@ static void on_undeliverable(void *arg, struct pu_roster_peer *p, const uint8_t 
 			     int err)
 {
 	struct pu_bridge *b = arg;
-	struct pu_ip from;
 	struct pu_packet info;
 	uint8_t out[PU_ICMP_ERROR_MAX];
 	int n;
@@ -361,8 +359,7 @@ static void on_undeliverable(void *arg, struct pu_roster_peer *p, const uint8_t 
 	if (len > PU_PKT_MAX || pu_packet_parse(&info, ip, len, len) < 0)
 		return;
 	ip = from_wire(b, p, ip, len, &info);
-	from = vip_ip(&b->node->self->local, info.src.version);
-	n = pu_packet_icmp_error(out, ip, len, &info, PU_ICMP_HOST_UNREACHABLE, 0, &from);
+	n = pu_packet_icmp_error(out, ip, len, &info, PU_ICMP_HOST_UNREACHABLE, 0, &info.dst);
 	if (n > 0 && pu_icmp_limit_take(&b->errors, now_of(b)))
 		pu_tun_write_packet(b->dev, out, (size_t)n);
 }

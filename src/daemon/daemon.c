@@ -189,11 +189,17 @@ static int drop_rights(struct daemon *d)
 	const struct pu_file_owner *o = &d->opt->paths.owner;
 	int r;
 
+	if (d->vpn)
+		pu_vpn_seal(d->vpn);
 	if (geteuid() != 0)
 		return 0;
 	r = pu_platform_drop(o->set ? o->uid : 0, o->set ? o->gid : 0);
 	if (r == 0)
 		r = pu_platform_seccomp();
+	if (r == PU_ENOTSUP) {
+		pu_log_msg(PU_LOG_WARN, "daemon", "this kernel filters no system calls");
+		r = 0;
+	}
 	if (r < 0)
 		return pu_failure_set(d->opt->why, r, "privileges", NULL,
 				      "cannot give them up: %s", pu_err_text(r));

@@ -231,11 +231,25 @@ static void on_completed(void *arg, struct MHD_Connection *conn, void **pctx,
 	free(rq);
 }
 
+static unsigned n_conns(const struct pu_http *h)
+{
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(h->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+	return info ? info->num_connections : 0;
+}
+
+/* At its limit of connections libmicrohttpd stops listening, and it listens again only
+ * in the run after the one that closed some: nothing would wake it for that. */
 static void run(struct pu_http *h)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
+	unsigned before;
 
-	MHD_run(h->mhd);
+	do {
+		before = n_conns(h);
+		MHD_run(h->mhd);
+	} while (n_conns(h) < before);
 	if (MHD_get_timeout(h->mhd, &ms) == MHD_YES)
 		pu_timer_set(&h->timer, pu_loop_now(h->loop) + PU_MS(ms));
 	else

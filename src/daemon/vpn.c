@@ -21,7 +21,8 @@ struct pu_vpn {
 	struct pu_dns_server *dns;
 	const char *dns_method;
 	unsigned mtu;
-	struct pu_vip dns_vip;
+	uint8_t dns_addr[4]; /* of the name server; IPv4 only: a second IPv6 address might be
+			      * chosen as source, and peers would call that spoofed */
 	uv_poll_t *poll; /* owns itself once it is being closed */
 	pu_job_fn *on_lost;
 	void *lost_arg;
@@ -94,8 +95,7 @@ static int configure_device(struct pu_vpn *v, struct pu_failure *why)
 	const struct pu_prefix addrs[] = {
 		host_prefix(AF_INET, own->v4),
 		host_prefix(AF_INET6, own->v6),
-		host_prefix(AF_INET, v->dns_vip.v4),
-		host_prefix(AF_INET6, v->dns_vip.v6),
+		host_prefix(AF_INET, v->dns_addr),
 	};
 	int r = pu_platform_link_up(v->platform, v->dev.name, v->mtu, PU_VPN_TXQUEUELEN);
 
@@ -126,33 +126,59 @@ static struct pu_dns_endpoint endpoint_of(const struct pu_prefix *p)
 	};
 }
 
-static void add_upstreams(struct pu_vpn *v, struct pu_dns_server_config *sc)
+/* Methods that make every question of the host come to us first. */
+static bool is_system_resolver(const struct pu_vpn *v)
 {
-	struct pu_prefix up[PU_DNS_SERVER_UPSTREAMS_MAX];
+	return strcmp(v->dns_method, "resolvconf") == 0 || strcmp(v->dns_method, "resolv-conf") == 0;
+}
 
-	sc->n_upstreams = pu_platform_dns_upstreams(v->platform, up, PU_ARRAY_LEN(up));
-	for (size_t i = 0; i < sc->n_upstreams; i++)
-		sc->upstreams[i] = endpoint_of(&up[i]);
+static void refresh_upstreams(struct pu_vpn *v)
+{
+	struct pu_dns_endpoint upstreams[PU_DNS_SERVER_UPSTREAMS_MAX];
+	struct pu_prefix up[PU_DNS_SERVER_UPSTREAMS_MAX];
+	size_t n;
+
+	if (!v->dns || !is_system_resolver(v))
+		return;
+	n = pu_platform_dns_upstreams(v->platform, up, PU_ARRAY_LEN(up));
+	for (size_t i = 0; i < n; i++)
+		upstreams[i] = endpoint_of(&up[i]);
+	if (pu_dns_server_set_upstreams(v->dns, upstreams, n) < 0)
+		pu_log_msg(PU_LOG_WARN, "vpn", "cannot forward names that are not ours");
+}
+
+/* Without it names still work for those who ask our server. */
+static void tell_resolver(struct pu_vpn *v, const struct pu_prefix *own)
+{
+	const struct pu_config_vpn *cfg = &v->node->cfg->vpn;
+	char domains[PU_ZONE_DOMAINS_MAX];
+	int r;
+
+	pu_zone_domains(v->node, domains);
+	r = pu_platform_dns_set(v->platform, v->dev.name, pu_vpn_dns_text(cfg->dns), domains, own,
+				1, v->node->paths.state_dir, &v->dns_method);
+	if (r == PU_ENOTSUP)
+		pu_log(PU_LOG_WARN, "vpn",
+		       "this host runs no resolver that can be told about our names; "
+		       "`vpn.dns: resolv-conf` would manage /etc/resolv.conf",
+		       PU_KV_STR("config", v->node->cfg->path));
+	else if (r < 0)
+		pu_log(PU_LOG_WARN, "vpn", "the host's resolver was not set up", PU_KV_ERR(r));
+	if (r < 0)
+		v->dns_method = "none";
+	refresh_upstreams(v);
 }
 
 static int start_dns(struct pu_vpn *v, struct pu_failure *why)
 {
-	const struct pu_prefix own[] = { host_prefix(AF_INET, v->dns_vip.v4),
-					 host_prefix(AF_INET6, v->dns_vip.v6) };
-	struct pu_dns_server_config sc = { .n_listen = PU_ARRAY_LEN(own), .local_only = true };
-	const struct pu_config_vpn *cfg = &v->node->cfg->vpn;
+	const struct pu_prefix own = host_prefix(AF_INET, v->dns_addr);
+	struct pu_dns_server_config sc = { .listen = { endpoint_of(&own) },
+					   .n_listen = 1,
+					   .local_only = true };
 	int r;
 
 	pu_zone_config(v->node, &sc.zone);
-	for (size_t i = 0; i < PU_ARRAY_LEN(own); i++)
-		sc.listen[i] = endpoint_of(&own[i]);
-	if (cfg->dns == PU_VPN_DNS_RESOLV_CONF)
-		add_upstreams(v, &sc);
 	r = pu_dns_server_start(v->node->loop, &sc, &v->dns);
-	if (r == PU_EUNREACH) { /* no IPv6 on this machine */
-		sc.n_listen = 1;
-		r = pu_dns_server_start(v->node->loop, &sc, &v->dns);
-	}
 	if (r == PU_EADDRINUSE)
 		return pu_failure_set(why, r, "port 53", "ss -lnup 'sport = :53'",
 				      "another name server on this machine listens on every "
@@ -160,14 +186,7 @@ static int start_dns(struct pu_vpn *v, struct pu_failure *why)
 				      "and point it at us yourself");
 	if (r < 0)
 		return pu_failure_set(why, r, "name server", NULL, "%s", pu_err_text(r));
-	r = pu_platform_dns_set(v->platform, v->dev.name, pu_vpn_dns_text(cfg->dns),
-				cfg->dns_suffix, own, sc.n_listen, v->node->paths.state_dir,
-				&v->dns_method);
-	if (r < 0) {
-		/* Names then work for those who ask our server, which beats nothing. */
-		pu_log(PU_LOG_WARN, "vpn", "the host's resolver was not set up", PU_KV_ERR(r));
-		v->dns_method = "none";
-	}
+	tell_resolver(v, &own);
 	return 0;
 }
 
@@ -212,7 +231,7 @@ static void tell_addresses(struct pu_vpn *v)
 					pu_bytes(addrs[i].addr, v4 ? 4 : 16)) == 0)
 			n_ma++;
 	}
-	pu_host_set_interface_addrs(v->node->host, ma, n_ma);
+	pu_node_network_changed(v->node, ma, n_ma);
 }
 
 static void on_network_change(void *arg)
@@ -221,7 +240,7 @@ static void on_network_change(void *arg)
 
 	pu_log_msg(PU_LOG_INFO, "vpn", "the network changed");
 	tell_addresses(v);
-	pu_reach_network_changed(v->node->reach);
+	refresh_upstreams(v);
 }
 
 static const struct pu_platform_events platform_events = {
@@ -307,7 +326,7 @@ int pu_vpn_start(struct pu_node *n, struct pu_vpn **pv, struct pu_failure *why)
 	v->node = n;
 	v->dns_method = "none";
 	v->mtu = n->cfg->vpn.mtu ? n->cfg->vpn.mtu : PU_VPN_MTU_DEFAULT;
-	pu_vip_dns(pu_vip_table_range(n->vips), &v->dns_vip);
+	pu_vip_dns(pu_vip_table_range(n->vips), v->dns_addr);
 	r = start(v, why);
 	if (r < 0) {
 		pu_vpn_stop(v);
@@ -334,6 +353,11 @@ void pu_vpn_stop(struct pu_vpn *v)
 	free(v);
 }
 
+void pu_vpn_seal(struct pu_vpn *v)
+{
+	pu_platform_seal(v->platform);
+}
+
 void pu_vpn_on_lost(struct pu_vpn *v, pu_job_fn *fn, void *arg)
 {
 	v->on_lost = fn;
@@ -349,7 +373,7 @@ void pu_vpn_info(const struct pu_vpn *v, struct pu_vpn_info *out)
 	out->mtu = v->mtu;
 	inet_ntop(AF_INET, own->v4, out->ipv4, sizeof out->ipv4);
 	inet_ntop(AF_INET6, own->v6, out->ipv6, sizeof out->ipv6);
-	inet_ntop(AF_INET, v->dns_vip.v4, out->dns_server, sizeof out->dns_server);
+	inet_ntop(AF_INET, v->dns_addr, out->dns_server, sizeof out->dns_server);
 	prefix_text(&v->node->cfg->vpn.subnet, out->subnet, sizeof out->subnet);
 	prefix_text(&v->node->cfg->vpn.ipv6_prefix, out->ipv6_prefix, sizeof out->ipv6_prefix);
 }

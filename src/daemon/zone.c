@@ -95,3 +95,14 @@ void pu_zone_config(struct pu_node *n, struct pu_dns_config *out)
 		.arg = n,
 	};
 }
+
+void pu_zone_domains(struct pu_node *n, char out[PU_ZONE_DOMAINS_MAX])
+{
+	struct pu_dns_config zone;
+
+	pu_zone_config(n, &zone);
+	/* The suffix comes first and always fits; what does not is asked of us only by
+	 * those who ask us anyway. */
+	if (pu_dns_domains(&zone, out, PU_ZONE_DOMAINS_MAX) < 0)
+		snprintf(out, PU_ZONE_DOMAINS_MAX, "%s", zone.suffix);
+}

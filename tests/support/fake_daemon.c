@@ -239,7 +239,8 @@ int pu_daemon_run(const struct pu_daemon_options *opt)
 	} else if (f.driver) {
 		uv_close((uv_handle_t *)&f.term, NULL);
 	}
-	pu_timer_stop(&f.pong);
+	if (f.driver)
+		pu_timer_stop(&f.pong);
 	pu_loop_uv_free(f.driver);
 	pu_config_free(f.cfg);
 	pu_name_free(f.names);

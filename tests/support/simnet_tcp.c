@@ -259,6 +259,8 @@ static void got_reset(struct pu_tcp *t)
 {
 	enum tcp_state was = t->state;
 
+	if (was == TCP_DEAD)
+		return;
 	t->state = TCP_DEAD;
 	unpair(t);
 	if (t->closed)
@@ -319,7 +321,6 @@ static void seg_arrives(struct sim_event *e)
 	case SEG_DATA:
 		if (t->closed && t->peer) {
 			send_seg(t, SEG_RST, NULL, 0);
-			unpair(t);
 		} else if (t->state == TCP_OPEN && !t->closed) {
 			if (pu_buf_append(&t->rx, sg->data, sg->len) < 0)
 				abort();
@@ -591,8 +592,7 @@ void sim_tcp_close(struct pu_tcp *t, bool abort)
 	if (t->peer && t->state == TCP_OPEN) {
 		/* Like the kernel: closing with unread data resets. */
 		if (abort || t->rx.len > 0) {
-			send_seg(t, SEG_RST, NULL, 0);
-			unpair(t);
+			send_seg(t, SEG_RST, NULL, 0); /* ends the pair when it arrives */
 		} else if (!t->fin_sent) {
 			t->fin_sent = true;
 			send_seg(t, SEG_FIN, NULL, 0);

@@ -97,7 +97,7 @@ static enum outcome answer_service(struct task *t, const char *label,
 	}
 	if (!any && !wants(t, ns_t_txt))
 		return NO_DATA;
-	snprintf(service, sizeof service, "service=%s", s->name);
+	snprintf(service, sizeof service, "service=%.63s", s->name);
 	if (t->cfg->src->text && t->cfg->src->text(t->cfg->arg, label, text, sizeof text))
 		n = 2;
 	pu_dns_put_txt(&t->dw, ns_s_an, owner, PU_DNS_TTL, texts, n);
@@ -277,4 +277,16 @@ int pu_dns_fail(struct pu_bytes query, unsigned rcode, uint8_t *out, size_t cap)
 	if (r < 0)
 		return 0;
 	return fail(&q, r > 0 ? (unsigned)r : rcode, out, cap);
+}
+
+int pu_dns_domains(const struct pu_dns_config *cfg, char *out, size_t cap)
+{
+	int len = snprintf(out, cap, "%s", cfg->suffix);
+
+	if (len < 0 || (size_t)len >= cap)
+		return PU_ELIMIT;
+	len = pu_dns_reverse_zones(&cfg->v4_prefix, cfg->v4_bits, out, (size_t)len, cap);
+	if (len >= 0)
+		len = pu_dns_reverse_zones(&cfg->v6_prefix, cfg->v6_bits, out, (size_t)len, cap);
+	return len < 0 ? len : 0;
 }

@@ -26,7 +26,7 @@ static bool answer_icmp(struct pu_tun_device *dev, const uint8_t *ip,
 void pu_flow_answer_refuse(struct pu_tun_device *dev, const uint8_t *syn,
 			   const struct pu_packet *info, int err)
 {
-	bool told = false;
+	bool told = err == PU_EAGAIN;
 
 	if (err == PU_EUNREACH || err == PU_ETIMEDOUT)
 		told = answer_icmp(dev, syn, info, PU_ICMP_HOST_UNREACHABLE);

@@ -10,13 +10,19 @@
  * earlier. After close() a minute without progress ends the patience, as in kernels. */
 enum { HELD_S = 75, LINGER_S = 60 };
 
+static bool is_broken(const struct pu_flow *f)
+{
+	return f->state == FLOW_DONE && f->err != 0;
+}
+
 static void deliver(struct pu_flow *f)
 {
 	const struct pu_flow_events *ev = f->table->ev;
 	struct pu_bytes b;
 	size_t n;
 
-	while (f->owned && !f->paused && (b = pu_flow_tcp_front(f)).len > 0) {
+	while (f->owned && !f->paused && !is_broken(f) &&
+	       (b = pu_flow_tcp_front(f)).len > 0) {
 		/* Before the call, in which the owner may resume already. */
 		f->paused = true;
 		n = ev->on_recv(f->arg, f, b.p, b.len);
@@ -27,7 +33,8 @@ static void deliver(struct pu_flow *f)
 		if (n == b.len)
 			f->paused = false;
 	}
-	if (f->owned && f->rx_fin && !f->eof_told && pu_flow_tcp_front(f).len == 0) {
+	if (f->owned && !is_broken(f) && f->rx_fin && !f->eof_told &&
+	    pu_flow_tcp_front(f).len == 0) {
 		f->eof_told = true;
 		ev->on_eof(f->arg, f);
 	}
@@ -46,7 +53,7 @@ static void offer_room(struct pu_flow *f)
 
 static void tell_end(struct pu_flow *f)
 {
-	if (f->state != FLOW_DONE || !f->owned || f->err == 0)
+	if (!is_broken(f) || !f->owned)
 		return;
 	f->owned = false;
 	if (f->asked)
@@ -62,12 +69,13 @@ static void on_job(void *arg)
 		f->asked = true;
 		f->table->ev->on_syn(f->table->arg, f, f->handle, f->tuple.remote_port);
 	}
-	if (f->state != FLOW_DONE || f->err == 0)
-		deliver(f);
+	deliver(f);
+	if (!f->owned || is_broken(f))
+		pu_flow_tcp_drop_rx(f);
 	offer_room(f);
+	pu_flow_tcp_flush(f);
 	if (f->fin_wanted)
 		pu_flow_tcp_fin(f);
-	pu_flow_tcp_flush(f);
 	tell_end(f);
 	f->in_job = false;
 	if (f->released || (f->state == FLOW_DONE && !f->owned))
@@ -118,8 +126,6 @@ void pu_flow_ended(struct pu_flow *f, int err)
 	pu_timer_stop(&f->timer);
 	f->state = FLOW_DONE;
 	f->err = err;
-	if (err != 0)
-		pu_flow_tcp_drop_rx(f);
 	pu_flow_touch(f);
 }
 
@@ -203,7 +209,7 @@ void pu_flow_close(struct pu_flow *f)
 	}
 	f->owned = false;
 	f->fin_wanted = true;
-	pu_flow_tcp_drop_rx(f);
+	/* What was received is dropped by the job: the owner may be reading it. */
 	pu_flow_touch(f);
 }
 

@@ -87,7 +87,8 @@ bool pu_flow_tcp_has_much_room(const struct pu_flow *f);
 size_t pu_flow_tcp_write(struct pu_flow *f, const uint8_t *p, size_t len);
 /* Sends what was written, the acknowledgement that is due, and a larger window. */
 void pu_flow_tcp_flush(struct pu_flow *f);
-/* FIN behind what was written. */
+/* FIN behind what was written, if that is on its way; else an acknowledgement
+ * touches the flow again. */
 void pu_flow_tcp_fin(struct pu_flow *f);
 /* len bytes of f->rx were taken. */
 void pu_flow_tcp_taken(struct pu_flow *f, size_t len);

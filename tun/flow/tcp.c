@@ -78,7 +78,7 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 {
 	struct pu_flow *f = arg;
 
-	if (f->want_write || !f->owned)
+	if (f->want_write || f->fin_wanted)
 		pu_flow_touch(f);
 	return ERR_OK;
 }
@@ -157,6 +157,8 @@ void pu_flow_tcp_input(struct pu_flow *f, const uint8_t *ip, const struct pu_pac
 		pcb->cwnd = pcb->ssthresh = CWND;
 	}
 	split_for_window(f);
+	if (f->want_write)
+		pu_flow_touch(f);
 }
 
 /* Bytes that may wait for their acknowledgement. It never falls to what would leave
@@ -168,14 +170,22 @@ static size_t tx_max(const struct pu_flow *f)
 	return pu_max(TX_FLOW_MIN, pu_min(TX_FLOW_MAX, share));
 }
 
+/* The largest window so far bounds the size of segments, unless it is 0: a segment
+ * made then would be too large for the bound that the first real window sets, and
+ * lwIP asserts that this does not happen. */
+static bool has_window(const struct tcp_pcb *pcb)
+{
+	return pcb->snd_wnd_max / 2 > 0;
+}
+
 size_t pu_flow_tcp_room(const struct pu_flow *f)
 {
 	size_t used, max = tx_max(f);
 
-	if (!f->pcb || f->state != FLOW_OPEN || f->fin_wanted ||
+	if (!f->pcb || f->state != FLOW_OPEN || f->fin_wanted || !has_window(f->pcb) ||
 	    tcp_sndqueuelen(f->pcb) >= TCP_SND_QUEUELEN - 2)
 		return 0;
-	used = TX_FLOW_MAX - pu_min(TX_FLOW_MAX, tcp_sndbuf(f->pcb));
+	used = TX_FLOW_MAX - pu_min(TX_FLOW_MAX, f->pcb->snd_buf);
 	return max > used ? max - used : 0;
 }
 
@@ -221,7 +231,9 @@ void pu_flow_tcp_fin(struct pu_flow *f)
 {
 	struct tcp_pcb *pcb = f->pcb;
 
-	if (f->state != FLOW_OPEN || !pcb || f->fin_sent)
+	/* Never a FIN in one segment with bytes: when lwIP splits such a segment, both
+	 * halves carry it, and the second is lost. */
+	if (f->state != FLOW_OPEN || !pcb || f->fin_sent || pcb->unsent)
 		return;
 	f->fin_sent = true;
 	if (tcp_shutdown(pcb, 0, 1) != ERR_OK) {

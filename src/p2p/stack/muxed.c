@@ -31,6 +31,7 @@ struct pu_muxed {
 	enum muxed_state state;
 	bool polite; /* the pipe works: say goodbye and wait for theirs */
 	bool shut;   /* our direction of the pipe is ended */
+	bool eof;    /* theirs is */
 	int err;
 	uint64_t code;
 	struct pu_buf in, plain, out, clear;
@@ -128,9 +129,11 @@ static void finish_sending(struct pu_muxed *m)
 	if (r == 0 && !m->shut) {
 		m->shut = true;
 		m->pipe->ops->shutdown(m->pipe);
-	} else if (r < 0 && r != PU_EAGAIN) {
-		broken(m, PU_ERESET);
 	}
+	if (r < 0 && r != PU_EAGAIN)
+		broken(m, PU_ERESET);
+	else if (r == 0 && m->eof)
+		over(m);
 }
 
 /* Receiving. */
@@ -195,6 +198,7 @@ static void on_eof(void *arg)
 {
 	struct pu_muxed *m = arg;
 
+	m->eof = true;
 	end(m, PU_ECLOSED, PU_CONN_CODE_NORMAL, false);
 	over(m);
 }

@@ -32,10 +32,12 @@ static void on_timer(void *arg)
 {
 	struct pu_yamux_ping *pg = arg;
 
-	if (pg->waiting)
+	if (pg->waiting) {
 		check_reply(pg);
-	else
+	} else {
 		send_request(pg);
+		pu_yamux_trim(pg->ym);
+	}
 }
 
 void pu_yamux_ping_start(struct pu_yamux_ping *pg, struct pu_yamux *ym)

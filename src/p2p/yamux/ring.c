@@ -3,10 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum {
-	CAP_MIN = 4096,
-	CAP_KEPT = 64 * 1024, /* by an empty ring */
-};
+enum { CAP_MIN = 4096 };
 
 void pu_yamux_ring_init(struct pu_yamux_ring *r, size_t max)
 {
@@ -81,9 +78,12 @@ void pu_yamux_ring_read(struct pu_yamux_ring *r, uint8_t *out, size_t n)
 	if (r->off >= r->cap)
 		r->off -= r->cap;
 	r->len -= n;
-	if (r->len > 0)
-		return;
-	r->off = 0;
-	if (r->cap > CAP_KEPT)
+	if (r->len == 0)
+		r->off = 0;
+}
+
+void pu_yamux_ring_trim(struct pu_yamux_ring *r)
+{
+	if (r->len == 0)
 		pu_yamux_ring_deinit(r);
 }

@@ -22,7 +22,10 @@ static inline size_t pu_yamux_ring_room(const struct pu_yamux_ring *r)
 /* Copies in as much as fits under max; less only when memory is short. Returns that
  * number. */
 size_t pu_yamux_ring_write(struct pu_yamux_ring *r, const uint8_t *p, size_t n);
-/* Moves n bytes (n <= len) out. An emptied ring gives much memory back. */
+/* Moves n bytes (n <= len) out. The memory is kept: a busy stream empties its ring
+ * many times a second. */
 void pu_yamux_ring_read(struct pu_yamux_ring *r, uint8_t *out, size_t n);
+/* Gives the memory of an empty ring back. */
+void pu_yamux_ring_trim(struct pu_yamux_ring *r);
 
 #endif

@@ -146,6 +146,12 @@ void pu_yamux_linger_arm(struct pu_yamux *ym)
 		     PU_TIME_NEVER);
 }
 
+void pu_yamux_trim(struct pu_yamux *ym)
+{
+	PU_LIST_FOREACH(n, next, &ym->streams)
+		pu_yamux_stream_trim(PU_CONTAINER_OF(n, struct pu_yamux_stream, node));
+}
+
 static int queue(struct pu_yamux *ym, size_t limit, const struct pu_yamux_frame *f)
 {
 	uint8_t b[PU_YAMUX_HEADER_LEN];

@@ -23,6 +23,8 @@ enum {
 	PU_YAMUX_WINDOW_INITIAL = 256 * 1024, /* fixed by the protocol, each way */
 	PU_YAMUX_WINDOW_MAX = 16 * 1024 * 1024,
 	PU_YAMUX_SEND_MAX = 1024 * 1024,           /* unsent bytes per stream */
+	PU_YAMUX_UNSENT_MAX = 16 * 1024 * 1024,    /* unsent bytes per session, but … */
+	PU_YAMUX_UNSENT_SHARE = 64 * 1024,         /* … that much is every stream's own */
 	PU_YAMUX_MEMORY_MAX = 64 * 1024 * 1024,    /* received, not taken, per session */
 	PU_YAMUX_INBOUND_MAX = 256,
 	PU_YAMUX_STREAMS_MAX = 450, /* before we open one more: rust ends at 512 */
@@ -119,6 +121,8 @@ struct pu_yamux_stats {
 	uint64_t resets_in, resets_out;
 	uint64_t window_growths;
 	size_t buffered; /* received, not taken by consumers */
+	size_t unsent;   /* written, not sent */
+	size_t held;     /* memory of all stream buffers, empty ones included */
 	size_t windows;  /* sum of the receive windows granted */
 };
 void pu_yamux_stats(const struct pu_yamux *ym, struct pu_yamux_stats *out);

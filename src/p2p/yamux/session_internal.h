@@ -67,6 +67,8 @@ void pu_yamux_wake(struct pu_yamux *ym);
 /* Same, with something new for pu_yamux_output(). */
 void pu_yamux_wake_output(struct pu_yamux *ym);
 struct pu_yamux_stream *pu_yamux_find(struct pu_yamux *ym, uint32_t id);
+/* Gives back what the buffers of quiet streams hold. Called now and then. */
+void pu_yamux_trim(struct pu_yamux *ym);
 /* (Re-)arms the timer for the first of ym->lingering. */
 void pu_yamux_linger_arm(struct pu_yamux *ym);
 

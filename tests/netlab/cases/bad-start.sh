@@ -80,10 +80,10 @@ kill $(pid_in_netns home python3)
 
 say "up twice says that it is up"
 up home
-complains 'already|running' peerup home up
+says 'Already up' peerup home up
 down home
 say "down twice says that it is not"
-complains 'not running' peerup home down
+says 'Not running' peerup home down
 gone home
 
 say "an unknown command and a bad flag are usage errors"

@@ -571,6 +571,68 @@ static void the_send_buffer_is_bounded_and_tells_when_it_has_room(void **state)
 	free(big);
 }
 
+static void unsent_bytes_of_all_streams_are_bounded(void **state)
+{
+	enum { N = 40, CREDIT = 16 * 1024 * 1024 };
+	struct world *w = *state;
+	uint8_t *big = calloc(1, PU_YAMUX_SEND_MAX);
+	struct pu_stream *st[N];
+	struct pu_yamux_stats stats;
+	unsigned heard;
+
+	for (int i = 0; i < N; i++) {
+		st[i] = open_sink(w, &w->sink[0]);
+		assert_true(pu_stream_write(st[i], big, PU_YAMUX_SEND_MAX) >=
+			    PU_YAMUX_UNSENT_SHARE);
+		assert_int_equal(pu_stream_write(st[i], big, 1), 0);
+	}
+	pu_yamux_stats(w->ym, &stats);
+	assert_true(stats.unsent <= PU_YAMUX_UNSENT_MAX + N * PU_YAMUX_UNSENT_SHARE);
+	assert_true(stats.held >= stats.unsent);
+	/* Everybody gets a chance again. */
+	for (int i = 0; i < N; i++)
+		assert_int_equal(feed(w, PU_YAMUX_WINDOW_UPDATE, 0, (uint32_t)st[i]->id, CREDIT), 0);
+	pull(w);
+	turn(w, 0);
+	heard = w->sink[0].n_writable;
+	assert_int_equal(heard, N);
+	pu_yamux_stats(w->ym, &stats);
+	assert_int_equal(stats.unsent, 0);
+	assert_true(stats.held <= PU_YAMUX_UNSENT_MAX);
+	assert_int_equal(pu_stream_room(st[N - 1]), PU_YAMUX_SEND_MAX);
+	pu_yamux_abort(w->ym, PU_ECLOSED);
+	pu_yamux_stats(w->ym, &stats);
+	assert_int_equal(stats.held, 0);
+	free(big);
+}
+
+static void a_stream_that_was_given_up_is_deaf(void **state)
+{
+	struct world *w = *state;
+	struct pu_stream *a = open_sink(w, &w->sink[0]), *b = open_sink(w, &w->sink[1]);
+
+	pull(w);
+	pu_buf_clear(&w->out, SIZE_MAX);
+	pu_stream_close(a);
+	assert_int_equal(pu_stream_write(b, "unsent", 6), 6);
+	pu_stream_reset(b, 7);
+	/* The rest of a careless callback. */
+	for (int i = 0; i < 2; i++) {
+		struct pu_stream *st = i ? a : b;
+
+		assert_int_equal(pu_stream_write(st, "x", 1), 0);
+		assert_int_equal(pu_stream_room(st), 0);
+		pu_stream_shutdown(st);
+		pu_stream_resume(st);
+		pu_stream_close(st);
+		pu_stream_reset(st, 8);
+	}
+	expect_frame(w, PU_YAMUX_WINDOW_UPDATE, PU_YAMUX_RST, 3, 7);
+	expect_frame(w, PU_YAMUX_WINDOW_UPDATE, PU_YAMUX_FIN, 1, 0);
+	expect_silence(w);
+	assert_int_equal(w->conn.n_streams, 1);
+}
+
 static void streams_take_turns_and_respect_the_limit_of_the_caller(void **state)
 {
 	struct world *w = *state;
@@ -1067,6 +1129,8 @@ int main(void)
 		C(data_waits_for_credit_and_control_does_not),
 		C(credit_beyond_32_bits_saturates),
 		C(the_send_buffer_is_bounded_and_tells_when_it_has_room),
+		C(unsent_bytes_of_all_streams_are_bounded),
+		C(a_stream_that_was_given_up_is_deaf),
 		C(streams_take_turns_and_respect_the_limit_of_the_caller),
 		C(a_small_output_buffer_is_filled_but_not_overrun),
 		S(what_is_left_behind_is_kept_and_not_credited),

@@ -163,14 +163,14 @@ static void the_device_is_up_with_mtu_address_and_route(void **state)
 	assert_output("ip link show pu0", ",UP");
 	assert_output("ip link show pu0", "qlen 2000");
 	assert_output("ip -4 addr show pu0", "inet 10.64.1.2/32");
-	assert_output("ip route show table main", "10.64.0.0/16 dev pu0 proto 112 scope link");
+	assert_output("ip -N route show table main", "10.64.0.0/16 dev pu0 proto 112 scope 253");
 	/* A name server can be bound to it at once. */
 	assert_int_equal(pu_platform_addr_add(e->p, "pu0", &dns6), 0);
 	assert_output("ip -6 addr show pu0", "fd50:6565:7200::53/128");
 	assert_no_output("ip -6 addr show pu0 tentative");
 	assert_no_output("ip -6 addr show pu0 scope link");
 	assert_int_equal(pu_platform_route_add(e->p, "pu0", &ula), 0);
-	assert_output("ip -6 route show dev pu0", "fd50:6565:7200::/48 proto 112");
+	assert_output("ip -N -6 route show dev pu0", "fd50:6565:7200::/48 proto 112");
 	assert_int_equal(pu_platform_set_mtu(e->p, "pu0", 1280), 0);
 	assert_output("ip link show pu0", "mtu 1280");
 }
@@ -374,6 +374,21 @@ static void a_burst_of_changes_is_one_change(void **state)
 	assert_int_equal(e->n_changes, 2);
 }
 
+static void another_way_out_is_a_change(void **state)
+{
+	struct env *e = need(state);
+
+	netns_run("ip route add default via 192.0.2.254");
+	idle(e, 700);
+	assert_int_equal(e->n_changes, 1);
+	netns_run("ip route replace default via 192.0.2.253");
+	idle(e, 700);
+	assert_int_equal(e->n_changes, 2);
+	netns_run("ip route add 198.51.100.0/24 via 192.0.2.253");
+	idle(e, 700);
+	assert_int_equal(e->n_changes, 2);
+}
+
 static void what_changes_nothing_is_no_change(void **state)
 {
 	struct env *e = need(state);
@@ -445,6 +460,7 @@ int main(void)
 		T(ipv6_and_multipath_routes_are_followed),
 		T(routes_that_vanish_with_the_device_are_reported),
 		T(a_burst_of_changes_is_one_change),
+		T(another_way_out_is_a_change),
 		T(what_changes_nothing_is_no_change),
 		T(addresses_are_those_of_other_interfaces_that_are_up),
 		T(after_start_up_only_our_device_can_be_touched),

@@ -1,0 +1,265 @@
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "platform/null/null.h"
+
+enum { LOG_MAX = 8192, PREFIXES_MAX = 16, PREFIX_TEXT = 64 };
+
+struct prefixes {
+	struct pu_prefix v[PREFIXES_MAX];
+	size_t n;
+};
+
+struct pu_platform {
+	struct pu_platform_events ev;
+	void *arg;
+	struct pu_privops privops;
+	char log[LOG_MAX];
+	int fail[PU_PRIVOP_COUNT];
+	const char *overlap, *method;
+	struct prefixes addrs, upstreams;
+};
+
+static void note(struct pu_platform *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void note(struct pu_platform *p, const char *fmt, ...)
+{
+	size_t len = strlen(p->log);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(p->log + len, sizeof p->log - len, fmt, ap);
+	va_end(ap);
+	len = strlen(p->log);
+	snprintf(p->log + len, sizeof p->log - len, "\n");
+}
+
+static const char *prefix_text(const struct pu_prefix *x, char out[PREFIX_TEXT])
+{
+	char ip[INET6_ADDRSTRLEN] = "?";
+
+	inet_ntop(x->family, x->addr, ip, sizeof ip);
+	snprintf(out, PREFIX_TEXT, "%s/%u", ip, x->bits);
+	return out;
+}
+
+/* --- what tests say --- */
+
+const char *pu_null_log(const struct pu_platform *p)
+{
+	return p->log;
+}
+
+void pu_null_fail(struct pu_platform *p, enum pu_privop op, int err)
+{
+	p->fail[op] = err;
+}
+
+void pu_null_set_overlap(struct pu_platform *p, const char *route)
+{
+	p->overlap = route;
+}
+
+static void set_prefixes(struct prefixes *set, const struct pu_prefix *v, size_t n)
+{
+	set->n = pu_min(n, PREFIXES_MAX);
+	memcpy(set->v, v, set->n * sizeof *v);
+}
+
+void pu_null_set_addrs(struct pu_platform *p, const struct pu_prefix *addrs, size_t n)
+{
+	set_prefixes(&p->addrs, addrs, n);
+}
+
+void pu_null_set_upstreams(struct pu_platform *p, const struct pu_prefix *servers, size_t n)
+{
+	set_prefixes(&p->upstreams, servers, n);
+}
+
+void pu_null_set_method(struct pu_platform *p, const char *method)
+{
+	p->method = method;
+}
+
+void pu_null_route(struct pu_platform *p, const struct pu_route_event *ev)
+{
+	if (p->ev.on_route)
+		p->ev.on_route(p->arg, ev);
+}
+
+void pu_null_network_change(struct pu_platform *p)
+{
+	if (p->ev.on_network_change)
+		p->ev.on_network_change(p->arg);
+}
+
+/* --- requests --- */
+
+int pu_privops_do_link_up(struct pu_platform *p, const struct pu_privreq *rq)
+{
+	note(p, "link_up %s %u %u", rq->ifname, rq->mtu, rq->txqueuelen);
+	return p->fail[PU_PRIVOP_LINK_UP];
+}
+
+int pu_privops_do_set_mtu(struct pu_platform *p, const struct pu_privreq *rq)
+{
+	note(p, "set_mtu %s %u", rq->ifname, rq->mtu);
+	return p->fail[PU_PRIVOP_SET_MTU];
+}
+
+int pu_privops_do_addr_add(struct pu_platform *p, const struct pu_privreq *rq)
+{
+	char text[PREFIX_TEXT];
+
+	note(p, "addr_add %s %s", rq->ifname, prefix_text(rq->prefix, text));
+	return p->fail[PU_PRIVOP_ADDR_ADD];
+}
+
+int pu_privops_do_route_add(struct pu_platform *p, const struct pu_privreq *rq)
+{
+	char text[PREFIX_TEXT];
+
+	note(p, "route_add %s %s", rq->ifname, prefix_text(rq->prefix, text));
+	return p->fail[PU_PRIVOP_ROUTE_ADD];
+}
+
+int pu_privops_do_dns_set(struct pu_platform *p, const struct pu_privreq *rq)
+{
+	char servers[256] = "", ip[INET6_ADDRSTRLEN];
+	size_t len = 0;
+
+	for (size_t i = 0; i < rq->n_servers && len < sizeof servers; i++) {
+		inet_ntop(rq->servers[i].family, rq->servers[i].addr, ip, sizeof ip);
+		len += (size_t)snprintf(servers + len, sizeof servers - len, "%s%s", i ? "," : "", ip);
+	}
+	note(p, "dns_set %s %s %s %s %s", rq->ifname, rq->mode, rq->suffix, servers, rq->state_dir);
+	*rq->pmethod = p->fail[PU_PRIVOP_DNS_SET] ? "none" : p->method;
+	return p->fail[PU_PRIVOP_DNS_SET];
+}
+
+/* --- the contract --- */
+
+int pu_platform_new(struct pu_loop *loop, const struct pu_platform_events *ev, void *arg,
+		    struct pu_platform **pp)
+{
+	struct pu_platform *p = calloc(1, sizeof *p);
+
+	if (!p)
+		return PU_ENOMEM;
+	p->ev = *ev;
+	p->arg = arg;
+	p->method = "none";
+	pu_privops_init(&p->privops, p);
+	*pp = p;
+	return 0;
+}
+
+void pu_platform_free(struct pu_platform *p)
+{
+	free(p);
+}
+
+int pu_platform_link_up(struct pu_platform *p, const char *ifname, unsigned mtu,
+			unsigned txqueuelen)
+{
+	struct pu_privreq rq = { .ifname = ifname, .mtu = mtu, .txqueuelen = txqueuelen };
+
+	return pu_privops_call(&p->privops, PU_PRIVOP_LINK_UP, &rq);
+}
+
+int pu_platform_set_mtu(struct pu_platform *p, const char *ifname, unsigned mtu)
+{
+	struct pu_privreq rq = { .ifname = ifname, .mtu = mtu };
+
+	return pu_privops_call(&p->privops, PU_PRIVOP_SET_MTU, &rq);
+}
+
+int pu_platform_addr_add(struct pu_platform *p, const char *ifname, const struct pu_prefix *addr)
+{
+	struct pu_privreq rq = { .ifname = ifname, .prefix = addr };
+
+	return pu_privops_call(&p->privops, PU_PRIVOP_ADDR_ADD, &rq);
+}
+
+int pu_platform_route_add(struct pu_platform *p, const char *ifname, const struct pu_prefix *dst)
+{
+	struct pu_privreq rq = { .ifname = ifname, .prefix = dst };
+
+	return pu_privops_call(&p->privops, PU_PRIVOP_ROUTE_ADD, &rq);
+}
+
+int pu_platform_dns_set(struct pu_platform *p, const char *ifname, const char *mode,
+			const char *suffix, const struct pu_prefix *servers, size_t n_servers,
+			const char *state_dir, const char **pmethod)
+{
+	struct pu_privreq rq = { .ifname = ifname,
+				 .mode = mode,
+				 .suffix = suffix,
+				 .servers = servers,
+				 .n_servers = n_servers,
+				 .state_dir = state_dir,
+				 .pmethod = pmethod };
+
+	return pu_privops_call(&p->privops, PU_PRIVOP_DNS_SET, &rq);
+}
+
+int pu_platform_route_overlap(struct pu_platform *p, const char *ifname,
+			      const struct pu_prefix *prefix, char *out, size_t cap)
+{
+	if (!p->overlap)
+		return 0;
+	snprintf(out, cap, "%s", p->overlap);
+	return 1;
+}
+
+int pu_platform_watch_routes(struct pu_platform *p, const char *ifname)
+{
+	note(p, "watch_routes %s", ifname);
+	return 0;
+}
+
+static size_t get_prefixes(const struct prefixes *set, struct pu_prefix *out, size_t cap)
+{
+	size_t n = pu_min(cap, set->n);
+
+	memcpy(out, set->v, n * sizeof *out);
+	return n;
+}
+
+size_t pu_platform_addrs(struct pu_platform *p, const char *ifname_except, struct pu_prefix *out,
+			 size_t cap)
+{
+	return get_prefixes(&p->addrs, out, cap);
+}
+
+size_t pu_platform_dns_upstreams(struct pu_platform *p, struct pu_prefix *out, size_t cap)
+{
+	return get_prefixes(&p->upstreams, out, cap);
+}
+
+void pu_platform_seal(struct pu_platform *p)
+{
+	note(p, "seal");
+	pu_privops_seal(&p->privops);
+}
+
+void pu_platform_dns_recover(const char *state_dir)
+{
+}
+
+int pu_platform_drop(unsigned uid, unsigned gid)
+{
+	return 0;
+}
+
+int pu_platform_seccomp(void)
+{
+	return 0;
+}
+
+void pu_platform_notify(const char *state)
+{
+}
