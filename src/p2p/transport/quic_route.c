@@ -289,7 +289,8 @@ static void on_packet(struct quic_endpoint *ep, const struct pu_dgrams *d, const
 		accept_initial(ep, d, p, len);
 	} else {
 		q->stats.stray++;
-		if (p[0] & 0x80) /* version negotiation for nobody */
+		/* Version negotiation for nobody, or a hole being punched. */
+		if (p[0] & 0x80 || !(p[0] & 0xc0))
 			return;
 		if (!was_reset(ep, d, p, len))
 			reset_stateless(ep, d, &vc, len);
