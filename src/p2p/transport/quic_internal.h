@@ -80,6 +80,7 @@ struct pu_quic {
 	struct pu_tls_credentials *cred;
 	uint8_t reset_secret[QUIC_SECRET_LEN], token_secret[QUIC_SECRET_LEN];
 	struct pu_htab cids;
+	struct quic_cid *last;  /* found last */
 	struct pu_list endpoints, conns, punches;
 	unsigned n_pending;     /* inbound handshakes */
 	unsigned n_closing;     /* connections that only answer late packets */
