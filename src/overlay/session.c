@@ -5,7 +5,10 @@
 #include "base/err.h"
 #include "overlay/carrier.h"
 
-enum { EARLY_BYTES = 64 * 1024 /* of datagrams before their control stream */ };
+enum {
+	EARLY_BYTES = 64 * 1024, /* of datagrams before their control stream */
+	TIDY_S = 30,
+};
 
 static struct pu_session *find(struct pu_sessions *o, const struct pu_peerid *peer)
 {
@@ -62,6 +65,8 @@ size_t pu_sessions_send(struct pu_sessions *o, const struct pu_peerid *peer,
 
 		if (r == PU_EAGAIN)
 			r = pu_pktq_push(&s->queue, &pkts[i], pu_session_now(o));
+		if (s->queue.n > 0 && !pu_timer_active(&o->tidy))
+			pu_timer_set(&o->tidy, pu_session_now(o) + PU_SEC(TIDY_S));
 		if (r == PU_ELIMIT || r == PU_ENOMEM)
 			s->stats.dropped_full++;
 		accepted += r == 0;
@@ -69,6 +74,21 @@ size_t pu_sessions_send(struct pu_sessions *o, const struct pu_peerid *peer,
 	if (!s->tx)
 		pu_carrier_ensure(s);
 	return accepted;
+}
+
+/* A burst leaves a ring of megabytes behind; an idle peer should not hold it. */
+static void tidy(void *arg)
+{
+	struct pu_sessions *o = arg;
+
+	PU_LIST_FOREACH (it, tmp, &o->sessions) {
+		struct pu_session *s = PU_CONTAINER_OF(it, struct pu_session, node);
+
+		if (s->queue.n == 0)
+			pu_pktq_trim(&s->queue);
+		else
+			pu_timer_set(&o->tidy, pu_session_now(o) + PU_SEC(TIDY_S));
+	}
 }
 
 size_t pu_sessions_limit(const struct pu_sessions *o, const struct pu_peerid *peer)
@@ -150,6 +170,7 @@ int pu_sessions_new(struct pu_host *h, const struct pu_session_events *ev, void 
 	pu_loop_random(pu_host_loop(h), key, sizeof key);
 	pu_htab_init(&o->by_peer, key);
 	pu_list_init(&o->sessions);
+	pu_timer_init(&o->tidy, pu_host_loop(h), tidy, o);
 	r = pu_host_handle(h, PU_SESSION_CONTROL_PROTOCOL, pu_carrier_on_control_stream, o);
 	if (r < 0)
 		goto fail;
@@ -203,6 +224,7 @@ void pu_sessions_free(struct pu_sessions *o)
 {
 	if (!o)
 		return;
+	pu_timer_stop(&o->tidy);
 	pu_host_set_datagram_events(o->host, NULL, NULL);
 	pu_host_unobserve(o->host, &o->observer);
 	pu_host_unhandle(o->host, PU_SESSION_PROTOCOL);

@@ -38,7 +38,7 @@ struct pu_identify_conn {
 	struct pu_host_request *ask;  /* opens the stream to read from */
 	struct pu_host_request *tell; /* opens the stream to push on */
 	struct reader answer, pushed;
-	uint64_t told; /* sequence number of what the peer knows of us */
+	uint64_t told; /* sequence number of what the peer knows of us; 0: has not asked */
 	struct bucket pushes;
 };
 
@@ -279,10 +279,14 @@ void pu_identify_conn_closed(struct host_conn *hc)
 static void on_telling(void *arg, int err, struct pu_stream *st)
 {
 	struct pu_identify_conn *ic = arg;
+	struct pu_identify *id = ic->hc->h->identify;
 
 	ic->tell = NULL;
 	if (err == 0)
-		write_us(ic->hc->h->identify, ic->hc, st);
+		write_us(id, ic->hc, st);
+	else if (err != PU_ENOPROTO && err != PU_ECANCELED && !pu_timer_active(&id->push))
+		pu_timer_set(&id->push, pu_loop_now(id->h->loop) +
+						PU_SEC(PU_IDENTIFY_PUSH_EVERY_S));
 }
 
 static void push_now(void *arg)
@@ -300,7 +304,8 @@ static void push_now(void *arg)
 		struct host_conn *hc = PU_CONTAINER_OF(it, struct host_conn, node);
 		struct pu_identify_conn *ic = hc->identify;
 
-		if (!ic || ic->tell || ic->told == id->seq || hc->c->closing ||
+		/* Who has not asked yet will ask. */
+		if (!ic || ic->tell || !ic->told || ic->told == id->seq || hc->c->closing ||
 		    !pu_peerstore_supports(hc->peer, PU_IDENTIFY_PUSH_PROTOCOL))
 			continue;
 		if (pu_host_open(id->h, &hc->c->peer, hc->c, protocols, on_telling, ic,
