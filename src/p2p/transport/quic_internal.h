@@ -80,7 +80,8 @@ struct pu_quic {
 	struct pu_tls_credentials *cred;
 	uint8_t reset_secret[QUIC_SECRET_LEN], token_secret[QUIC_SECRET_LEN];
 	struct pu_htab cids;
-	struct pu_list endpoints, conns;
+	struct quic_cid *last;  /* found last */
+	struct pu_list endpoints, conns, punches;
 	unsigned n_pending;     /* inbound handshakes */
 	unsigned n_closing;     /* connections that only answer late packets */
 	unsigned stray_credit;  /* answers to strangers left in this second */
@@ -116,11 +117,13 @@ struct quic_end {
 	pu_ng_close close;
 };
 
+/* A dial, or the passive side of a hole punch, which has no connection yet. */
 struct pu_dial {
-	struct quic_conn *conn;
+	struct quic_conn *conn; /* NULL: a punch */
 	pu_dial_fn *on_done;
 	void *arg;
 	pu_time deadline;
+	struct quic_punch *punch;
 };
 
 struct quic_conn {
@@ -253,6 +256,17 @@ static inline pu_time quic_now(const struct quic_conn *c)
  * else an ephemeral one, kept for later dials. */
 int pu_quic_endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
 			 struct quic_endpoint **pep);
+
+/* quic_punch.c: opens the way for an inbound connection of a peer and hands it over. */
+int pu_quic_punch_start(struct pu_quic *q, struct quic_endpoint *ep,
+			const union pu_sockaddr *remote, const struct pu_peerid *expected,
+			struct pu_dial *d);
+/* d is freed, on_done will not fire. */
+void pu_quic_punch_cancel(struct pu_dial *d);
+/* The punch that waits for that peer, if any; ended, the caller owns it. */
+struct pu_dial *pu_quic_punch_take(struct pu_quic *q, const struct pu_peerid *peer);
+/* Ends all, telling or not. */
+void pu_quic_punch_end_all(struct pu_quic *q, bool tell);
 
 /* quic_route.c: connection IDs and packets to connections. */
 extern const struct pu_udp_events pu_quic_udp_events;

@@ -292,7 +292,8 @@ static ngtcp2_ssize write_rest(struct quic_conn *c, ngtcp2_path_storage *ps,
 	const ngtcp2_vec huge = { c->q->tx.mem, HUGE_DATAGRAM };
 	int accepted = 0;
 
-	if ((c->dgram_wanted || !pu_list_empty(&c->ready)) && c->c.datagrams &&
+	if (PU_NG_OVERLONG_DATAGRAM && c->c.datagrams &&
+	    (c->dgram_wanted || !pu_list_empty(&c->ready)) &&
 	    ngtcp2_conn_get_remote_transport_params(c->ng)->max_datagram_frame_size >
 		    HUGE_DATAGRAM + DATAGRAM_FRAME)
 		return ngtcp2_conn_writev_datagram(c->ng, &ps->path, pi, p, c->udp_cap,
