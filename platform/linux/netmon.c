@@ -47,7 +47,7 @@ struct pu_linux_netmon {
 	struct pu_timer debounce;
 	struct pu_prefix addrs[ADDRS_MAX]; /* as last reported */
 	size_t n_addrs;
-	uint64_t links; /* digest of the links that carry traffic */
+	uint64_t links; /* digest of the links that carry traffic, and of default routes */
 };
 
 /* --- routes of our device --- */
@@ -167,13 +167,48 @@ static int on_link_msg(struct nl_msg *msg, void *arg)
 	struct pu_linux_netmon *m = arg;
 	const struct ifinfomsg *ifi = nlmsg_data(nlmsg_hdr(msg));
 
-	if (ifi->ifi_index != m->ifindex && (ifi->ifi_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING))
+	const unsigned up = IFF_UP | IFF_RUNNING;
+
+	if (ifi->ifi_index != m->ifindex && (ifi->ifi_flags & up) == up)
 		m->links += mix(1, (uint64_t)ifi->ifi_index); /* in whatever order they come */
 	return NL_OK;
 }
 
+static bool is_default_route(struct nl_msg *msg)
+{
+	const struct rtmsg *rtm = nlmsg_data(nlmsg_hdr(msg));
+
+	return rtm->rtm_dst_len == 0 && rtm->rtm_table == RT_TABLE_MAIN;
+}
+
+static void add_next_hop(struct pu_linux_netmon *m, struct rtnl_route *rt,
+			 struct rtnl_nexthop *nh)
+{
+	struct pu_prefix gw;
+	uint64_t h = mix(2, rtnl_route_get_priority(rt));
+
+	if (rtnl_route_nh_get_ifindex(nh) == m->ifindex)
+		return;
+	pu_linux_route_gateway(nh, &gw);
+	h = mix(mix(h, (uint64_t)rtnl_route_nh_get_ifindex(nh)), gw.family);
+	for (size_t i = 0; i < sizeof gw.addr; i++)
+		h = mix(h, gw.addr[i]);
+	m->links += h;
+}
+
+static int on_default_msg(struct nl_msg *msg, void *arg)
+{
+	struct rtnl_route *rt = NULL;
+
+	if (is_default_route(msg) && rtnl_route_parse(nlmsg_hdr(msg), &rt) == 0)
+		for (int i = 0; i < rtnl_route_get_nnexthops(rt); i++)
+			add_next_hop(arg, rt, rtnl_route_nexthop_n(rt, i));
+	rtnl_route_put(rt);
+	return NL_OK;
+}
+
 /* Interfaces tell about themselves often (statistics of radios, lifetimes of
- * addresses); true only when the addresses or the running links are others now. */
+ * addresses); true only when the addresses, the running links or the ways out are others now. */
 static bool network_differs(struct pu_linux_netmon *m)
 {
 	struct pu_prefix now[ADDRS_MAX];
@@ -187,6 +222,7 @@ static bool network_differs(struct pu_linux_netmon *m)
 	m->n_addrs = n;
 	m->links = 0;
 	(void)pu_linux_netlink_dump(m->requests, RTM_GETLINK, AF_UNSPEC, on_link_msg, m);
+	(void)pu_linux_netlink_dump(m->requests, RTM_GETROUTE, AF_UNSPEC, on_default_msg, m);
 	return !same || m->links != links;
 }
 
@@ -232,10 +268,14 @@ static int on_event_msg(struct nl_msg *msg, void *arg)
 	struct pu_linux_netmon *m = arg;
 	const struct nlmsghdr *h = nlmsg_hdr(msg);
 
+	/* The shortest of the three headers read below; each is followed by attributes. */
+	if (!nlmsg_valid_hdr(h, sizeof(struct ifaddrmsg)))
+		return NL_SKIP;
 	switch (h->nlmsg_type) {
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		m->routes_changed |= route_concerns_us(m, msg);
+		m->network_changed |= is_default_route(msg);
 		break;
 	case RTM_NEWLINK:
 	case RTM_DELLINK:

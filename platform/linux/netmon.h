@@ -1,4 +1,5 @@
-/* Watches the kernel: routes on our device, addresses and links of all others. */
+/* Watches the kernel: routes on our device; addresses, links and default
+ * routes of all others. */
 #ifndef PU_PLATFORM_LINUX_NETMON_H
 #define PU_PLATFORM_LINUX_NETMON_H
 

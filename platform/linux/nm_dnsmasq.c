@@ -13,7 +13,7 @@
 
 enum {
 	CALL_MS = 1000,
-	TEXT_MAX = 2048,
+	TEXT_MAX = 8192,
 	RELOAD_DNS_FULL = 0x4, /* NM_MANAGER_RELOAD_FLAG_DNS_FULL: restarts dnsmasq */
 };
 

@@ -69,12 +69,18 @@ struct pu_loop *pu_loop_uv_loop(struct pu_loop_uv *l)
 	return &l->loop;
 }
 
-void pu_loop_uv_enter(struct pu_loop *l)
+void pu_loop_uv_sample(struct pu_loop *l)
 {
-	if (driver(l)->depth++ > 0)
+	if (driver(l)->depth > 0)
 		return;
 	l->wall_offset = pu_clock_wall_ns() - (int64_t)pu_clock_monotonic();
 	pu_loop_enter(l, pu_clock_monotonic());
+}
+
+void pu_loop_uv_enter(struct pu_loop *l)
+{
+	pu_loop_uv_sample(l);
+	driver(l)->depth++;
 }
 
 void pu_loop_uv_leave(struct pu_loop *l)

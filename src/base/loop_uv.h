@@ -24,6 +24,8 @@ void pu_loop_uv_stop(struct pu_loop_uv *l);
 /* Every libuv callback of ours begins and ends with these. They nest. */
 void pu_loop_uv_enter(struct pu_loop *l);
 void pu_loop_uv_leave(struct pu_loop *l);
+/* Between turns: brings "now" up to date for a call from outside. Within a turn: nothing. */
+void pu_loop_uv_sample(struct pu_loop *l);
 
 /* The clock this driver uses. */
 pu_time pu_clock_monotonic(void);

@@ -1,5 +1,6 @@
 #include "crypto/key.h"
 
+#include <secp256k1.h>
 #include <sodium.h>
 
 #include "base/err.h"
@@ -18,7 +19,11 @@ _Static_assert(crypto_sign_BYTES == 64, "signature");
 
 int pu_crypto_init(void)
 {
-	return sodium_init() < 0 ? PU_ESYS : 0;
+	if (sodium_init() < 0)
+		return PU_ESYS;
+	/* Asked for by users of its static context; ends the program if it fails. */
+	secp256k1_selftest();
+	return 0;
 }
 
 int pu_key_from_seed(struct pu_key *k, const uint8_t seed[32])

@@ -117,8 +117,10 @@ static int publish(const char *tmp, const char *path)
 		return 0;
 	if (errno == EEXIST)
 		return PU_EEXIST;
-	/* A file system without hard links. */
+	/* A file system without hard links; or without this either. */
 	if (renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno == EINVAL && rename(tmp, path) == 0)
 		return 0;
 	return last_error();
 }

@@ -16,7 +16,6 @@ struct pu_http {
 	struct MHD_Daemon *mhd;
 	uv_poll_t poll;
 	struct pu_timer timer; /* libmicrohttpd's own timeouts */
-	struct pu_job resumed; /* libmicrohttpd must run: it does not wake itself */
 	struct pu_timer hangup; /* while requests are suspended: did a client leave? */
 	char *token, *unauthorized_body;
 	pu_http_handler_fn *handler;
@@ -92,6 +91,13 @@ static void set_response(struct pu_http_request *rq, unsigned status, const char
 		free(body);
 }
 
+/* Nothing becomes readable by resuming: the next turn has to look. */
+static void resume(struct pu_http_request *rq)
+{
+	MHD_resume_connection(rq->conn);
+	pu_timer_set(&rq->http->timer, pu_loop_now(rq->http->loop));
+}
+
 void pu_http_respond(struct pu_http_request *rq, unsigned status, const char *content_type,
 		     char *body, size_t len)
 {
@@ -100,10 +106,8 @@ void pu_http_respond(struct pu_http_request *rq, unsigned status, const char *co
 	rq->state = ANSWERED;
 	rq->on_gone = NULL;
 	set_response(rq, status, content_type, body, len, MHD_RESPMEM_MUST_FREE);
-	if (suspended) {
-		MHD_resume_connection(rq->conn);
-		pu_job_defer(&rq->http->resumed);
-	}
+	if (suspended)
+		resume(rq);
 }
 
 /* MHD_NO closes the connection: all that is left when memory is out. */
@@ -216,8 +220,7 @@ static void check_hangups(void *arg)
 		if (!has_left(rq))
 			continue;
 		rq->state = GONE;
-		MHD_resume_connection(rq->conn);
-		pu_job_defer(&h->resumed);
+		resume(rq);
 	}
 	if (any)
 		pu_timer_set(&h->hangup, pu_loop_now(h->loop) + PU_MS(HANGUP_CHECK_MS));
@@ -307,7 +310,7 @@ static void on_ready(uv_poll_t *p, int status, int events)
 	pu_loop_uv_leave(h->loop);
 }
 
-static void run_now(void *arg)
+static void on_timer(void *arg)
 {
 	run(arg);
 }
@@ -354,8 +357,7 @@ int pu_http_start(const struct pu_http_options *opt, struct pu_http **ph)
 	h->handler = opt->handler;
 	h->arg = opt->arg;
 	pu_list_init(&h->requests);
-	pu_timer_init(&h->timer, h->loop, run_now, h);
-	pu_job_init(&h->resumed, h->loop, run_now, h);
+	pu_timer_init(&h->timer, h->loop, on_timer, h);
 	pu_timer_init(&h->hangup, h->loop, check_hangups, h);
 	h->unauthorized_body = strdup(opt->unauthorized_body);
 	if (opt->token)
@@ -396,7 +398,6 @@ void pu_http_stop(struct pu_http *h)
 	uv_poll_stop(&h->poll);
 	pu_timer_stop(&h->timer);
 	pu_timer_stop(&h->hangup);
-	pu_job_cancel(&h->resumed);
 	MHD_stop_daemon(h->mhd);
 	uv_close((uv_handle_t *)&h->poll, on_poll_closed);
 }

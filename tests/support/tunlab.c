@@ -10,6 +10,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+enum { ADDRESS_PATIENCE_MS = 3000 };
+
 static int write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -81,6 +83,19 @@ static int add_address4(const char *name, const char *text, const char *mask, in
 	return r;
 }
 
+/* A new IPv6 address is of use only when the kernel's worker has looked at it. */
+static int wait_for(int fd, const struct in6_addr *addr)
+{
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_addr = *addr };
+
+	for (int ms = 0; ms < ADDRESS_PATIENCE_MS; ms++) {
+		if (bind(fd, (struct sockaddr *)&sin6, sizeof sin6) == 0)
+			return 0;
+		usleep(1000);
+	}
+	return -1;
+}
+
 static int add_address6(const char *name, const char *text)
 {
 	struct in6_ifreq req = { .ifr6_prefixlen = 64, .ifr6_ifindex = (int)if_nametoindex(name) };
@@ -88,6 +103,8 @@ static int add_address6(const char *name, const char *text)
 
 	inet_pton(AF_INET6, text, &req.ifr6_addr);
 	r = ioctl(fd, SIOCSIFADDR, &req);
+	if (r == 0)
+		r = wait_for(fd, &req.ifr6_addr);
 	close(fd);
 	return r;
 }

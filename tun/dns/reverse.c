@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/err.h"
+
 /* The two reverse trees: bits and labels of an address, and their top. */
 struct tree {
 	unsigned label_bits, labels;
@@ -79,4 +81,44 @@ enum pu_dns_reverse pu_dns_reverse_parse(const struct pu_dns_name *name,
 		return PU_DNS_REVERSE_ABOVE;
 	*addr = a;
 	return PU_DNS_REVERSE_ADDRESS;
+}
+
+static unsigned label_of(const struct pu_ip *a, unsigned k, const struct tree *t)
+{
+	if (t->label_bits == 8)
+		return a->b[k];
+	return k % 2 ? a->b[k / 2] & 0xf : a->b[k / 2] >> 4;
+}
+
+/* One zone of n labels, the last of them (in address order) being v. */
+static int append_zone(const struct pu_ip *a, unsigned n, unsigned v, const struct tree *t,
+		       char *out, size_t len, size_t cap)
+{
+	for (unsigned k = n; k-- > 0 && len < cap;) {
+		unsigned label = k == n - 1 ? v : label_of(a, k, t);
+
+		len += (size_t)snprintf(out + len, cap - len, t->label_bits == 8 ? "%s%u." : "%s%x.",
+					k == n - 1 ? " " : "", label);
+	}
+	if (len < cap)
+		len += (size_t)snprintf(out + len, cap - len, "%s",
+					t->label_bits == 8 ? "in-addr.arpa" : "ip6.arpa");
+	return len < cap ? (int)len : PU_ELIMIT;
+}
+
+int pu_dns_reverse_zones(const struct pu_ip *prefix, unsigned bits, char *out, size_t len,
+			 size_t cap)
+{
+	const struct tree *t = prefix->version == 4 ? &tree4 : &tree6;
+	unsigned n = (bits + t->label_bits - 1) / t->label_bits;
+	unsigned spare = n * t->label_bits - bits; /* bits of the last label that are free */
+	unsigned first;
+	int r = (int)len;
+
+	if (prefix->version == 0 || bits == 0 || n > t->labels)
+		return (int)len;
+	first = label_of(prefix, n - 1, t) >> spare << spare;
+	for (unsigned v = first; r >= 0 && v < first + (1u << spare); v++)
+		r = append_zone(prefix, n, v, t, out, (size_t)r, cap);
+	return r;
 }

@@ -18,5 +18,10 @@ enum pu_dns_reverse {
 enum pu_dns_reverse pu_dns_reverse_parse(const struct pu_dns_name *name,
 					 const struct pu_ip *prefix, unsigned bits,
 					 unsigned *papex, struct pu_ip *addr);
+/* Appends the names of the zones that cover the prefix, each after a space: one where
+ * the prefix ends on a label, otherwise up to 128 (8) for IPv4 (IPv6). Returns the new
+ * length; PU_ELIMIT when cap is too small. */
+int pu_dns_reverse_zones(const struct pu_ip *prefix, unsigned bits, char *out, size_t len,
+			 size_t cap);
 
 #endif

@@ -210,6 +210,9 @@ static int listen_on(struct pu_dns_server *s, size_t i)
 	/* Port 0 took any UDP port; TCP takes the same one. */
 	if (r == 0)
 		r = pu_dns_server_tcp_listen(s, i);
+	/* A kernel without IPv6 has none of its addresses. */
+	if (r == PU_ENOTSUP)
+		r = PU_EUNREACH;
 	if (r < 0)
 		pu_log(PU_LOG_ERROR, "dns", "cannot listen",
 		       PU_KV_STR("address", pu_dns_endpoint_text(&s->bound[i], text)), PU_KV_ERR(r));

@@ -278,3 +278,15 @@ int pu_dns_fail(struct pu_bytes query, unsigned rcode, uint8_t *out, size_t cap)
 		return 0;
 	return fail(&q, r > 0 ? (unsigned)r : rcode, out, cap);
 }
+
+int pu_dns_domains(const struct pu_dns_config *cfg, char *out, size_t cap)
+{
+	int len = snprintf(out, cap, "%s", cfg->suffix);
+
+	if (len < 0 || (size_t)len >= cap)
+		return PU_ELIMIT;
+	len = pu_dns_reverse_zones(&cfg->v4_prefix, cfg->v4_bits, out, (size_t)len, cap);
+	if (len >= 0)
+		len = pu_dns_reverse_zones(&cfg->v6_prefix, cfg->v6_bits, out, (size_t)len, cap);
+	return len < 0 ? len : 0;
+}

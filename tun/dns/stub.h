@@ -52,5 +52,9 @@ int pu_dns_answer(const struct pu_dns_config *cfg, struct pu_bytes query, bool t
 		  size_t cap);
 /* REFUSED (or another rcode) for a query. Length, or 0. */
 int pu_dns_fail(struct pu_bytes query, unsigned rcode, uint8_t *out, size_t cap);
+/* The domains that the stub answers for, separated by spaces, for the host's resolver:
+ * "p2p 64.10.in-addr.arpa 5.7.2.7.5.6.5.6.0.7.d.f.ip6.arpa". PU_ELIMIT: cap is too
+ * small for all of them. */
+int pu_dns_domains(const struct pu_dns_config *cfg, char *out, size_t cap);
 
 #endif

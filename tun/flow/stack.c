@@ -249,8 +249,18 @@ static bool needs_tick(void)
 	return false;
 }
 
+/* An acknowledgement may take away what the persist timer was started for; lwIP
+ * asserts that it does not. */
+static void mend_persist_timers(void)
+{
+	for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+		if (!pcb->unsent || pcb->unacked)
+			pcb->persist_backoff = 0;
+}
+
 static void on_tick(void *arg)
 {
+	mend_persist_timers();
 	tcp_tmr();
 	if (needs_tick())
 		pu_flow_stack_wake();

@@ -157,6 +157,8 @@ void pu_flow_tcp_input(struct pu_flow *f, const uint8_t *ip, const struct pu_pac
 		pcb->cwnd = pcb->ssthresh = CWND;
 	}
 	split_for_window(f);
+	if (f->want_write)
+		pu_flow_touch(f);
 }
 
 /* Bytes that may wait for their acknowledgement. It never falls to what would leave
@@ -168,11 +170,19 @@ static size_t tx_max(const struct pu_flow *f)
 	return pu_max(TX_FLOW_MIN, pu_min(TX_FLOW_MAX, share));
 }
 
+/* The largest window so far bounds the size of segments, unless it is 0: a segment
+ * made then would be too large for the bound that the first real window sets, and
+ * lwIP asserts that this does not happen. */
+static bool has_window(const struct tcp_pcb *pcb)
+{
+	return pcb->snd_wnd_max / 2 > 0;
+}
+
 size_t pu_flow_tcp_room(const struct pu_flow *f)
 {
 	size_t used, max = tx_max(f);
 
-	if (!f->pcb || f->state != FLOW_OPEN || f->fin_wanted ||
+	if (!f->pcb || f->state != FLOW_OPEN || f->fin_wanted || !has_window(f->pcb) ||
 	    tcp_sndqueuelen(f->pcb) >= TCP_SND_QUEUELEN - 2)
 		return 0;
 	used = TX_FLOW_MAX - pu_min(TX_FLOW_MAX, f->pcb->snd_buf);

@@ -265,6 +265,21 @@ static void resolve_all(struct pu_dial_job *job)
 	}
 }
 
+/* Those that are still under way have failed, too. */
+static void out_of_time(struct pu_dial_job *job)
+{
+	PU_LIST_FOREACH(it, tmp, &job->attempts) {
+		struct attempt *a = PU_CONTAINER_OF(it, struct attempt, node);
+
+		if (a->state != ATTEMPT_DIALING)
+			continue;
+		job->h->stats.dials_failed++;
+		score(a, PU_ETIMEDOUT);
+	}
+	note_error(job, PU_ETIMEDOUT);
+	job_failed(job);
+}
+
 /* Starts what is due, or early when nothing else is under way. */
 static void pump(void *arg)
 {
@@ -273,8 +288,7 @@ static void pump(void *arg)
 	struct attempt *a;
 
 	if (now >= job->deadline) {
-		note_error(job, PU_ETIMEDOUT);
-		job_failed(job);
+		out_of_time(job);
 		return;
 	}
 	resolve_all(job);
@@ -329,7 +343,7 @@ int pu_dialer_start(struct pu_host *h, struct pu_peer *p)
 		return 0;
 	n = collect(h, p, plan, PU_ARRAY_LEN(plan), &held);
 	if (n == 0)
-		return held ? p->dial_err : PU_EUNREACH;
+		return held && p->dial_err ? p->dial_err : PU_EUNREACH;
 	job = calloc(1, sizeof *job);
 	if (!job)
 		return PU_ENOMEM;

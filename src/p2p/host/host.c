@@ -403,6 +403,17 @@ const char *pu_host_peer_agent(const struct pu_host *h, const struct pu_peerid *
 	return p ? p->agent : "";
 }
 
+bool pu_host_peer_identity(const struct pu_host *h, const struct pu_peerid *peer,
+			   struct pu_host_identity *out)
+{
+	const struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
+
+	if (!p || !p->identified)
+		return false;
+	*out = (struct pu_host_identity){ .record = p->record, .observed = p->observed };
+	return true;
+}
+
 struct pu_conn *pu_host_conn(const struct pu_host *h, const struct pu_peerid *peer)
 {
 	const struct pu_peer *p = pu_peerstore_find(&h->peers, peer);

@@ -39,7 +39,8 @@ int pu_listener_add_bound(struct pu_listener *l, const struct pu_multiaddr *ma)
 void pu_listener_set_interfaces(struct pu_listener *l, const struct pu_multiaddr *ip_only, size_t n)
 {
 	l->n_interfaces = pu_min(n, PU_LISTENER_INTERFACES_MAX);
-	memcpy(l->interfaces, ip_only, l->n_interfaces * sizeof *ip_only);
+	for (size_t i = 0; i < l->n_interfaces; i++)
+		l->interfaces[i] = ip_only[i];
 	changed(l);
 }
 

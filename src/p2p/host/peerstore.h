@@ -38,6 +38,8 @@ struct pu_peer {
 	bool identified;
 	bool protected_;
 	uint64_t record_seq;
+	enum pu_host_record record; /* of the last message */
+	struct pu_multiaddr observed; /* how it sees us; empty when it did not say */
 	struct pu_list conns; /* pu_conn.node, oldest first */
 	unsigned n_conns;
 	struct pu_dial_job *dial; /* owned by the dialer */
@@ -72,6 +74,10 @@ struct pu_peer_addr *pu_peerstore_find_addr(const struct pu_peer *p,
 void pu_peerstore_dialed(struct pu_peerstore *ps, struct pu_peer_addr *a, bool ok);
 /* The network changed: everything may be tried again. */
 void pu_peerstore_forget_failures(struct pu_peerstore *ps);
+
+/* The last connection of the peer is gone: what a stranger told is forgotten, except
+ * for its addresses. */
+void pu_peerstore_left(struct pu_peer *p);
 
 /* Copies; names is sorted and stripped of doubles in place. PU_ENOMEM: the old list
  * stays. */

@@ -293,7 +293,12 @@ static bool apply_record(struct host_conn *hc, const PuPb__Identify *m)
 
 static void apply_addrs(struct host_conn *hc, const PuPb__Identify *m)
 {
-	if (apply_record(hc, m) || m->n_listen_addrs == 0)
+	bool certified = apply_record(hc, m);
+
+	hc->peer->record = !m->has_signed_peer_record ? PU_HOST_RECORD_NONE
+			   : certified		       ? PU_HOST_RECORD_VALID
+						       : PU_HOST_RECORD_INVALID;
+	if (certified || m->n_listen_addrs == 0)
 		return;
 	pu_peerstore_forget_addrs(hc->peer, false);
 	for (size_t i = 0; i < m->n_listen_addrs && i < ADDRS_MAX; i++)
@@ -306,8 +311,10 @@ static void apply_observed(struct host_conn *hc, const PuPb__Identify *m)
 
 	if (!m->has_observed_addr || hc->c->limited)
 		return;
-	if (pu_multiaddr_from_bytes(&ma, pu_bytes(m->observed_addr.data, m->observed_addr.len)) == 0)
-		pu_listener_observe(&hc->h->listener, &ma, &hc->c->local, &hc->c->remote);
+	if (pu_multiaddr_from_bytes(&ma, pu_bytes(m->observed_addr.data, m->observed_addr.len)) < 0)
+		return;
+	hc->peer->observed = ma;
+	pu_listener_observe(&hc->h->listener, &ma, &hc->c->local, &hc->c->remote);
 }
 
 int pu_identify_message_apply(struct host_conn *hc, struct pu_bytes body, bool push)

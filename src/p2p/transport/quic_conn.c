@@ -16,6 +16,7 @@ static void set_keep_alive(struct quic_conn *c)
 	every = idle <= PU_SEC(10) ? PU_MS(QUIC_KEEP_ALIVE_SHORT_MS) : PU_MS(QUIC_KEEP_ALIVE_MS);
 	if (every > idle / 2)
 		every = idle / 2;
+	c->keep_alive = every;
 	ngtcp2_conn_set_keep_alive_timeout(c->ng, every);
 	c->c.datagrams = p && p->max_datagram_frame_size > 0;
 }
@@ -138,6 +139,10 @@ static void arm(struct quic_conn *c)
 
 	if (c->dial && c->dial->deadline < at)
 		at = c->dial->deadline;
+	if (c->pace_next > quic_now(c) && c->pace_next < at)
+		at = c->pace_next;
+	if (pu_quic_next_probe(c) < at)
+		at = c->probe_at;
 	pu_timer_set(&c->timer, at);
 }
 
@@ -158,6 +163,8 @@ void pu_quic_conn_timer(void *arg)
 		pu_quic_conn_end_liberr(c, NGTCP2_ERR_HANDSHAKE_TIMEOUT);
 		return;
 	}
+	if (c->probe_at <= now)
+		c->probe_due = true;
 	if (ngtcp2_conn_get_expiry(c->ng) > now)
 		return;
 	c->reading = true;
@@ -181,16 +188,6 @@ static void check_path(struct quic_conn *c)
 		c->c.ev->on_path(c->c.arg, &c->c);
 }
 
-static void tell_datagram_room(struct quic_conn *c)
-{
-	if (!c->dgram_wanted || c->ep->blocked || c->dgram_after >= quic_now(c) ||
-	    ngtcp2_conn_get_cwnd_left(c->ng) == 0)
-		return;
-	c->dgram_wanted = false;
-	if (c->c.ev && c->c.ev->on_datagram_room)
-		c->c.ev->on_datagram_room(c->c.arg, &c->c);
-}
-
 void pu_quic_conn_job(void *arg)
 {
 	struct quic_conn *c = arg;
@@ -206,8 +203,6 @@ void pu_quic_conn_job(void *arg)
 		pu_quic_streams_finish(c);
 		if (!c->end.set)
 			check_path(c);
-		if (!c->end.set)
-			tell_datagram_room(c);
 	}
 	/* A proper goodbye comes after what was written; a refusal must not confirm
 	 * the handshake first. */

@@ -36,9 +36,11 @@ enum {
 	QUIC_RETRY_TOKEN_MS = 10000,
 	QUIC_TOKEN_VALID_MS = QUIC_RETRY_TOKEN_MS,
 
-	QUIC_STREAM_WINDOW = 1 << 20,
+	/* Large enough that one lost packet does not stop a fast path while it is
+	 * repeated; it is also what a peer can make us keep for a slow consumer. */
+	QUIC_STREAM_WINDOW = 4 << 20,
 	QUIC_STREAM_WINDOW_MAX = 16 << 20,
-	QUIC_CONN_WINDOW = 3 << 19, /* 1.5 MiB */
+	QUIC_CONN_WINDOW = 6 << 20,
 	QUIC_CONN_WINDOW_MAX = 24 << 20,
 	QUIC_STREAM_UNSENT_MAX = 256 << 10, /* written and not yet in a packet */
 	QUIC_STREAM_HELD_MAX = 16 << 20,    /* written and not yet acknowledged */
@@ -139,6 +141,7 @@ struct quic_conn {
 	bool completed;  /* both sides have keys and proofs */
 	bool confirmed;  /* and the server has said so */
 	bool reading;    /* inside ngtcp2: nothing may be written */
+	bool flushing;   /* inside pu_quic_flush(): the job need not come again */
 	bool reset_seen; /* a stateless reset ended it */
 	bool pending;    /* counted in n_pending */
 
@@ -163,8 +166,18 @@ struct quic_conn {
 	size_t dgram_max;    /* as last told by on_path */
 	pu_time burst_at;    /* turn that burst belongs to */
 	size_t burst;        /* bytes written in that turn */
-	size_t dgram_burst;  /* of them datagrams */
-	bool wrote;          /* since the last pacing update */
+	int64_t lead;        /* bytes of datagrams beyond those of streams, while both wait */
+	bool worthy;         /* the window has room for a burst, as of this flush */
+	bool yielded;        /* a datagram waits only because streams are behind */
+	size_t unpaced;      /* bytes written since the last pacing update */
+	pu_time pace_next;   /* nothing but acknowledgements before this */
+
+	/* Datagrams lost at the end of a burst: see quic_send.c. */
+	pu_time keep_alive;
+	pu_time probe_at;    /* PU_TIME_NEVER: nothing to fear */
+	uint64_t probe_left; /* of the window, when that was set */
+	unsigned n_probes;
+	bool probe_due;
 
 	/* Path MTU black holes: see quic_send.c. */
 	size_t udp_cap;          /* packets are not longer than this */
@@ -196,6 +209,10 @@ struct quic_stream {
 	bool fin;      /* the consumer wrote its last byte */
 	bool fin_sent;
 	bool stopped;  /* the peer does not want more */
+	bool lost;     /* and there was more */
+	bool seen;     /* a frame of it was sent: the peer will know it */
+	bool reset_later;     /* with reset_code, once it was seen */
+	uint32_t reset_code;
 
 	struct pu_buf rx;    /* arrived and not taken */
 	bool rx_fin;         /* all arrived */
@@ -284,7 +301,10 @@ int pu_quic_stream_recv(struct quic_stream *st, const uint8_t *p, size_t len, bo
 void pu_quic_stream_acked(struct quic_stream *st, uint64_t upto);
 void pu_quic_stream_on_reset(struct quic_stream *st, uint64_t code);
 void pu_quic_stream_on_wire_closed(struct quic_stream *st);
-/* The peer will not read more: what is queued is dropped. */
+/* A frame of it is in a packet, which may still be open: no other frame may be asked
+ * for now, ngtcp2 would take it for a part of that packet. */
+void pu_quic_stream_on_sent(struct quic_stream *st);
+/* The peer will not read more: what is queued is lost. */
 void pu_quic_stream_on_stopped(struct quic_stream *st);
 /* Upcalls that are due: new streams, bytes left behind, room, ends. */
 void pu_quic_streams_announce(struct quic_conn *c);
@@ -296,6 +316,7 @@ void pu_quic_streams_lose(struct quic_conn *c, bool tell);
 
 /* quic_send.c. */
 void pu_quic_tx_flush(struct pu_quic *q);
+/* At the end of a turn: asks for datagrams that were refused, then writes. */
 void pu_quic_flush(struct quic_conn *c);
 /* Writes the packet that announces c->end; returns its length, 0 when impossible. */
 size_t pu_quic_write_close(struct quic_conn *c, uint8_t *p, size_t cap);
@@ -304,6 +325,9 @@ size_t pu_quic_max_datagram(const struct pu_conn *pc);
 void pu_quic_endpoint_writable(struct quic_endpoint *ep);
 /* Counts and sends; what the kernel cannot take now is held, the rest is dropped. */
 int pu_quic_endpoint_send(struct quic_endpoint *ep, const struct pu_dgrams *d);
+/* When datagrams wait for a window that nothing may ever open again: the time at which
+ * to ask the peer for an acknowledgement. PU_TIME_NEVER otherwise. */
+pu_time pu_quic_next_probe(struct quic_conn *c);
 void pu_quic_sent_big_acked(struct quic_conn *c);
 void pu_quic_check_black_hole(struct quic_conn *c);
 

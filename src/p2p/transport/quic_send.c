@@ -9,9 +9,20 @@
 enum {
 	STREAM_VECS = 4,
 	DATAGRAM_VECS = 8,
+	DATAGRAM_FRAME = 1 + 2, /* type, and a length of two bytes */
+	HUGE_DATAGRAM = 16000,
 	DATAGRAM_TRIES = 4, /* packets that carry something else instead */
+	BURST_WORTH = 64 << 10,
+	SHORT_RTT_MS = 2,
+	/* Never filled by datagrams: a probe must find room, see probe(). */
+	WINDOW_RESERVE = QUIC_MAX_UDP + 256,
+	PROBE_BACKOFF_MAX = 6,
+	TURN_BYTES = 16 << 10,
+	ROUNDS_MAX = 8,
 	FAST_QUANTUM = 60 << 10,
 	FAST_QUANTA = 4,
+	PACE_TOLERANCE = 1000000, /* ns; ngtcp2's own */
+	PACE_CREDIT = 1000000,    /* ns of lateness that may be made up */
 	/* A black hole is a long packet with no answer for this many PTOs (and at
 	 * least a second). The first pause between tries is a minute, then doubled. */
 	BLACK_HOLE_PTOS = 4,
@@ -149,7 +160,7 @@ static void tx_commit(struct quic_conn *c, uint8_t *p, size_t n, const ngtcp2_pa
 	tx->len += n;
 	tx->n++;
 	c->burst += n;
-	c->wrote = true;
+	c->unpaced += n;
 	if (n > QUIC_MIN_UDP && c->big_since == 0 &&
 	    ngtcp2_conn_get_path_max_tx_udp_payload_size(c->ng) > QUIC_MIN_UDP)
 		c->big_since = quic_now(c);
@@ -168,19 +179,53 @@ static size_t burst_limit(const struct quic_conn *c)
 	return quantum >= FAST_QUANTUM ? FAST_QUANTA * quantum : quantum;
 }
 
-static bool burst_left(struct quic_conn *c, bool datagram)
+static bool burst_left(struct quic_conn *c)
 {
 	const pu_time now = quic_now(c);
 	size_t limit = burst_limit(c);
 
+	/* ngtcp2 lets packets go a millisecond early, because the timers of others are
+	 * no better. At 100 Mbit/s that is as long as a burst, and every one could be
+	 * early: the queue at the bottleneck would never drain. */
+	if (now < c->pace_next && c->pace_next - now <= PACE_TOLERANCE)
+		return false;
 	if (c->burst_at != now) {
 		c->burst_at = now;
-		c->burst = c->dgram_burst = 0;
+		c->burst = 0;
 	}
-	if (c->burst >= limit)
-		return false;
-	/* Waiting streams get half. */
-	return !datagram || pu_list_empty(&c->ready) || c->dgram_burst < limit / 2;
+	return c->burst < limit;
+}
+
+/* On a full path every acknowledgement makes room for two packets, and a send of two
+ * costs as much as one of forty. Who has more waits for a quarter of the window: the
+ * other three are under way and will be acknowledged. */
+static bool worth_a_burst(const struct quic_conn *c)
+{
+	uint64_t left = ngtcp2_conn_get_cwnd_left(c->ng);
+
+	if (left >= BURST_WORTH || left * 4 >= pu_ng_cwnd(c->ng))
+		return true;
+	/* Only where it will be there in a moment. On longer paths a burst is more
+	 * likely to be lost in a short queue, and the wait would show. */
+	return left > 0 && pu_ng_srtt(c->ng) > PU_MS(SHORT_RTT_MS);
+}
+
+/* When both wait for the congestion window, they take turns; bytes, not packets, and
+ * not so often that no run of equal packets is left. */
+static bool datagrams_turn(const struct quic_conn *c)
+{
+	return pu_list_empty(&c->ready) || c->lead < TURN_BYTES;
+}
+
+static struct quic_stream *streams_turn(const struct quic_conn *c)
+{
+	struct pu_list *it = pu_list_first(&c->ready);
+	struct quic_stream *st = it ? PU_CONTAINER_OF(it, struct quic_stream, link_tx) : NULL;
+
+	if (!st || (c->dgram_wanted && c->lead <= -TURN_BYTES) ||
+	    (!c->worthy && pu_quic_sendq_waiting(&st->tx) > TURN_BYTES))
+		return NULL;
+	return st;
 }
 
 /* ---- Streams and everything ngtcp2 itself has to say ---- */
@@ -226,13 +271,34 @@ static ngtcp2_ssize offer_stream(struct quic_conn *c, struct quic_stream *st,
 		pu_quic_sendq_sent(&st->tx, (size_t)taken);
 		st->fin_sent = fin && (size_t)taken == len;
 	}
-	if (pu_quic_sendq_waiting(&st->tx) == 0 && (!st->fin || st->fin_sent)) {
+	if (pu_quic_sendq_waiting(&st->tx) == 0 && (taken >= 0 || (!st->fin && !st->reset_later))) {
 		pu_list_remove(&st->link_tx);
 	} else if (taken > 0) { /* the others first */
 		pu_list_remove(&st->link_tx);
 		pu_list_append(&c->ready, &st->link_tx);
 	}
+	if (taken >= 0)
+		pu_quic_stream_on_sent(st);
 	return r;
+}
+
+/* Acknowledgements, lost data, control frames. ngtcp2 takes a call without data for
+ * "the application has no more", which makes the controller distrust what it measures
+ * and ignore losses. While datagrams wait for room that is wrong: then the call says
+ * that there is a datagram, one too long for any packet. */
+static ngtcp2_ssize write_rest(struct quic_conn *c, ngtcp2_path_storage *ps,
+			       ngtcp2_pkt_info *pi, uint8_t *p)
+{
+	const ngtcp2_vec huge = { c->q->tx.mem, HUGE_DATAGRAM };
+	int accepted = 0;
+
+	if ((c->dgram_wanted || !pu_list_empty(&c->ready)) && c->c.datagrams &&
+	    ngtcp2_conn_get_remote_transport_params(c->ng)->max_datagram_frame_size >
+		    HUGE_DATAGRAM + DATAGRAM_FRAME)
+		return ngtcp2_conn_writev_datagram(c->ng, &ps->path, pi, p, c->udp_cap,
+						   &accepted, 0, 0, &huge, 1, quic_now(c));
+	return ngtcp2_conn_writev_stream(c->ng, &ps->path, pi, p, c->udp_cap, NULL, 0, -1, NULL,
+					 0, quic_now(c));
 }
 
 /* One packet with whatever is due. False: nothing (more) to write now. */
@@ -242,18 +308,15 @@ static bool write_packet(struct quic_conn *c)
 	ngtcp2_pkt_info pi = { 0 };
 	uint8_t *p = tx_slot(c);
 	struct quic_stream *st;
-	struct pu_list *it;
 	ngtcp2_ssize r;
 
 	ngtcp2_path_storage_zero(&ps);
 	do {
-		it = pu_list_first(&c->ready);
-		st = it ? PU_CONTAINER_OF(it, struct quic_stream, link_tx) : NULL;
+		st = streams_turn(c);
 		if (st)
 			r = offer_stream(c, st, &ps, &pi, p, c->udp_cap);
 		else
-			r = ngtcp2_conn_writev_stream(c->ng, &ps.path, &pi, p, c->udp_cap, NULL,
-						      0, -1, NULL, 0, quic_now(c));
+			r = write_rest(c, &ps, &pi, p);
 	} while (next_stream(c, st, r));
 	if (r < 0) {
 		pu_quic_conn_end_liberr(c, (int)r);
@@ -261,25 +324,110 @@ static bool write_packet(struct quic_conn *c)
 	}
 	if (r > 0)
 		tx_commit(c, p, (size_t)r, &ps.path, (uint8_t)pi.ecn);
+	if (r > 0 && c->dgram_wanted)
+		c->lead -= r;
 	return r > 0;
+}
+
+/* When the next burst may leave. A late one does not move the schedule, up to a point:
+ * the average counts. */
+static void pace(struct quic_conn *c)
+{
+	const double rate = pu_ng_pacing_rate(c->ng);
+	const pu_time now = quic_now(c);
+	pu_time from = now > PACE_CREDIT ? now - PACE_CREDIT : 0;
+
+	if (rate <= 0) {
+		ngtcp2_conn_update_pkt_tx_time(c->ng, now);
+		return;
+	}
+	if (c->pace_next > from)
+		from = c->pace_next;
+	ngtcp2_conn_update_pkt_tx_time(c->ng, from);
+	c->pace_next = from + (pu_time)((double)c->unpaced / rate);
+}
+
+/* Datagrams are not repeated, so ngtcp2 starts no timer for them. When the last ones of
+ * a window are lost, they count as under way for ever: no acknowledgement comes that
+ * would show the loss, and nothing more may be sent. A PING behind them brings one. */
+static void probe(struct quic_conn *c)
+{
+	ngtcp2_path_storage ps;
+	ngtcp2_pkt_info pi = { 0 };
+	uint8_t *p = tx_slot(c);
+	ngtcp2_ssize r;
+
+	c->probe_due = false;
+	c->probe_at = PU_TIME_NEVER;
+	ngtcp2_path_storage_zero(&ps);
+	/* As a keep-alive that is due, two nanoseconds after whatever was sent now. */
+	ngtcp2_conn_set_keep_alive_timeout(c->ng, 1);
+	r = ngtcp2_conn_writev_stream(c->ng, &ps.path, &pi, p, c->udp_cap, NULL, 0, -1, NULL, 0,
+				      quic_now(c) + 2);
+	ngtcp2_conn_set_keep_alive_timeout(c->ng, c->keep_alive);
+	if (r < 0)
+		pu_quic_conn_end_liberr(c, (int)r);
+	else if (r > 0)
+		tx_commit(c, p, (size_t)r, &ps.path, (uint8_t)pi.ecn);
+}
+
+pu_time pu_quic_next_probe(struct quic_conn *c)
+{
+	uint64_t left;
+
+	if (!c->dgram_wanted || c->ep->blocked) {
+		c->n_probes = 0;
+		return c->probe_at = PU_TIME_NEVER;
+	}
+	left = ngtcp2_conn_get_cwnd_left(c->ng);
+	if (c->probe_at != PU_TIME_NEVER && left == c->probe_left)
+		return c->probe_at;
+	/* The window moved: there is life. A probe itself makes it a little smaller. */
+	c->n_probes = left > c->probe_left ? 0 : c->n_probes + 1;
+	c->probe_left = left;
+	return c->probe_at = quic_now(c) + (ngtcp2_conn_get_pto(c->ng)
+					    << pu_min(c->n_probes, PROBE_BACKOFF_MAX));
+}
+
+static void tell_datagram_room(struct quic_conn *c)
+{
+	if (!c->dgram_wanted || c->end.set || c->dgram_after >= quic_now(c) || !c->worthy ||
+	    ngtcp2_conn_get_cwnd_left(c->ng) < WINDOW_RESERVE)
+		return;
+	c->dgram_wanted = c->yielded = false;
+	if (c->c.ev && c->c.ev->on_datagram_room)
+		c->c.ev->on_datagram_room(c->c.arg, &c->c);
 }
 
 void pu_quic_flush(struct quic_conn *c)
 {
+	int rounds = 0;
+
 	if (c->ep->blocked) {
 		if (pu_list_empty(&c->waiting))
 			pu_list_append(&c->ep->waiting, &c->waiting);
 		return;
 	}
-	while (burst_left(c, false) && !c->ep->blocked && write_packet(c))
-		;
+	c->flushing = true;
+	c->worthy = !c->c.datagrams || worth_a_burst(c);
+	do {
+		tell_datagram_room(c);
+		while (burst_left(c) && !c->ep->blocked && write_packet(c))
+			;
+	} while (c->yielded && datagrams_turn(c) && ++rounds < ROUNDS_MAX);
+	if (c->probe_due && !c->end.set)
+		probe(c);
+	c->flushing = false;
+	c->dgram_after = quic_now(c);
+	if (pu_list_empty(&c->ready) || !c->dgram_wanted)
+		c->lead = 0;
 	if (c->q->tx.owner == c)
 		pu_quic_tx_flush(c->q);
 	/* Not before the handshake is complete: with the initial RTT guess the
 	 * client's second flight would be paced out over 20 ms. */
-	if (c->wrote && c->completed)
-		ngtcp2_conn_update_pkt_tx_time(c->ng, quic_now(c));
-	c->wrote = false;
+	if (c->unpaced > 0 && c->completed)
+		pace(c);
+	c->unpaced = 0;
 }
 
 size_t pu_quic_write_close(struct quic_conn *c, uint8_t *p, size_t cap)
@@ -298,9 +446,8 @@ size_t pu_quic_write_close(struct quic_conn *c, uint8_t *p, size_t cap)
 
 size_t pu_quic_max_datagram(const struct pu_conn *pc)
 {
-	/* Frame type and a two-byte length; short header with the longest packet
-	 * number; AEAD tag. */
-	enum { FRAME = 1 + 2, HEADER = 1 + 4, TAG = 16 };
+	/* Short header with the longest packet number; AEAD tag. */
+	enum { HEADER = 1 + 4, TAG = 16 };
 	const struct quic_conn *c = quic_conn_of(pc);
 	const ngtcp2_transport_params *p;
 	size_t udp, overhead;
@@ -309,20 +456,20 @@ size_t pu_quic_max_datagram(const struct pu_conn *pc)
 		return 0;
 	p = ngtcp2_conn_get_remote_transport_params(c->ng);
 	udp = pu_min(ngtcp2_conn_get_path_max_tx_udp_payload_size(c->ng), c->udp_cap);
-	overhead = HEADER + ngtcp2_conn_get_dcid(c->ng)->datalen + TAG + FRAME;
-	if (p->max_datagram_frame_size <= FRAME)
+	overhead = HEADER + ngtcp2_conn_get_dcid(c->ng)->datalen + TAG + DATAGRAM_FRAME;
+	if (p->max_datagram_frame_size <= DATAGRAM_FRAME)
 		return 0;
-	return pu_min(udp - overhead, (size_t)p->max_datagram_frame_size - FRAME);
+	return pu_min(udp - overhead, (size_t)p->max_datagram_frame_size - DATAGRAM_FRAME);
 }
 
-/* Inside of a callback the end of this turn is soon enough to ask again; otherwise an
- * acknowledgement or the pacing timer has to come first, and they make a new turn. */
+/* Inside of a callback, or behind streams, the end of this turn is soon enough to ask
+ * again; otherwise an acknowledgement or the pacing timer has to come first, and they
+ * make a new turn. */
 static int datagram_blocked(struct quic_conn *c)
 {
 	c->dgram_wanted = true;
-	c->dgram_after = c->reading ? 0 : quic_now(c);
+	c->dgram_after = c->reading || c->yielded ? 0 : quic_now(c);
 	c->q->stats.datagrams_blocked++;
-	pu_job_defer(&c->job);
 	return PU_EAGAIN;
 }
 
@@ -346,7 +493,8 @@ static int write_datagram(struct quic_conn *c, const ngtcp2_vec *v, size_t n, bo
 		if (r == 0)
 			break;
 		tx_commit(c, p, (size_t)r, &ps.path, (uint8_t)pi.ecn);
-		c->dgram_burst += (size_t)r;
+		if (!pu_list_empty(&c->ready))
+			c->lead += r;
 		if (c->ep->blocked)
 			break;
 	}
@@ -373,11 +521,14 @@ int pu_quic_send_datagram(struct pu_conn *pc, const struct iovec *iov, int n)
 		return PU_E2BIG;
 	if (c->dgram_wanted)
 		return PU_EAGAIN; /* not before those who were told to wait */
-	if (c->reading || c->ep->blocked || !burst_left(c, true) ||
+	c->yielded = !datagrams_turn(c);
+	if (!c->flushing)
+		pu_job_defer(&c->job);
+	if (c->reading || c->ep->blocked || c->yielded || !burst_left(c) ||
+	    ngtcp2_conn_get_cwnd_left(c->ng) < WINDOW_RESERVE ||
 	    write_datagram(c, v, (size_t)n, len > QUIC_MIN_UDP) < 0)
 		return c->end.set ? PU_ECLOSED : datagram_blocked(c);
 	pc->tx_bytes += len;
-	pu_job_defer(&c->job);
 	return 0;
 }
 

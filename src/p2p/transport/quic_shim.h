@@ -51,6 +51,21 @@ static inline uint64_t pu_ng_srtt(ngtcp2_conn *c)
 	return i.latest_rtt ? i.smoothed_rtt : 0;
 }
 
+static inline uint64_t pu_ng_cwnd(ngtcp2_conn *c)
+{
+	ngtcp2_conn_info i;
+
+	ngtcp2_conn_get_conn_info(c, &i);
+	return i.cwnd;
+}
+
+/* Bytes per nanosecond at which the controller wants packets sent; 0: not told. */
+static inline double pu_ng_pacing_rate(ngtcp2_conn *c)
+{
+	(void)c;
+	return 0;
+}
+
 static inline void pu_ng_settings_token(ngtcp2_settings *s, const uint8_t *p, size_t len)
 {
 	s->token = p;
@@ -120,6 +135,24 @@ static inline uint64_t pu_ng_srtt(ngtcp2_conn *c)
 
 	ngtcp2_conn_get_conn_stat(c, &s);
 	return s.latest_rtt ? s.smoothed_rtt : 0;
+}
+
+static inline uint64_t pu_ng_cwnd(ngtcp2_conn *c)
+{
+	ngtcp2_conn_stat s;
+
+	ngtcp2_conn_get_conn_stat(c, &s);
+	return s.cwnd;
+}
+
+static inline double pu_ng_pacing_rate(ngtcp2_conn *c)
+{
+	ngtcp2_conn_stat s;
+
+	ngtcp2_conn_get_conn_stat(c, &s);
+	if (s.pacing_rate > 0)
+		return s.pacing_rate;
+	return s.smoothed_rtt ? 1.25 * (double)s.cwnd / (double)s.smoothed_rtt : 0;
 }
 
 static inline void pu_ng_settings_token(ngtcp2_settings *s, const uint8_t *p, size_t len)

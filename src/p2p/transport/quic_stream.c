@@ -128,6 +128,7 @@ static size_t op_write(struct pu_stream *s, const uint8_t *p, size_t len)
 	size_t n;
 
 	if (st->stopped) { /* nobody reads it; on_closed follows once reading ends */
+		st->lost = true;
 		mark_over(st);
 		return len;
 	}
@@ -168,6 +169,7 @@ void pu_quic_stream_on_stopped(struct quic_stream *st)
 	if (st->stopped || st->reset)
 		return;
 	st->stopped = true;
+	st->lost = pu_quic_sendq_waiting(&st->tx) > 0;
 	mark_over(st);
 }
 
@@ -255,7 +257,7 @@ static void tell_eof(struct quic_stream *st)
 	st->eof_told = true;
 	if (st->s.ev->on_eof)
 		st->s.ev->on_eof(st->s.arg, &st->s);
-	if (st->stopped)
+	if (st->lost)
 		mark_over(st);
 }
 
@@ -377,10 +379,28 @@ void pu_quic_stream_on_wire_closed(struct quic_stream *st)
 {
 	st->wire_open = false;
 	pu_list_remove(&st->link_tx);
-	if (st->owned && !(st->rx_fin && st->fin_sent && pu_quic_sendq_held(&st->tx) == 0))
-		st->stopped = true;
+	st->stopped = true;
+	if (pu_quic_sendq_held(&st->tx) > 0 && !st->fin_sent)
+		st->lost = true;
 	drop_queue(st);
 	mark_over(st);
+}
+
+static void abort_wire(struct quic_stream *st, uint32_t code)
+{
+	struct quic_conn *c = conn_of(st);
+
+	st->reset = true;
+	pu_list_remove(&st->link_tx);
+	pu_ng_shutdown_stream(c->ng, (int64_t)st->s.id, code);
+	pu_job_defer(&c->job);
+}
+
+void pu_quic_stream_on_sent(struct quic_stream *st)
+{
+	st->seen = true;
+	if (st->reset_later)
+		mark_over(st);
 }
 
 /* Tells the end, once; then frees what neither side knows any more. */
@@ -388,20 +408,20 @@ static void finish_one(struct quic_stream *st)
 {
 	struct quic_conn *c = conn_of(st);
 
-	/* The peer stopped reading although we had more: an end of the stream, but
-	 * not before everything it sent was taken. */
-	if (st->owned && st->stopped && !st->failed &&
-	    (st->rx_fin ? st->eof_told && !st->fin_sent : !st->wire_open)) {
+	/* The peer stopped reading although there was more: an end of the stream, but
+	 * not before everything it sent was taken. Without more it is none: who
+	 * closes after its answer stops reading too. */
+	if (st->owned && st->lost && !st->failed && (st->rx_fin ? st->eof_told : !st->wire_open)) {
 		st->failed = true;
 		st->fail_err = PU_ERESET;
 	}
+	if (st->reset_later && st->seen && st->wire_open && c->ng) {
+		st->reset_later = false;
+		abort_wire(st, st->reset_code);
+	}
 	if (st->failed) {
-		if (st->wire_open && c->ng && !st->reset) {
-			st->reset = true;
-			pu_list_remove(&st->link_tx);
-			pu_ng_shutdown_stream(c->ng, (int64_t)st->s.id, PU_STREAM_CODE_NONE);
-			pu_job_defer(&c->job);
-		}
+		if (st->wire_open && c->ng && !st->reset)
+			abort_wire(st, PU_STREAM_CODE_NONE);
 		if (st->owned) {
 			st->owned = false;
 			pu_list_remove(&st->link_rx);
@@ -468,10 +488,17 @@ static void op_reset(struct pu_stream *s, uint32_t code)
 	struct quic_conn *c = conn_of(st);
 
 	if (st->wire_open && c->ng && !st->reset) {
-		st->reset = true;
 		st->rx_stopped = true;
-		pu_list_remove(&st->link_tx);
-		pu_ng_shutdown_stream(c->ng, (int64_t)st->s.id, code);
+		if (st->s.inbound || st->seen || st->stopped) {
+			abort_wire(st, code);
+		} else {
+			/* ngtcp2 0.12 forgets a stream of which it hears by RESET_STREAM,
+			 * and then never ends its own side: it has to see a frame. */
+			st->reset_later = true;
+			st->reset_code = code;
+			drop_queue(st);
+			mark_ready(st);
+		}
 	}
 	release(st);
 }

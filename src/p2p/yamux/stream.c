@@ -1,6 +1,5 @@
 #include "p2p/yamux/stream.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -32,11 +31,6 @@ static struct pu_yamux_stream *stream(struct pu_stream *st)
 	return PU_CONTAINER_OF(st, struct pu_yamux_stream, base);
 }
 
-static bool eof_pending(const struct pu_yamux_stream *st)
-{
-	return st->rx == PU_YAMUX_RX_FIN && st->received.len == 0;
-}
-
 /* Puts the stream where pu_yamux_output() will find what it has to send. */
 static void schedule_data(struct pu_yamux_stream *st)
 {
@@ -50,7 +44,7 @@ static void schedule_data(struct pu_yamux_stream *st)
 	pu_yamux_wake_output(st->ym);
 }
 
-static void schedule_ctl(struct pu_yamux_stream *st)
+void pu_yamux_stream_schedule_ctl(struct pu_yamux_stream *st)
 {
 	if (pu_list_empty(&st->ctl_node))
 		pu_list_append(&st->ym->ctl_streams, &st->ctl_node);
@@ -65,8 +59,7 @@ static void schedule_todo(struct pu_yamux_stream *st, unsigned what)
 	pu_yamux_wake(st->ym);
 }
 
-/* After a buffer changed: brings the session's sum up to date. */
-static void count_held(struct pu_yamux_stream *st)
+void pu_yamux_stream_count_held(struct pu_yamux_stream *st)
 {
 	size_t held = st->unsent.cap + st->received.cap;
 
@@ -79,10 +72,10 @@ void pu_yamux_stream_trim(struct pu_yamux_stream *st)
 	pu_yamux_ring_trim(&st->unsent);
 	if (st->received.len == 0)
 		pu_buf_clear(&st->received, 0);
-	count_held(st);
+	pu_yamux_stream_count_held(st);
 }
 
-static void trim_if_tight(struct pu_yamux_stream *st)
+void pu_yamux_stream_trim_if_tight(struct pu_yamux_stream *st)
 {
 	if (st->ym->stats.held > HELD_MAX)
 		pu_yamux_stream_trim(st);
@@ -98,9 +91,9 @@ static void forget_id(struct pu_yamux_stream *st)
 		st->ym->in.st = NULL;
 }
 
-/* Out of sight of everybody but the job that frees it: a callback of the stream may
- * be up the call stack, reading from its buffer. */
-static void bury(struct pu_yamux_stream *st)
+/* The memory stays until the job: a callback of the stream may be up the call stack,
+ * reading from its buffer. */
+void pu_yamux_stream_bury(struct pu_yamux_stream *st)
 {
 	struct pu_yamux *ym = st->ym;
 
@@ -110,6 +103,7 @@ static void bury(struct pu_yamux_stream *st)
 	st->base.ev = &nobody;
 	st->rx = PU_YAMUX_RX_ENDED;
 	st->tx = PU_YAMUX_TX_CLOSED;
+	st->send_credit = 0;
 	pu_list_remove(&st->todo_node);
 	pu_list_remove(&st->ctl_node);
 	pu_list_remove(&st->data_node);
@@ -128,17 +122,16 @@ static void bury(struct pu_yamux_stream *st)
 	pu_yamux_wake(ym);
 }
 
-/* After a half ended or the consumer left. */
-static void settle(struct pu_yamux_stream *st)
+void pu_yamux_stream_settle(struct pu_yamux_stream *st)
 {
 	if (st->rx == PU_YAMUX_RX_OPEN || st->tx != PU_YAMUX_TX_CLOSED)
 		return;
 	forget_id(st);
 	if (!st->owned)
-		bury(st);
+		pu_yamux_stream_bury(st);
 }
 
-static void send_rst(struct pu_yamux_stream *st, uint32_t code)
+void pu_yamux_stream_send_rst(struct pu_yamux_stream *st, uint32_t code)
 {
 	/* The peer has never heard of it. */
 	if (st->ctl_flags & PU_YAMUX_SYN)
@@ -153,127 +146,9 @@ void pu_yamux_stream_end(struct pu_yamux_stream *st, int err, uint32_t code)
 	const struct pu_stream_events *ev = st->base.ev;
 	bool owned = st->owned;
 
-	bury(st);
+	pu_yamux_stream_bury(st);
 	if (owned && err < 0)
 		ev->on_closed(st->base.arg, &st->base, err, code);
-}
-
-/* --- receiving --- */
-
-static void taken(struct pu_yamux_stream *st, size_t n)
-{
-	struct pu_yamux *ym = st->ym;
-	uint32_t grown;
-
-	/* Nobody sends after FIN, so credit would be noise. */
-	if (n == 0 || st->rx != PU_YAMUX_RX_OPEN)
-		return;
-	grown = pu_yamux_window_take(&st->window, (uint32_t)n, pu_loop_now(ym->loop),
-				     ym->ping.rtt, ym->max_memory > ym->stats.windows ?
-				     ym->max_memory - ym->stats.windows : 0);
-	ym->stats.windows += grown;
-	ym->stats.window_growths += grown > 0;
-	if (pu_yamux_window_due(&st->window))
-		schedule_ctl(st);
-}
-
-static void tell_eof(struct pu_yamux_stream *st)
-{
-	if (!st->owned || !eof_pending(st))
-		return;
-	st->rx = PU_YAMUX_RX_ENDED;
-	if (st->base.ev->on_eof)
-		st->base.ev->on_eof(st->base.arg, &st->base);
-}
-
-/* Offers what was left behind, until the consumer leaves something again. */
-static void offer(struct pu_yamux_stream *st)
-{
-	while (st->owned && st->received.len > 0) {
-		struct pu_bytes b = pu_buf_bytes(&st->received);
-		size_t n = st->base.ev->on_recv(st->base.arg, &st->base, b.p, b.len);
-
-		assert(n <= b.len);
-		if (!st->owned)
-			return;
-		pu_buf_consume(&st->received, n);
-		st->ym->stats.buffered -= n;
-		taken(st, n);
-		if (n < b.len)
-			return;
-	}
-	trim_if_tight(st);
-	tell_eof(st);
-}
-
-static void over_memory(struct pu_yamux_stream *st)
-{
-	send_rst(st, PU_STREAM_CODE_LIMIT);
-	pu_yamux_stream_end(st, PU_ELIMIT, PU_STREAM_CODE_LIMIT);
-}
-
-static int keep(struct pu_yamux_stream *st, const uint8_t *p, size_t n)
-{
-	struct pu_yamux *ym = st->ym;
-	int r;
-
-	if (n > ym->max_memory - pu_min(ym->max_memory, ym->stats.buffered)) {
-		over_memory(st);
-		return 0;
-	}
-	r = pu_buf_append(&st->received, p, n);
-	if (r < 0)
-		return r;
-	ym->stats.buffered += n;
-	count_held(st);
-	return 0;
-}
-
-/* While our own data still has to get out, what nobody wants is credited, or a peer
- * that writes before it reads would be stuck. After our FIN it may stop or be reset
- * when we have lingered long enough. */
-static void discard(struct pu_yamux_stream *st, size_t n)
-{
-	if (st->tx != PU_YAMUX_TX_CLOSED)
-		taken(st, n);
-}
-
-int pu_yamux_stream_on_data(struct pu_yamux_stream *st, const uint8_t *p, size_t n)
-{
-	size_t m;
-	int r;
-
-	if (st->ym->conn)
-		st->ym->conn->rx_bytes += n;
-	if (!st->owned) {
-		discard(st, n);
-		return 0;
-	}
-	if (st->received.len > 0) {
-		r = keep(st, p, n);
-		if (r == 0)
-			offer(st);
-		return r;
-	}
-	m = st->base.ev->on_recv(st->base.arg, &st->base, p, n);
-	assert(m <= n);
-	if (!st->owned)
-		return 0;
-	taken(st, m);
-	return m < n ? keep(st, p + m, n - m) : 0;
-}
-
-void pu_yamux_stream_on_fin(struct pu_yamux_stream *st)
-{
-	if (st->rx != PU_YAMUX_RX_OPEN)
-		return;
-	/* Credit that is not sent yet has become pointless. */
-	st->window.credit = 0;
-	if (!st->ctl_flags)
-		pu_list_remove(&st->ctl_node);
-	st->rx = st->owned ? PU_YAMUX_RX_FIN : PU_YAMUX_RX_ENDED;
-	settle(st);
-	tell_eof(st);
 }
 
 void pu_yamux_stream_on_rst(struct pu_yamux_stream *st, uint32_t code)
@@ -331,7 +206,10 @@ void pu_yamux_stream_sent(struct pu_yamux_stream *st, size_t n)
 {
 	st->send_credit -= (uint32_t)n;
 	st->ym->stats.unsent -= n;
-	trim_if_tight(st);
+	/* Not the other buffer: a consumer that is reading from it may have called us. */
+	if (st->ym->stats.held > HELD_MAX)
+		pu_yamux_ring_trim(&st->unsent);
+	pu_yamux_stream_count_held(st);
 	if (st->ym->conn)
 		st->ym->conn->tx_bytes += n;
 	progress(st);
@@ -344,13 +222,13 @@ void pu_yamux_stream_fin_sent(struct pu_yamux_stream *st)
 {
 	st->tx = PU_YAMUX_TX_CLOSED;
 	progress(st);
-	settle(st);
+	pu_yamux_stream_settle(st);
 }
 
 void pu_yamux_stream_linger_over(struct pu_yamux_stream *st)
 {
-	send_rst(st, PU_STREAM_CODE_NONE);
-	bury(st);
+	pu_yamux_stream_send_rst(st, PU_STREAM_CODE_NONE);
+	pu_yamux_stream_bury(st);
 }
 
 /* --- the session's job --- */
@@ -363,7 +241,7 @@ void pu_yamux_stream_work(struct pu_yamux_stream *st)
 	if (todo & PU_YAMUX_TODO_DROP)
 		pu_yamux_stream_trim(st);
 	if (todo & PU_YAMUX_TODO_OFFER)
-		offer(st);
+		pu_yamux_stream_offer(st);
 	if (!(todo & PU_YAMUX_TODO_WRITABLE) || !st->owned || !st->short_write)
 		return;
 	st->short_write = false;
@@ -380,7 +258,7 @@ static size_t stream_write(struct pu_stream *s, const uint8_t *p, size_t len)
 	size_t n = pu_yamux_ring_write(&st->unsent, p, want);
 
 	st->ym->stats.unsent += n;
-	count_held(st);
+	pu_yamux_stream_count_held(st);
 	if (n < len)
 		st->short_write = true;
 	/* Without memory there may be nothing whose sending would wake the writer. */
@@ -414,7 +292,7 @@ static void stream_close(struct pu_stream *s)
 	if (!st->owned)
 		return;
 	if (st->ym->state != PU_YAMUX_OPEN) {
-		bury(st);
+		pu_yamux_stream_bury(st);
 		return;
 	}
 	st->owned = false;
@@ -423,13 +301,13 @@ static void stream_close(struct pu_stream *s)
 		st->rx = PU_YAMUX_RX_ENDED;
 	if (st->received.len > 0) {
 		st->ym->stats.buffered -= st->received.len;
-		discard(st, st->received.len);
+		pu_yamux_stream_discard(st, st->received.len);
 		pu_buf_consume(&st->received, st->received.len);
 		schedule_todo(st, PU_YAMUX_TODO_DROP);
 	}
 	stream_shutdown(s);
 	linger(st);
-	settle(st);
+	pu_yamux_stream_settle(st);
 }
 
 static void stream_reset(struct pu_stream *s, uint32_t code)
@@ -439,8 +317,8 @@ static void stream_reset(struct pu_stream *s, uint32_t code)
 	if (!st->owned)
 		return;
 	if (st->known && st->ym->state == PU_YAMUX_OPEN)
-		send_rst(st, code);
-	bury(st);
+		pu_yamux_stream_send_rst(st, code);
+	pu_yamux_stream_bury(st);
 }
 
 static const struct pu_stream_ops stream_ops = {
@@ -520,7 +398,7 @@ int pu_yamux_stream_new(struct pu_yamux *ym, uint32_t id, bool inbound,
 		ym->n_unacked++;
 	if (ym->conn)
 		ym->conn->n_streams++;
-	schedule_ctl(st);
+	pu_yamux_stream_schedule_ctl(st);
 	*pst = st;
 	return 0;
 }

@@ -66,32 +66,45 @@ static inline uint32_t pu_yamux_stream_id(const struct pu_yamux_stream *st)
 	return (uint32_t)st->base.id;
 }
 
-/* Gives back the memory of empty buffers. */
-void pu_yamux_stream_trim(struct pu_yamux_stream *st);
-/* Adds a stream to the session. PU_ENOMEM. */
+/* Life (stream.c). new adds a stream to the session. PU_ENOMEM. free is for buried
+ * streams, and for all of them at the end of the session. */
 int pu_yamux_stream_new(struct pu_yamux *ym, uint32_t id, bool inbound,
 			struct pu_yamux_stream **pst);
-/* Frees the memory; the stream must be buried or the session be freed. */
 void pu_yamux_stream_free(struct pu_yamux_stream *st);
+/* Takes the stream out of everything but the graveyard. */
+void pu_yamux_stream_bury(struct pu_yamux_stream *st);
+/* Buries it; the consumer, if any, hears on_closed(err, code) when err is not 0. */
+void pu_yamux_stream_end(struct pu_yamux_stream *st, int err, uint32_t code);
+/* A half ended or the consumer left: forgets or buries what is over. */
+void pu_yamux_stream_settle(struct pu_yamux_stream *st);
+/* A closed stream whose peer shows no interest any more. */
+void pu_yamux_stream_linger_over(struct pu_yamux_stream *st);
+/* What the session's job has to do for it. */
+void pu_yamux_stream_work(struct pu_yamux_stream *st);
 
-/* Input, from pu_yamux_recv(). Each of them may bury the stream. */
+/* What the peer says, from pu_yamux_recv() (delivery.c, stream.c). Each of them may
+ * bury the stream. accepted: something of the peer names it. */
 int pu_yamux_stream_on_data(struct pu_yamux_stream *st, const uint8_t *p, size_t n);
-void pu_yamux_stream_on_credit(struct pu_yamux_stream *st, uint32_t n);
 void pu_yamux_stream_on_fin(struct pu_yamux_stream *st);
+void pu_yamux_stream_on_credit(struct pu_yamux_stream *st, uint32_t n);
 void pu_yamux_stream_on_rst(struct pu_yamux_stream *st, uint32_t code);
-/* Something of the peer names the stream: it accepted it. */
 void pu_yamux_stream_on_accepted(struct pu_yamux_stream *st);
+/* Offers what the consumer left behind, until it leaves something again. */
+void pu_yamux_stream_offer(struct pu_yamux_stream *st);
+/* n bytes for nobody. */
+void pu_yamux_stream_discard(struct pu_yamux_stream *st, size_t n);
 
 /* Output, from pu_yamux_output(): n bytes left the send buffer; FIN was sent. */
 void pu_yamux_stream_sent(struct pu_yamux_stream *st, size_t n);
 void pu_yamux_stream_fin_sent(struct pu_yamux_stream *st);
+/* The stream has SYN, ACK or credit to send. */
+void pu_yamux_stream_schedule_ctl(struct pu_yamux_stream *st);
+void pu_yamux_stream_send_rst(struct pu_yamux_stream *st, uint32_t code);
 
-/* From the session's job. */
-void pu_yamux_stream_work(struct pu_yamux_stream *st);
-/* Takes the stream out of everything; the consumer, if any, hears
- * on_closed(err, code) when err is not 0. */
-void pu_yamux_stream_end(struct pu_yamux_stream *st, int err, uint32_t code);
-/* A closed stream whose peer shows no interest any more. */
-void pu_yamux_stream_linger_over(struct pu_yamux_stream *st);
+/* Memory of the two buffers. Call count_held after one changed; trim gives back what
+ * empty ones hold, trim_if_tight only when the session's streams hold much. */
+void pu_yamux_stream_count_held(struct pu_yamux_stream *st);
+void pu_yamux_stream_trim(struct pu_yamux_stream *st);
+void pu_yamux_stream_trim_if_tight(struct pu_yamux_stream *st);
 
 #endif

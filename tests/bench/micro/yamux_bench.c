@@ -151,8 +151,10 @@ static void run(const char *name, bool sealed, unsigned n_streams, uint64_t tota
 		for (unsigned i = 0; i < n_streams; i++)
 			while (pu_stream_write(st[i], chunk, sizeof chunk) == sizeof chunk)
 				;
-		while (move(&bn, &bn.a, &bn.b) | move(&bn, &bn.b, &bn.a))
-			;
+		for (bool more = true; more;) {
+			more = move(&bn, &bn.a, &bn.b);
+			more = move(&bn, &bn.b, &bn.a) || more;
+		}
 		pu_loop_enter(&bn.loop, bn.loop.now + PU_US(100));
 		pu_loop_leave(&bn.loop);
 	}

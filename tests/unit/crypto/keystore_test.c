@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -121,6 +122,45 @@ static void what_is_not_a_key_is_left_alone(void **state)
 	pu_vectors_free(v);
 }
 
+/* Each child makes its own key and says which one it got. */
+static void make_in_child(const char *path, uint8_t n, int out)
+{
+	uint8_t seed[32];
+	struct pu_key k;
+
+	if (fork() != 0)
+		return;
+	memset(seed, n, sizeof seed);
+	if (pu_keystore_load_or_create(path, seed, &k) == 0 &&
+	    write(out, &k.peer, sizeof k.peer) == sizeof k.peer)
+		_exit(0);
+	_exit(1);
+}
+
+static void programs_that_start_together_agree_on_one_identity(void **state)
+{
+	struct fixture *f = *state;
+	struct pu_peerid first, other;
+	int fds[2];
+
+	for (int round = 0; round < 20; round++) {
+		assert_int_equal(pipe(fds), 0);
+		for (uint8_t n = 1; n <= 4; n++)
+			make_in_child(f->path, n, fds[1]);
+		close(fds[1]);
+		assert_int_equal(read(fds[0], &first, sizeof first), sizeof first);
+		for (int n = 1; n < 4; n++) {
+			assert_int_equal(read(fds[0], &other, sizeof other), sizeof other);
+			assert_true(pu_peerid_eq(&first, &other));
+		}
+		close(fds[0]);
+		while (wait(NULL) > 0)
+			;
+		assert_int_equal(count_files(f->dir), 1);
+		unlink(f->path);
+	}
+}
+
 static void a_missing_directory_is_an_error(void **state)
 {
 	uint8_t seed[32] = { 1 };
@@ -137,6 +177,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_new_identity_is_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_key_others_can_read_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_a_key_is_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(programs_that_start_together_agree_on_one_identity,
+						setup, teardown),
 		cmocka_unit_test(a_missing_directory_is_an_error),
 	};
 

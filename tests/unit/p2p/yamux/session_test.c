@@ -614,6 +614,7 @@ static void a_stream_that_was_given_up_is_deaf(void **state)
 	pull(w);
 	pu_buf_clear(&w->out, SIZE_MAX);
 	pu_stream_close(a);
+	assert_int_equal(pu_stream_write(b, "unsent", 6), 6);
 	pu_stream_reset(b, 7);
 	/* The rest of a careless callback. */
 	for (int i = 0; i < 2; i++) {

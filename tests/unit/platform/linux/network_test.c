@@ -374,6 +374,21 @@ static void a_burst_of_changes_is_one_change(void **state)
 	assert_int_equal(e->n_changes, 2);
 }
 
+static void another_way_out_is_a_change(void **state)
+{
+	struct env *e = need(state);
+
+	netns_run("ip route add default via 192.0.2.254");
+	idle(e, 700);
+	assert_int_equal(e->n_changes, 1);
+	netns_run("ip route replace default via 192.0.2.253");
+	idle(e, 700);
+	assert_int_equal(e->n_changes, 2);
+	netns_run("ip route add 198.51.100.0/24 via 192.0.2.253");
+	idle(e, 700);
+	assert_int_equal(e->n_changes, 2);
+}
+
 static void what_changes_nothing_is_no_change(void **state)
 {
 	struct env *e = need(state);
@@ -445,6 +460,7 @@ int main(void)
 		T(ipv6_and_multipath_routes_are_followed),
 		T(routes_that_vanish_with_the_device_are_reported),
 		T(a_burst_of_changes_is_one_change),
+		T(another_way_out_is_a_change),
 		T(what_changes_nothing_is_no_change),
 		T(addresses_are_those_of_other_interfaces_that_are_up),
 		T(after_start_up_only_our_device_can_be_touched),

@@ -526,6 +526,36 @@ static void odd_prefixes_are_cut_at_the_next_label(void **state)
 				       sizeof a.out), PU_ENOENT);
 }
 
+static void the_domains_are_those_that_are_answered_for(void **state)
+{
+	struct pu_dns_config cfg = dns_zone_config();
+	char text[4096], *save = NULL;
+	unsigned n = 0;
+
+	assert_int_equal(pu_dns_domains(&cfg, text, sizeof text), 0);
+	assert_string_equal(text, "p2p 64.10.in-addr.arpa 0.0.2.7.5.6.5.6.0.5.d.f.ip6.arpa");
+	for (size_t cap = 0; cap <= strlen(text); cap++) {
+		char small[64];
+
+		if (cap <= sizeof small)
+			assert_int_equal(pu_dns_domains(&cfg, small, cap), PU_ELIMIT);
+	}
+	/* Every one of them is answered with authority. */
+	cfg.v4_bits = 12;
+	cfg.v6_bits = 46;
+	assert_int_equal(pu_dns_domains(&cfg, text, sizeof text), 0);
+	for (char *d = strtok_r(text, " ", &save); d; d = strtok_r(NULL, " ", &save), n++) {
+		struct ask a;
+
+		put_question(&a, d, ns_t_soa, ns_c_in);
+		a.len = pu_dns_answer(&cfg, pu_bytes(a.query, a.query_len), false, a.out,
+				      sizeof a.out);
+		assert_int_equal(ns_initparse(a.out, a.len, &a.msg), 0);
+		assert_one(&a, d, ns_t_soa);
+	}
+	assert_int_equal(n, 1 + 16 + 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -552,6 +582,7 @@ int main(void)
 		cmocka_unit_test(malformed_queries_are_format_errors),
 		cmocka_unit_test(a_small_buffer_is_never_overrun),
 		cmocka_unit_test(odd_prefixes_are_cut_at_the_next_label),
+		cmocka_unit_test(the_domains_are_those_that_are_answered_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,7 +155,8 @@ static uint16_t mss_of(uint8_t version, const uint8_t *options, size_t len)
 	c.tcp_options = (uint8_t)len;
 	c.payload = 0;
 	info = parse(&c);
-	memcpy(packet + info.ip_len + 20, options, len);
+	if (len > 0)
+		memcpy(packet + info.ip_len + 20, options, len);
 	return pu_flow_segment_mss(packet, &info);
 }
 

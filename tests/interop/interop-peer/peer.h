@@ -1,0 +1,36 @@
+/* The peer program: a host, commands in, events out (../README.md). */
+#ifndef PU_TESTS_INTEROP_PEER_H
+#define PU_TESTS_INTEROP_PEER_H
+
+#include <jansson.h>
+
+#include "base/loop_uv.h"
+#include "p2p/host/host.h"
+
+struct peer {
+	struct pu_loop_uv *driver;
+	struct pu_loop *loop;
+	struct pu_net *net;
+	struct pu_key key;
+	const char *agent;
+	struct pu_host *host;
+	struct pu_host_observer observer;
+	bool quitting;
+};
+
+struct options {
+	const char *seed, *listen, *security, *agent;
+};
+
+/* Makes the host and listens. On failure an error event was written. */
+int peer_start(struct peer *p, const struct options *opt);
+/* One line of input. */
+void peer_command(struct peer *p, const char *line, size_t len);
+void peer_quit(struct peer *p);
+
+/* Takes over the object, adds the name of the event and writes the line. */
+void emit(const char *event, json_t *members);
+/* id may be NULL. */
+void emit_error(const char *stage, const struct pu_peerid *id, const char *text);
+
+#endif
