@@ -16,7 +16,7 @@
 enum {
 	FRAMES_PER_RUN = 8, /* up to half a megabyte */
 	RUNS_PER_TURN = 8,
-	BACKLOG_FULL = 256 * 1024, /* bytes that may wait before reading pauses */
+	BACKLOG_FULL = 1 << 20, /* bytes that may wait before reading pauses */
 	TCP_SYN = 0x02,
 	TCP_ACK = 0x10,
 };

@@ -8,7 +8,7 @@
 #include "platform/platform.h"
 #include "tun/device.h"
 
-enum { PU_BRIDGE_PAUSE_US = 500 };
+enum { PU_BRIDGE_PAUSE_US = 1000 };
 
 struct pu_bridge;
 
