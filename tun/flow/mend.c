@@ -3,6 +3,27 @@
 #include "base/bytes.h"
 #include "tun/flow/lwip_shim.h"
 
+/* A segment that fast retransmission put back and no window let out lands behind
+ * later ones when their time runs out too. Then the head of the queue waits for a
+ * window that only the segment behind it could open. */
+static void sort_unsent(struct tcp_pcb *pcb)
+{
+	struct tcp_seg *rest = pcb->unsent, **at, *seg;
+
+	if (!(pcb->flags & (TF_RTO | TF_INFR)))
+		return;
+	pcb->unsent = NULL;
+	while ((seg = rest)) {
+		rest = seg->next;
+		at = &pcb->unsent;
+		while (*at && TCP_SEQ_LEQ(lwip_ntohl((*at)->tcphdr->seqno),
+					  lwip_ntohl(seg->tcphdr->seqno)))
+			at = &(*at)->next;
+		seg->next = *at;
+		*at = seg;
+	}
+}
+
 static void drop_head(struct tcp_pcb *pcb)
 {
 	struct tcp_seg *seg = pcb->unsent;
@@ -60,6 +81,7 @@ static void fill_window(struct tcp_pcb *pcb)
 
 void pu_flow_mend(struct tcp_pcb *pcb)
 {
+	sort_unsent(pcb);
 	stop_persist_timer(pcb);
 	trim_acked(pcb);
 	fill_window(pcb);
