@@ -13,7 +13,7 @@ build='build-essential cmake ninja-build pkg-config protobuf-c-compiler
 programs='iproute2 procps kmod openssh-client openssh-server bind9-dnsutils curl iputils-ping
 	iperf3 python3'
 
-tests='libcmocka-dev clang libclang-rt-dev clang-format valgrind nftables ca-certificates'
+tests='libcmocka-dev clang libclang-rt-dev clang-format valgrind nftables mandoc ca-certificates'
 
 usage() {
 	echo 'usage: deploy/packages.sh [--demo | --tests] [--list]'

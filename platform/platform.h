@@ -66,11 +66,12 @@ int pu_platform_watch_routes(struct pu_platform *p, const char *ifname);
 size_t pu_platform_addrs(struct pu_platform *p, const char *ifname_except, struct pu_prefix *out,
 			 size_t cap);
 
-/* Host resolver (architecture §3.9). mode: "auto" (the first of the next three that the
- * host uses), "resolved", "resolvconf", "networkmanager" (its dnsmasq), "resolv-conf" (a
+/* Host resolver (architecture §3.9). mode: "auto" (the first of the next three that
+ * the host uses), "resolved", "resolvconf", "networkmanager" (its dnsmasq), "resolv-conf" (a
  * managed /etc/resolv.conf), "none". suffix: domains to send to the stub, separated by
- * spaces ("p2p 64.10.in-addr.arpa"). servers: the stub's addresses. *pmethod: static text
- * of what was used, one of the modes. state_dir keeps what is needed to undo after kill -9.
+ * spaces ("p2p 64.10.in-addr.arpa"). servers: the stub's addresses, the best one
+ * first: some ways take only one. *pmethod: static text of what was used, one of the modes.
+ * state_dir keeps what is needed to undo after kill -9.
  *
  * With "resolvconf" and "resolv-conf" every question of the host comes to the stub first,
  * so it has to forward (pu_platform_dns_upstreams()); the servers of before stay listed

@@ -23,18 +23,21 @@ const char *pu_linux_marker_method_text(enum pu_linux_dns_method method)
 	return methods[method];
 }
 
-/* 0: there is no such process. */
+/* 0: there is no such process, or only what is left of one until somebody waits for it. */
 static uint64_t start_time(int pid)
 {
-	char path[64], text[1024];
+	char path[64], text[1024], state;
 	const char *p;
 	uint64_t t = 0;
 
 	snprintf(path, sizeof path, "/proc/%d/stat", pid);
 	if (pu_linux_file_read(path, text, sizeof text) < 0)
 		return 0;
-	/* The 22nd field; the second is a name in parentheses that may hold anything. */
+	/* State and start are fields 3 and 22; the second one is a name in parentheses that
+	 * may hold anything. */
 	p = strrchr(text, ')');
+	if (!p || sscanf(p, ") %c", &state) != 1 || state == 'Z' || state == 'X')
+		return 0;
 	for (int i = 2; p && i < 22; i++)
 		p = strchr(p + 1, ' ');
 	return p && sscanf(p, " %" SCNu64, &t) == 1 ? t : 0;

@@ -94,26 +94,19 @@ size_t pu_linux_resolv_conf_servers(const char *path, const struct pu_prefix *ex
 /* --- managing --- */
 
 /* old NULL: there was no file. */
-static char *managed_text(const char *backup, const struct pu_prefix *servers, size_t n,
-			  const char *old)
+static char *managed_text(const char *backup, const struct pu_prefix *stub, const char *old)
 {
 	size_t cap = OURS_MAX + sizeof signature + PATH_MAX + (old ? strlen(old) : 0);
+	char ip[INET6_ADDRSTRLEN] = "";
 	char *text = malloc(cap);
-	size_t len;
 
 	if (!text)
 		return NULL;
+	inet_ntop(stub->family, stub->addr, ip, sizeof ip);
 	/* A short timeout, so that a stub that has died costs little until this file is
 	 * put back. The user's own options come behind it and win. */
-	len = (size_t)snprintf(text, cap, "%s%s\noptions timeout:1\n", signature, backup);
-	for (size_t i = 0; i < n; i++) {
-		char ip[INET6_ADDRSTRLEN] = "";
-
-		inet_ntop(servers[i].family, servers[i].addr, ip, sizeof ip);
-		len += (size_t)snprintf(text + len, cap - len, "nameserver %s\n", ip);
-	}
-	snprintf(text + len, cap - len, "%s%s%s", old ? "" : absent_line, before_line,
-		 old ? old : "nameserver 127.0.0.1\n");
+	snprintf(text, cap, "%s%s\noptions timeout:2\nnameserver %s\n%s%s%s", signature, backup, ip,
+		 old ? "" : absent_line, before_line, old ? old : "nameserver 127.0.0.1\n");
 	return text;
 }
 
@@ -140,7 +133,7 @@ static int keep_beside(const char *path, const char *backup, const char *text)
 	return 0;
 }
 
-int pu_linux_resolv_conf_manage(const char *path, const struct pu_prefix *servers, size_t n)
+int pu_linux_resolv_conf_manage(const char *path, const struct pu_prefix *stub)
 {
 	char backup[PATH_MAX], *old = malloc(TEXT_MAX), *text = NULL;
 	bool absent;
@@ -156,7 +149,7 @@ int pu_linux_resolv_conf_manage(const char *path, const struct pu_prefix *server
 	if (!absent && is_managed(old))
 		goto out;
 	r = PU_ENOMEM;
-	text = managed_text(backup, servers, n > 2 ? 2 : n, absent ? NULL : old);
+	text = managed_text(backup, stub, absent ? NULL : old);
 	if (!text)
 		goto out;
 	r = absent ? 0 : keep_beside(path, backup, old);

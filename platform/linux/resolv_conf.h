@@ -19,7 +19,7 @@ enum {
 size_t pu_linux_resolv_conf_servers(const char *path, const struct pu_prefix *except,
 				    size_t n_except, struct pu_prefix *out, size_t cap);
 /* PU_EEXIST: it is managed already; PU_E2BIG, PU_EPERM, …: nothing was changed. */
-int pu_linux_resolv_conf_manage(const char *path, const struct pu_prefix *servers, size_t n);
+int pu_linux_resolv_conf_manage(const char *path, const struct pu_prefix *stub);
 /* Puts back what was there; that there is nothing to put back is no error. A file that
  * somebody else wrote meanwhile stays. */
 int pu_linux_resolv_conf_restore(const char *path);

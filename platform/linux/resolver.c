@@ -57,17 +57,13 @@ static int set_resolvconf(struct attempt *a)
 {
 	const char *tool = resolvconf_tool(a->rs->paths);
 	const char *argv[] = { tool, "-a", a->rs->marker.record, "-m", "0", NULL };
-	char input[256];
-	size_t len = 0;
+	char ip[INET6_ADDRSTRLEN] = "", input[80];
 
 	if (!tool)
 		return PU_ENOENT;
-	for (size_t i = 0; i < a->rs->n_ours; i++) {
-		char ip[INET6_ADDRSTRLEN] = "";
-
-		inet_ntop(a->rs->ours[i].family, a->rs->ours[i].addr, ip, sizeof ip);
-		len += (size_t)snprintf(input + len, sizeof input - len, "nameserver %s\n", ip);
-	}
+	/* One address of ours: libc asks no more than three servers in all. */
+	inet_ntop(a->rs->ours[0].family, a->rs->ours[0].addr, ip, sizeof ip);
+	snprintf(input, sizeof input, "nameserver %s\n", ip);
 	return pu_linux_tool_run(argv, input);
 }
 
@@ -104,7 +100,7 @@ static int undo_networkmanager(const struct pu_linux_paths *paths,
 
 static int set_resolv_conf(struct attempt *a)
 {
-	return pu_linux_resolv_conf_manage(a->rs->paths->resolv_conf, a->rs->ours, a->rs->n_ours);
+	return pu_linux_resolv_conf_manage(a->rs->paths->resolv_conf, &a->rs->ours[0]);
 }
 
 static int undo_resolv_conf(const struct pu_linux_paths *paths, const struct pu_linux_marker *m)

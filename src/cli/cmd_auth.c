@@ -4,6 +4,7 @@
 #include "base/rfc3339.h"
 #include "cli/local.h"
 #include "cli/out.h"
+#include "daemon/json_text.h"
 #include "overlay/member_edit.h"
 
 static int add(struct pu_cli *c, struct pu_local *l)
@@ -36,10 +37,10 @@ static int add(struct pu_cli *c, struct pu_local *l)
 		return pu_cli_fail(c, file, NULL, "%s", pu_err_text(r));
 	applied = pu_local_reload(l);
 	if (c->json)
-		return pu_out_json(json_pack("{s:s, s:s, s:s, s:s, s:b}", "peer_id", id, "access",
+		return pu_out_json(json_pack("{s:s, s:s, s:o, s:o, s:b}", "peer_id", id, "access",
 					     pu_access_text(access), "comment",
-					     comment ? comment : "", "file", file, "applied",
-					     applied));
+					     pu_json_text(comment ? comment : ""), "file",
+					     pu_json_text(file), "applied", applied));
 	printf("Authorized peer: %s\n  Access:  %s\n", id, pu_access_text(access));
 	if (comment)
 		printf("  Comment: %s\n", comment);
@@ -50,15 +51,15 @@ static int add(struct pu_cli *c, struct pu_local *l)
 static json_t *member_json(const struct pu_member *m, bool expired, const char *name)
 {
 	char id[PU_PEERID_TEXT_MAX], when[PU_RFC3339_MAX];
-	json_t *o = json_pack("{s:s, s:s, s:s}", "peer_id", pu_peerid_text(&m->peer, id), "access",
-			      pu_access_text(m->access), "comment", m->comment);
+	json_t *o = json_pack("{s:s, s:s, s:o}", "peer_id", pu_peerid_text(&m->peer, id), "access",
+			      pu_access_text(m->access), "comment", pu_json_text(m->comment));
 
 	if (name)
 		json_object_set_new(o, "name", json_string(name));
 	if (m->verified[0])
-		json_object_set_new(o, "verified", json_string(m->verified));
+		json_object_set_new(o, "verified", pu_json_text(m->verified));
 	if (m->group[0])
-		json_object_set_new(o, "group", json_string(m->group));
+		json_object_set_new(o, "group", pu_json_text(m->group));
 	if (m->expires != PU_MEMBER_NO_EXPIRY) {
 		json_object_set_new(o, "expires_at",
 				    json_string(pu_rfc3339_text(m->expires, when)));
@@ -142,8 +143,8 @@ static int remove_peer(struct pu_cli *c, struct pu_local *l)
 		return pu_cli_fail(c, file, NULL, "%s", pu_err_text(r));
 	applied = pu_local_reload(l);
 	if (c->json)
-		return pu_out_json(json_pack("{s:s, s:s, s:b}", "peer_id", id, "file", file,
-					     "applied", applied));
+		return pu_out_json(json_pack("{s:s, s:o, s:b}", "peer_id", id, "file",
+					     pu_json_text(file), "applied", applied));
 	printf("Revoked peer: %s\n%s\n", id, pu_local_applied_text(applied));
 	return PU_CLI_OK;
 }
@@ -178,8 +179,9 @@ static int validate_file(struct pu_cli *c, const char *file, const uint8_t key[1
 	n_errors = json_array_size(f.errors);
 	pu_member_free(set);
 	if (c->json) {
-		r = pu_out_json(json_pack("{s:s, s:b, s:i, s:o}", "file", file, "valid",
-					  n_errors == 0, "peers", (int)n, "errors", f.errors));
+		r = pu_out_json(json_pack("{s:o, s:b, s:i, s:o}", "file", pu_json_text(file),
+					  "valid", n_errors == 0, "peers", (int)n, "errors",
+					  f.errors));
 		return n_errors ? PU_CLI_FAILED : r;
 	}
 	json_decref(f.errors);

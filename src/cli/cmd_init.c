@@ -7,6 +7,7 @@
 #include "cli/out.h"
 #include "cli/setup.h"
 #include "daemon/config_value.h"
+#include "daemon/json_text.h"
 
 enum { RELAYS_MAX = 32, LINE_LEN = 700, RELAY_PORT = 7777 };
 
@@ -165,8 +166,8 @@ int pu_cmd_init(struct pu_cli *c)
 	if (r)
 		return r;
 	if (c->json)
-		return pu_out_json(json_pack("{s:s, s:s}", "config", paths.config, "peer_id",
-					     pu_peerid_text(&peer, id)));
+		return pu_out_json(json_pack("{s:o, s:s}", "config", pu_json_text(paths.config),
+					     "peer_id", pu_peerid_text(&peer, id)));
 	printf("Config:       %s\n", paths.config);
 	pu_setup_next_steps(c, &s, &peer);
 	return PU_CLI_OK;

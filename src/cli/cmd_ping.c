@@ -9,6 +9,7 @@
 #include "cli/local.h"
 #include "cli/out.h"
 #include "daemon/config_value.h"
+#include "daemon/json_text.h"
 
 enum { COUNT_DEFAULT = 4, STATUS_UNREACHABLE = 502 };
 
@@ -17,6 +18,7 @@ static volatile sig_atomic_t interrupted;
 
 struct series {
 	const char *target;
+	char id[PU_PEERID_TEXT_MAX];
 	uint64_t count; /* 0: until ^C */
 	pu_time interval;
 	uint64_t sent, received;
@@ -120,8 +122,8 @@ static int ping_once(struct pu_cli *c, struct pu_client *cl, struct series *s)
 		c->why = why;
 		return PU_CLI_FAILED;
 	}
-	lost = json_pack("{s:i, s:s, s:f, s:s, s:s}", "seq", 0, "peer_id", "", "rtt_ms", 0.0, "path",
-			 "", "error", why.why);
+	lost = json_pack("{s:i, s:s, s:f, s:s, s:o}", "seq", 0, "peer_id", s->id, "rtt_ms", 0.0,
+			 "path", "", "error", pu_json_text(why.why));
 	show_result(c, s, lost);
 	json_decref(lost);
 	return 0;
@@ -154,6 +156,7 @@ static int ping(struct pu_cli *c, struct pu_local *l)
 		r = pu_local_resolve(c, l, s.target, &peer);
 	if (r)
 		return r;
+	pu_peerid_text(&peer, s.id);
 	catch_interrupt();
 	if (!c->json)
 		printf("PING %s (%s):\n", s.target, pu_peerid_short(&peer, id));

@@ -4,6 +4,7 @@
 #include "cli/local.h"
 #include "cli/out.h"
 #include "daemon/config_value.h"
+#include "daemon/json_text.h"
 
 /* "22", ":22" and "host:22" all name a local TCP service. */
 static int local_address(struct pu_cli *c, const char *text, char *out, size_t cap)
@@ -86,7 +87,9 @@ static int check_new(struct pu_cli *c, struct pu_local *l, const char *name)
 static int add(struct pu_cli *c, struct pu_local *l)
 {
 	const char *name = c->arg[0], *port = pu_cli_flag(c, "port", 0);
+	struct pu_hostport hp;
 	char addr[300];
+	uint64_t seen;
 	bool applied;
 	int r = check_new(c, l, name);
 
@@ -97,14 +100,14 @@ static int add(struct pu_cli *c, struct pu_local *l)
 	if (r)
 		return r;
 	applied = pu_local_reload(l);
-	if (!port)
-		port = strrchr(addr, ':') + 1;
+	if (!port || pu_config_uint(port, &seen) < 0)
+		seen = pu_config_hostport(addr, &hp) < 0 ? 0 : hp.port;
 	if (c->json)
-		return pu_out_json(json_pack("{s:s, s:s, s:i, s:s, s:b}", "name", name,
-					     "local_address", addr, "port", (int)strtol(port, NULL, 10), "config",
-					     l->paths.config, "applied", applied));
-	printf("Added service: %s -> %s, peers see port %s\nConfig: %s\n%s\n", name, addr, port,
-	       l->paths.config, pu_local_applied_text(applied));
+		return pu_out_json(json_pack("{s:s, s:s, s:i, s:o, s:b}", "name", name,
+					     "local_address", addr, "port", (int)seen, "config",
+					     pu_json_text(l->paths.config), "applied", applied));
+	printf("Added service: %s -> %s, peers see port %u\nConfig: %s\n%s\n", name, addr,
+	       (unsigned)seen, l->paths.config, pu_local_applied_text(applied));
 	return PU_CLI_OK;
 }
 

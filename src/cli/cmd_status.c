@@ -5,6 +5,7 @@
 #include "cli/local.h"
 #include "cli/out.h"
 #include "cli/summary.h"
+#include "daemon/json_text.h"
 
 /* What the daemon's own answer says, with the peers beside it. */
 static int show_running(struct pu_cli *c, json_t *status, json_t *peers)
@@ -40,11 +41,12 @@ static int show_files(struct pu_cli *c, struct pu_local *l)
 	n = pu_member_count(set);
 	pu_member_free(set);
 	if (c->json)
-		return pu_out_json(json_pack(
-			"{s:b, s:s, s:s, s:s, s:i, s:i, s:i}", "running", 0, "peer_id", id, "config",
-			l->paths.config, "network", l->cfg->network, "authorized_peers", (int)n,
-			"services_count", (int)l->cfg->n_services, "names_count",
-			(int)l->cfg->n_names));
+		return pu_out_json(json_pack("{s:b, s:s, s:o, s:s, s:i, s:i, s:i}", "running", 0,
+					     "peer_id", id, "config",
+					     pu_json_text(l->paths.config), "network",
+					     l->cfg->network, "authorized_peers", (int)n,
+					     "services_count", (int)l->cfg->n_services,
+					     "names_count", (int)l->cfg->n_names));
 	printf("%snot running%s  start with: sudo peerup-vpn up\n", pu_out_on(c, PU_OUT_YELLOW),
 	       pu_out_off(c));
 	printf("  Peer ID:          %s\n  Config:           %s\n  Network:          %s\n", id,

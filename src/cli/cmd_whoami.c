@@ -1,5 +1,6 @@
 #include "cli/local.h"
 #include "cli/out.h"
+#include "daemon/json_text.h"
 #include "daemon/version.h"
 
 static int whoami(struct pu_cli *c, struct pu_local *l)
@@ -19,8 +20,8 @@ static int whoami(struct pu_cli *c, struct pu_local *l)
 		puts(id);
 		return PU_CLI_OK;
 	}
-	o = json_pack("{s:s, s:s, s:s}", "peer_id", id, "config", l->paths.config, "key_file",
-		      l->cfg->key_file);
+	o = json_pack("{s:s, s:o, s:o}", "peer_id", id, "config", pu_json_text(l->paths.config),
+		      "key_file", pu_json_text(l->cfg->key_file));
 	if (name)
 		json_object_set_new(o, "name", json_string(name));
 	return pu_out_json(o);

@@ -49,6 +49,8 @@ int pu_out_json(json_t *v)
 
 	json_decref(v);
 	ok = ok && putchar('\n') != EOF && fflush(stdout) == 0;
+	if (!ok)
+		fputs("peerup-vpn: output: cannot be written\n", stderr);
 	return ok ? PU_CLI_OK : PU_CLI_FAILED;
 }
 

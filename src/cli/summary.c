@@ -86,8 +86,9 @@ void pu_summary_node(const struct pu_cli *c, const json_t *status)
 
 	duration_text(json_integer_value(json_object_get(status, "uptime_seconds")), up, sizeof up);
 	pu_summary_text(status, "name", text);
-	printf("%s%s%s%s%s  running for %s\n", pu_out_on(c, PU_OUT_GREEN), c->color ? "\u25cf " : "",
-	       pu_out_on(c, PU_OUT_BOLD), text[0] ? text : "peerup-vpn", pu_out_off(c), up);
+	printf("%s%s%s%s%s  running for %s\n", pu_out_on(c, PU_OUT_GREEN),
+	       c->color ? "\u25cf " : "", pu_out_on(c, PU_OUT_BOLD),
+	       text[0] ? text : "peerup-vpn", pu_out_off(c), up);
 	row(c, "peer id", pu_summary_text(status, "peer_id", text));
 	device_row(c, vpn);
 	dns_row(c, vpn);

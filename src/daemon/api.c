@@ -7,6 +7,7 @@
 
 #include "base/codec.h"
 #include "base/err.h"
+#include "daemon/json_text.h"
 #include "daemon/sock.h"
 
 enum {
@@ -64,7 +65,7 @@ void pu_api_reply_error(struct pu_http_request *rq, unsigned status, const char 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	respond_json(rq, status, json_pack("{s:o}", "error", pu_api_string(text)));
+	respond_json(rq, status, json_pack("{s:o}", "error", pu_json_text(text)));
 }
 
 void pu_api_reply_text(struct pu_http_request *rq, char *text, size_t len)
@@ -104,22 +105,6 @@ bool pu_api_body_peer(const struct pu_api_call *c, const char *key, struct pu_pe
 	}
 	*ptext = text;
 	return true;
-}
-
-json_t *pu_api_string(const char *s)
-{
-	json_t *v = json_string(s);
-	char *copy;
-
-	if (v)
-		return v;
-	copy = strdup(s);
-	for (char *p = copy; p && *p; p++)
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	v = copy ? json_string(copy) : NULL;
-	free(copy);
-	return v;
 }
 
 double pu_api_ms(pu_time t)
@@ -292,13 +277,16 @@ static int write_cookie(struct pu_api *api, const struct pu_file_owner *owner,
 	return 0;
 }
 
+static const char unauthorized[] =
+	"{\"error\":\"unauthorized: invalid or missing auth token\"}\n";
+
 static int open_socket(struct pu_api *api, const struct pu_api_options *opt,
 		       struct pu_failure *why)
 {
 	char cookie[2 * COOKIE_BYTES + 1];
 	struct pu_http_options http = {
 		.loop = api->loop, .token = cookie, .handler = on_request, .arg = api,
-		.unauthorized_body = "{\"error\":\"unauthorized: invalid or missing auth token\"}\n",
+		.unauthorized_body = unauthorized,
 	};
 	int r = pu_sock_listen(opt->socket_path, &opt->owner, &http.listen_fd, why);
 

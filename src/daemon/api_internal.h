@@ -48,9 +48,6 @@ const char *pu_api_body_string(const struct pu_api_call *c, const char *key);
 bool pu_api_body_peer(const struct pu_api_call *c, const char *key, struct pu_peerid *peer,
 		      const char **ptext);
 
-/* JSON string of a text that may come from a peer or be cut short: what is not UTF-8
- * becomes question marks. */
-json_t *pu_api_string(const char *s);
 /* Milliseconds with microseconds, as JSON numbers and texts show them. */
 double pu_api_ms(pu_time t);
 /* Open pings are forgotten without an answer. */

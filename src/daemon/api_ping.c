@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "daemon/api_internal.h"
+#include "daemon/json_text.h"
 
 enum { COUNT_DEFAULT = 4, INTERVAL_DEFAULT_MS = 1000, GRACE_MS = 30000 };
 
@@ -116,7 +117,7 @@ static void add_result(struct ping *p, const struct pu_api_ping_result *r)
 			      json_pack("{s:i, s:s, s:f, s:s, s:o}", "seq", (int)p->sent,
 					"peer_id", pu_peerid_text(&p->peer, id), "rtt_ms", ms,
 					"path", path, "error",
-					pu_api_string(error)));
+					pu_json_text(error)));
 }
 
 static void on_done(void *arg, const struct pu_api_ping_result *r)

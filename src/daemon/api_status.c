@@ -4,12 +4,13 @@
 
 #include "base/rfc3339.h"
 #include "daemon/api_internal.h"
+#include "daemon/json_text.h"
 
 /* Sets key only when there is something to say. */
 static void set_str(json_t *o, const char *key, const char *value)
 {
 	if (value && *value)
-		json_object_set_new(o, key, pu_api_string(value));
+		json_object_set_new(o, key, pu_json_text(value));
 }
 
 static json_t *addr_list(const struct pu_multiaddr *v, size_t n, bool circuit)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "daemon/config_snippet.h"
 
 enum { INDENT = 2 };
 
@@ -17,15 +18,6 @@ struct spot {
 	struct pu_config_node *key, *value;
 	size_t depth;
 };
-
-static size_t path_len(const char *const *path)
-{
-	size_t n = 0;
-
-	while (path[n])
-		n++;
-	return n;
-}
 
 /* Follows the path as far as it exists. PU_ENOTSUP on the way through an alias or a
  * value that is not a mapping. */
@@ -54,7 +46,7 @@ bool pu_config_edit_has(const struct pu_config_edit *e, const char *const *path)
 {
 	struct spot s;
 
-	return follow(e, path, &s) == 0 && s.depth == path_len(path);
+	return follow(e, path, &s) == 0 && s.depth == pu_config_path_len(path);
 }
 
 /* Offset just behind the line feed of the line that offset is in. */
@@ -74,104 +66,6 @@ static size_t line_start(const struct pu_config_edit *e, size_t offset)
 	return offset;
 }
 
-/* Growing text for an insertion; a failure sticks. */
-struct snippet {
-	struct pu_buf b;
-	int err;
-};
-
-static void add_n(struct snippet *s, const char *p, size_t n)
-{
-	if (s->err == 0 && n)
-		s->err = pu_buf_append(&s->b, p, n);
-}
-
-static void add(struct snippet *s, const char *p)
-{
-	add_n(s, p, strlen(p));
-}
-
-static void add_indent(struct snippet *s, size_t n)
-{
-	for (; n > 0; n--)
-		add(s, " ");
-}
-
-/* Double-quoted; control characters were refused before. */
-static void add_quoted(struct snippet *s, const char *value)
-{
-	add(s, "\"");
-	for (const char *p = value; *p; p++) {
-		if (*p == '"' || *p == '\\')
-			add(s, "\\");
-		add_n(s, p, 1);
-	}
-	add(s, "\"");
-}
-
-/* A key that reads back as itself without quotes, in block and flow style. */
-static void add_key(struct snippet *s, const char *key)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789._-";
-
-	if (key[strspn(key, plain)] || strchr("-.", key[0]) || strcasecmp(key, "null") == 0)
-		add_quoted(s, key);
-	else
-		add(s, key);
-}
-
-struct value {
-	const char *text;
-	bool quoted, item; /* item: of a list */
-};
-
-static void add_value(struct snippet *s, const struct value *v)
-{
-	if (v->quoted)
-		add_quoted(s, v->text);
-	else
-		add(s, v->text);
-}
-
-/* "a:\n  b: value" for the keys of path, first line at indent. */
-static void add_block(struct snippet *s, const char *const *path, const struct value *v,
-		      size_t indent)
-{
-	for (; path[0]; path++, indent += INDENT) {
-		add_indent(s, indent);
-		add_key(s, path[0]);
-		add(s, ":");
-		if (path[1] || v->item)
-			add(s, "\n");
-	}
-	if (v->item) {
-		add_indent(s, indent);
-		add(s, "- ");
-	} else {
-		add(s, " ");
-	}
-	add_value(s, v);
-	add(s, "\n");
-}
-
-static void add_flow(struct snippet *s, const char *const *path, const struct value *v)
-{
-	size_t depth = path_len(path);
-
-	for (size_t i = 0; i < depth; i++) {
-		if (i > 0)
-			add(s, "{");
-		add_key(s, path[i]);
-		add(s, ": ");
-	}
-	add(s, v->item && depth ? "[" : "");
-	add_value(s, v);
-	add(s, v->item && depth ? "]" : "");
-	for (size_t i = 1; i < depth; i++)
-		add(s, "}");
-}
-
 /* Column where children of a block collection begin. */
 static size_t child_indent(const struct pu_config_edit *e, const struct spot *s)
 {
@@ -183,7 +77,7 @@ static size_t child_indent(const struct pu_config_edit *e, const struct spot *s)
 }
 
 /* Puts whole lines behind the line that offset is in. */
-static int insert_lines(struct pu_config_edit *e, size_t offset, struct snippet *s,
+static int insert_lines(struct pu_config_edit *e, size_t offset, struct pu_config_snippet *s,
 			const char *const *path)
 {
 	size_t at = line_end(e, offset);
@@ -196,9 +90,9 @@ static int insert_lines(struct pu_config_edit *e, size_t offset, struct snippet 
 /* Into a block collection with children, or one that is missing altogether. Items of
  * a list may stand at the indent of their key, which child_indent() sees. */
 static int insert_block(struct pu_config_edit *e, const struct spot *s, const char *const *rest,
-			const struct value *v, const char *const *path)
+			const struct pu_config_new *v, const char *const *path)
 {
-	struct snippet sn = { 0 };
+	struct pu_config_snippet sn = { 0 };
 	size_t indent = child_indent(e, s), offset;
 	int r;
 
@@ -209,7 +103,7 @@ static int insert_block(struct pu_config_edit *e, const struct spot *s, const ch
 
 		indent = list->start.column - 1;
 	}
-	add_block(&sn, rest, v, indent);
+	pu_config_snippet_block(&sn, rest, v, indent);
 	if (s->value && !pu_config_node_is_null(s->value))
 		offset = pu_config_node_end(s->value);
 	else
@@ -221,15 +115,15 @@ static int insert_block(struct pu_config_edit *e, const struct spot *s, const ch
 
 /* Before the closing bracket of [a, b] or {a: b}. */
 static int insert_flow(struct pu_config_edit *e, const struct spot *s, const char *const *rest,
-		       const struct value *v, const char *const *path)
+		       const struct pu_config_new *v, const char *const *path)
 {
 	size_t at = pu_config_node_end(s->value->child[s->value->n - 1]);
-	struct snippet sn = { 0 };
+	struct pu_config_snippet sn = { 0 };
 	int r;
 
 	pu_buf_init(&sn.b, PU_CONFIG_FILE_MAX);
-	add(&sn, ", ");
-	add_flow(&sn, rest, v);
+	pu_config_snippet_text(&sn, ", ");
+	pu_config_snippet_flow(&sn, rest, v);
 	r = sn.err < 0 ? sn.err : pu_config_edit_splice(e, at, at, pu_buf_bytes(&sn.b), path);
 	pu_buf_deinit(&sn.b);
 	return r;
@@ -238,26 +132,26 @@ static int insert_flow(struct pu_config_edit *e, const struct spot *s, const cha
 /* "names: {} # people" → "names: # people" and the new lines below it. Inside a flow
  * collection the brackets are filled instead. */
 static int fill_empty(struct pu_config_edit *e, const struct spot *s, const char *const *rest,
-		      const struct value *v, const char *const *path)
+		      const struct pu_config_new *v, const char *const *path)
 {
 	bool in_flow = s->parent && s->parent->flow;
 	size_t from = s->value->start.offset, to = s->value->end.offset, eol;
-	struct snippet sn = { 0 };
+	struct pu_config_snippet sn = { 0 };
 	int r;
 
 	pu_buf_init(&sn.b, PU_CONFIG_FILE_MAX);
 	if (in_flow || !s->key) {
-		add(&sn, v->item && !rest[0] ? "[" : "{");
-		add_flow(&sn, rest, v);
-		add(&sn, v->item && !rest[0] ? "]" : "}");
+		pu_config_snippet_text(&sn, v->item && !rest[0] ? "[" : "{");
+		pu_config_snippet_flow(&sn, rest, v);
+		pu_config_snippet_text(&sn, v->item && !rest[0] ? "]" : "}");
 	} else {
 		while (from > 0 && text_of(e)[from - 1] == ' ')
 			from--;
 		eol = line_end(e, to);
-		add_n(&sn, text_of(e) + to, eol - to);
+		pu_config_snippet_bytes(&sn, text_of(e) + to, eol - to);
 		if (eol == to || text_of(e)[eol - 1] != '\n')
-			add(&sn, "\n");
-		add_block(&sn, rest, v, child_indent(e, s));
+			pu_config_snippet_text(&sn, "\n");
+		pu_config_snippet_block(&sn, rest, v, child_indent(e, s));
 		to = eol;
 	}
 	r = sn.err < 0 ? sn.err : pu_config_edit_splice(e, from, to, pu_buf_bytes(&sn.b), path);
@@ -266,7 +160,7 @@ static int fill_empty(struct pu_config_edit *e, const struct spot *s, const char
 }
 
 static int insert(struct pu_config_edit *e, const struct spot *s, const char *const *path,
-		  const struct value *v)
+		  const struct pu_config_new *v)
 {
 	const char *const *rest = path + s->depth;
 	const struct pu_config_node *n = s->value;
@@ -294,12 +188,12 @@ static bool value_ok(const char *value)
 	return true;
 }
 
-static int replace_scalar(struct pu_config_edit *e, const struct spot *s, const struct value *v,
-			  const char *const *path)
+static int replace_scalar(struct pu_config_edit *e, const struct spot *s,
+			  const struct pu_config_new *v, const char *const *path)
 {
 	const struct pu_config_node *n = s->value;
 	size_t from = n->start.offset, to = n->end.offset;
-	struct snippet sn = { 0 };
+	struct pu_config_snippet sn = { 0 };
 	int r;
 
 	if (n->kind != PU_CONFIG_SCALAR || n->named)
@@ -307,9 +201,9 @@ static int replace_scalar(struct pu_config_edit *e, const struct spot *s, const 
 	pu_buf_init(&sn.b, PU_CONFIG_FILE_MAX);
 	if (from == to) { /* "key:" without anything */
 		from = to = s->key->end.offset + 1;
-		add(&sn, " ");
+		pu_config_snippet_text(&sn, " ");
 	}
-	add_value(&sn, v);
+	pu_config_snippet_value(&sn, v);
 	r = sn.err < 0 ? sn.err : pu_config_edit_splice(e, from, to, pu_buf_bytes(&sn.b), path);
 	pu_buf_deinit(&sn.b);
 	return r;
@@ -317,7 +211,7 @@ static int replace_scalar(struct pu_config_edit *e, const struct spot *s, const 
 
 static int check_path(const char *const *path)
 {
-	if (path_len(path) < 1 || path_len(path) > PU_CONFIG_EDIT_DEPTH)
+	if (pu_config_path_len(path) < 1 || pu_config_path_len(path) > PU_CONFIG_EDIT_DEPTH)
 		return PU_EINVAL;
 	for (; *path; path++)
 		if (!**path || strlen(*path) > PU_CONFIG_KEY_MAX || !value_ok(*path))
@@ -328,7 +222,7 @@ static int check_path(const char *const *path)
 int pu_config_edit_set(struct pu_config_edit *e, const char *const *path, const char *value,
 		       bool quoted)
 {
-	struct value v = { .text = value, .quoted = quoted };
+	struct pu_config_new v = { .text = value, .quoted = quoted };
 	struct spot s;
 	int r = check_path(path);
 
@@ -375,7 +269,7 @@ static int cut_only_child(struct pu_config_edit *e, const struct pu_config_node 
 			  const char *const *path)
 {
 	const char *empty = coll->kind == PU_CONFIG_MAPPING ? "{}" : "[]";
-	struct snippet sn = { 0 };
+	struct pu_config_snippet sn = { 0 };
 	size_t colon, start;
 	int r;
 
@@ -391,9 +285,9 @@ static int cut_only_child(struct pu_config_edit *e, const struct pu_config_node 
 	if (start < colon)
 		return PU_ENOTSUP;
 	pu_buf_init(&sn.b, PU_CONFIG_FILE_MAX);
-	add(&sn, " ");
-	add(&sn, empty);
-	add_n(&sn, text_of(e) + colon, start - colon);
+	pu_config_snippet_text(&sn, " ");
+	pu_config_snippet_text(&sn, empty);
+	pu_config_snippet_bytes(&sn, text_of(e) + colon, start - colon);
 	r = sn.err < 0 ? sn.err :
 			 pu_config_edit_splice(e, colon, line_end(e, to), pu_buf_bytes(&sn.b),
 					       path);
@@ -423,7 +317,7 @@ static int find_holder(const struct pu_config_edit *e, const char *const *path,
 		       struct spot *holder, size_t *pindex)
 {
 	const char *up[PU_CONFIG_EDIT_DEPTH + 1] = { NULL };
-	size_t depth = path_len(path);
+	size_t depth = pu_config_path_len(path);
 	int r;
 
 	for (size_t i = 0; i + 1 < depth; i++)
@@ -466,7 +360,7 @@ static bool list_find(const struct pu_config_node *list, const char *value, size
 
 int pu_config_edit_list_add(struct pu_config_edit *e, const char *const *path, const char *value)
 {
-	struct value v = { .text = value, .quoted = true, .item = true };
+	struct pu_config_new v = { .text = value, .quoted = true, .item = true };
 	struct spot s;
 	size_t i;
 	int r = check_path(path);

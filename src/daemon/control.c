@@ -101,6 +101,7 @@ static void status(void *arg, struct pu_api_status *out)
 	pu_host_stats(n->host, &hs);
 	out->peer = &n->key.peer;
 	out->name = n->self->name[0] ? n->self->name : NULL;
+	out->config = n->cfg->path;
 	out->uptime_s = (pu_loop_now(n->loop) - n->started_at) / PU_SEC(1);
 	out->connected_peers = hs.n_peers;
 	for (size_t i = 0; i < n->cfg->n_services; i++)

@@ -295,9 +295,12 @@ static int listen_all(struct pu_node *n, struct pu_failure *why)
 			n_ok++;
 			continue;
 		}
-		/* A host without IPv6, say, is still a useful one. */
 		err = r;
 		pu_multiaddr_text(&n->cfg->listen.v[i], text);
+		if (r == PU_EADDRINUSE)
+			return pu_failure_set(why, r, text, "ss -lnptu",
+					      "cannot listen: the port is taken by another program");
+		/* A host without IPv6, say, is still a useful one. */
 		pu_log(PU_LOG_WARN, "node", "cannot listen", PU_KV_STR("addr", text), PU_KV_ERR(r));
 	}
 	if (n_ok > 0 || n->cfg->listen.n == 0)
@@ -364,12 +367,11 @@ int pu_node_new(const struct pu_node_options *opt, struct pu_node **pn, struct p
 	n->started_at = pu_loop_now(n->loop);
 	pu_timer_init(&n->expiry, n->loop, check_expiry, n);
 	r = init(n, opt, why);
-	if (r < 0) {
+	if (r < 0 && !n->host)
 		pu_node_free(n);
-		return r;
-	}
-	*pn = n;
-	return 0;
+	else
+		*pn = n;
+	return r;
 }
 
 void pu_node_set_events(struct pu_node *n, const struct pu_node_events *ev, void *arg)
@@ -387,6 +389,53 @@ void pu_node_start(struct pu_node *n)
 		if (p->configured)
 			pu_reach_want(n->reach, &p->id);
 	}
+}
+
+struct ip_list {
+	const struct pu_multiaddr *v;
+	size_t n;
+};
+
+static bool has_ip(const struct ip_list *ips, const struct pu_multiaddr *addr)
+{
+	struct pu_ma_part ip, own;
+	size_t off = 0;
+
+	if (!pu_multiaddr_next(addr, &off, &ip))
+		return true;
+	for (size_t i = 0; i < ips->n; i++) {
+		off = 0;
+		if (pu_multiaddr_next(&ips->v[i], &off, &own) && own.code == ip.code &&
+		    pu_bytes_eq(own.value, ip.value))
+			return true;
+	}
+	return false;
+}
+
+static void give_up_if_homeless(void *arg, struct pu_conn *c)
+{
+	if (!pu_multiaddr_is_unspecified(&c->local) && !pu_multiaddr_is_loopback(&c->local) &&
+	    !has_ip(arg, &c->local))
+		pu_conn_close(c, PU_CONN_CODE_NORMAL);
+}
+
+/* A cable that is out may come back; only another address makes the old one worthless. */
+static bool is_anywhere(const struct ip_list *ips)
+{
+	for (size_t i = 0; i < ips->n; i++)
+		if (!pu_multiaddr_is_loopback(&ips->v[i]))
+			return true;
+	return false;
+}
+
+void pu_node_network_changed(struct pu_node *n, const struct pu_multiaddr *ips, size_t n_ips)
+{
+	struct ip_list list = { ips, n_ips };
+
+	pu_host_set_interface_addrs(n->host, ips, n_ips);
+	if (is_anywhere(&list))
+		pu_host_each_conn(n->host, give_up_if_homeless, &list);
+	pu_reach_network_changed(n->reach);
 }
 
 static void free_overlay(struct pu_node *n)

@@ -59,11 +59,16 @@ struct pu_node {
 	uint8_t hash_key[16];
 };
 
-/* Loads key and members, starts listening. why tells the cause. */
+/* Loads key and members, starts listening. why tells the cause of a failure; when it
+ * came late, *pn is set all the same: sockets are open then, and the node has to be
+ * stopped like any other. *pn is NULL before. */
 int pu_node_new(const struct pu_node_options *opt, struct pu_node **pn, struct pu_failure *why);
 void pu_node_set_events(struct pu_node *n, const struct pu_node_events *ev, void *arg);
 /* Dials the configured peers. Call when the device is ready for their packets. */
 void pu_node_start(struct pu_node *n);
+/* This machine has these IP addresses now (multiaddrs of one component): tells the host,
+ * gives up connections from addresses that are gone, and dials what is missing. */
+void pu_node_network_changed(struct pu_node *n, const struct pu_multiaddr *ips, size_t n_ips);
 /* Says goodbye; on_stopped comes when nothing is left open. */
 void pu_node_stop(struct pu_node *n, pu_job_fn *on_stopped, void *arg);
 void pu_node_free(struct pu_node *n);

@@ -21,8 +21,10 @@ struct pu_vpn {
 	struct pu_dns_server *dns;
 	const char *dns_method;
 	unsigned mtu;
-	struct pu_vip dns_vip;
+	uint8_t dns_addr[4]; /* of the name server; IPv4 only: a second IPv6 address might be
+			      * chosen as source, and peers would call that spoofed */
 	uv_poll_t *poll; /* owns itself once it is being closed */
+	struct pu_timer pause;
 	pu_job_fn *on_lost;
 	void *lost_arg;
 };
@@ -94,8 +96,7 @@ static int configure_device(struct pu_vpn *v, struct pu_failure *why)
 	const struct pu_prefix addrs[] = {
 		host_prefix(AF_INET, own->v4),
 		host_prefix(AF_INET6, own->v6),
-		host_prefix(AF_INET, v->dns_vip.v4),
-		host_prefix(AF_INET6, v->dns_vip.v6),
+		host_prefix(AF_INET, v->dns_addr),
 	};
 	int r = pu_platform_link_up(v->platform, v->dev.name, v->mtu, PU_VPN_TXQUEUELEN);
 
@@ -148,7 +149,7 @@ static void refresh_upstreams(struct pu_vpn *v)
 }
 
 /* Without it names still work for those who ask our server. */
-static void tell_resolver(struct pu_vpn *v, const struct pu_prefix *own, size_t n)
+static void tell_resolver(struct pu_vpn *v, const struct pu_prefix *own)
 {
 	const struct pu_config_vpn *cfg = &v->node->cfg->vpn;
 	char domains[PU_ZONE_DOMAINS_MAX];
@@ -156,7 +157,7 @@ static void tell_resolver(struct pu_vpn *v, const struct pu_prefix *own, size_t 
 
 	pu_zone_domains(v->node, domains);
 	r = pu_platform_dns_set(v->platform, v->dev.name, pu_vpn_dns_text(cfg->dns), domains, own,
-				n, v->node->paths.state_dir, &v->dns_method);
+				1, v->node->paths.state_dir, &v->dns_method);
 	if (r == PU_ENOTSUP)
 		pu_log(PU_LOG_WARN, "vpn",
 		       "this host runs no resolver that can be told about our names; "
@@ -171,19 +172,14 @@ static void tell_resolver(struct pu_vpn *v, const struct pu_prefix *own, size_t 
 
 static int start_dns(struct pu_vpn *v, struct pu_failure *why)
 {
-	const struct pu_prefix own[] = { host_prefix(AF_INET, v->dns_vip.v4),
-					 host_prefix(AF_INET6, v->dns_vip.v6) };
-	struct pu_dns_server_config sc = { .n_listen = PU_ARRAY_LEN(own), .local_only = true };
+	const struct pu_prefix own = host_prefix(AF_INET, v->dns_addr);
+	struct pu_dns_server_config sc = { .listen = { endpoint_of(&own) },
+					   .n_listen = 1,
+					   .local_only = true };
 	int r;
 
 	pu_zone_config(v->node, &sc.zone);
-	for (size_t i = 0; i < PU_ARRAY_LEN(own); i++)
-		sc.listen[i] = endpoint_of(&own[i]);
 	r = pu_dns_server_start(v->node->loop, &sc, &v->dns);
-	if (r == PU_EUNREACH) { /* no IPv6 on this machine */
-		sc.n_listen = 1;
-		r = pu_dns_server_start(v->node->loop, &sc, &v->dns);
-	}
 	if (r == PU_EADDRINUSE)
 		return pu_failure_set(why, r, "port 53", "ss -lnup 'sport = :53'",
 				      "another name server on this machine listens on every "
@@ -191,7 +187,7 @@ static int start_dns(struct pu_vpn *v, struct pu_failure *why)
 				      "and point it at us yourself");
 	if (r < 0)
 		return pu_failure_set(why, r, "name server", NULL, "%s", pu_err_text(r));
-	tell_resolver(v, own, sc.n_listen);
+	tell_resolver(v, &own);
 	return 0;
 }
 
@@ -236,7 +232,7 @@ static void tell_addresses(struct pu_vpn *v)
 					pu_bytes(addrs[i].addr, v4 ? 4 : 16)) == 0)
 			n_ma++;
 	}
-	pu_host_set_interface_addrs(v->node->host, ma, n_ma);
+	pu_node_network_changed(v->node, ma, n_ma);
 }
 
 static void on_network_change(void *arg)
@@ -246,7 +242,6 @@ static void on_network_change(void *arg)
 	pu_log_msg(PU_LOG_INFO, "vpn", "the network changed");
 	tell_addresses(v);
 	refresh_upstreams(v);
-	pu_reach_network_changed(v->node->reach);
 }
 
 static const struct pu_platform_events platform_events = {
@@ -261,7 +256,10 @@ static void on_readable(uv_poll_t *h, int status, int events)
 
 	pu_loop_uv_enter(v->node->loop);
 	r = status < 0 ? PU_EIO : pu_bridge_readable(v->bridge);
-	if (r < 0) {
+	if (r == PU_EAGAIN) {
+		uv_poll_stop(h);
+		pu_timer_set(&v->pause, pu_loop_now(v->node->loop) + PU_US(PU_BRIDGE_PAUSE_US));
+	} else if (r < 0) {
 		pu_log(PU_LOG_ERROR, "vpn", "the device is gone",
 		       PU_KV_STR("interface", v->dev.name), PU_KV_ERR(r));
 		uv_poll_stop(h);
@@ -269,6 +267,13 @@ static void on_readable(uv_poll_t *h, int status, int events)
 			v->on_lost(v->lost_arg);
 	}
 	pu_loop_uv_leave(v->node->loop);
+}
+
+static void on_pause_over(void *arg)
+{
+	struct pu_vpn *v = arg;
+
+	uv_poll_start(v->poll, UV_READABLE, on_readable);
 }
 
 static void on_poll_closed(uv_handle_t *h)
@@ -330,9 +335,10 @@ int pu_vpn_start(struct pu_node *n, struct pu_vpn **pv, struct pu_failure *why)
 	if (!v)
 		return PU_ENOMEM;
 	v->node = n;
+	pu_timer_init(&v->pause, n->loop, on_pause_over, v);
 	v->dns_method = "none";
 	v->mtu = n->cfg->vpn.mtu ? n->cfg->vpn.mtu : PU_VPN_MTU_DEFAULT;
-	pu_vip_dns(pu_vip_table_range(n->vips), &v->dns_vip);
+	pu_vip_dns(pu_vip_table_range(n->vips), v->dns_addr);
 	r = start(v, why);
 	if (r < 0) {
 		pu_vpn_stop(v);
@@ -348,6 +354,7 @@ void pu_vpn_stop(struct pu_vpn *v)
 		return;
 	if (v->dns)
 		pu_dns_server_stop(v->dns);
+	pu_timer_stop(&v->pause);
 	if (v->poll) {
 		uv_poll_stop(v->poll);
 		uv_close((uv_handle_t *)v->poll, on_poll_closed);
@@ -379,7 +386,7 @@ void pu_vpn_info(const struct pu_vpn *v, struct pu_vpn_info *out)
 	out->mtu = v->mtu;
 	inet_ntop(AF_INET, own->v4, out->ipv4, sizeof out->ipv4);
 	inet_ntop(AF_INET6, own->v6, out->ipv6, sizeof out->ipv6);
-	inet_ntop(AF_INET, v->dns_vip.v4, out->dns_server, sizeof out->dns_server);
+	inet_ntop(AF_INET, v->dns_addr, out->dns_server, sizeof out->dns_server);
 	prefix_text(&v->node->cfg->vpn.subnet, out->subnet, sizeof out->subnet);
 	prefix_text(&v->node->cfg->vpn.ipv6_prefix, out->ipv6_prefix, sizeof out->ipv6_prefix);
 }

@@ -96,46 +96,13 @@ void pu_zone_config(struct pu_node *n, struct pu_dns_config *out)
 	};
 }
 
-struct text {
-	char *s;
-	size_t len;
-};
-
-static void put_name(struct text *t, const char *name)
+void pu_zone_domains(struct pu_node *n, char out[PU_ZONE_DOMAINS_MAX])
 {
-	size_t n = pu_min(strlen(name), PU_ZONE_DOMAINS_MAX - 1 - t->len);
+	struct pu_dns_config zone;
 
-	memcpy(t->s + t->len, name, n);
-	t->len += n;
-	t->s[t->len] = '\0';
-}
-
-static void put_number(struct text *t, const char *before, unsigned v, bool hex)
-{
-	char s[16];
-
-	snprintf(s, sizeof s, hex ? "%x" : "%u", v);
-	put_name(t, before);
-	put_name(t, s);
-}
-
-void pu_zone_domains(const struct pu_node *n, char out[PU_ZONE_DOMAINS_MAX])
-{
-	const struct pu_vip_range *r = pu_vip_table_range(n->vips);
-	struct text t = { .s = out };
-
-	put_name(&t, n->cfg->vpn.dns_suffix);
-	if (r->v4_bits % 8 == 0) {
-		put_number(&t, " ", r->v4[r->v4_bits / 8 - 1], false);
-		for (unsigned i = r->v4_bits / 8 - 1; i-- > 0;)
-			put_number(&t, ".", r->v4[i], false);
-		put_name(&t, ".in-addr.arpa");
-	}
-	put_number(&t, " ", r->v6[r->v6_bits / 8 - 1] & 15, true);
-	put_number(&t, ".", r->v6[r->v6_bits / 8 - 1] >> 4, true);
-	for (unsigned i = r->v6_bits / 8 - 1; i-- > 0;) {
-		put_number(&t, ".", r->v6[i] & 15, true);
-		put_number(&t, ".", r->v6[i] >> 4, true);
-	}
-	put_name(&t, ".ip6.arpa");
+	pu_zone_config(n, &zone);
+	/* The suffix comes first and always fits; what does not is asked of us only by
+	 * those who ask us anyway. */
+	if (pu_dns_domains(&zone, out, PU_ZONE_DOMAINS_MAX) < 0)
+		snprintf(out, PU_ZONE_DOMAINS_MAX, "%s", zone.suffix);
 }

@@ -9,9 +9,9 @@
 /* The zone of a node; borrows from n, which outlives it. */
 void pu_zone_config(struct pu_node *n, struct pu_dns_config *out);
 
-enum { PU_ZONE_DOMAINS_MAX = 512 };
+enum { PU_ZONE_DOMAINS_MAX = 4096 };
 /* The domains that the host's resolver should send to us, separated by spaces: the
- * suffix, and the reverse zones of the overlay's ranges where they end on a label. */
-void pu_zone_domains(const struct pu_node *n, char out[PU_ZONE_DOMAINS_MAX]);
+ * suffix first, then the reverse zones of the overlay's ranges. */
+void pu_zone_domains(struct pu_node *n, char out[PU_ZONE_DOMAINS_MAX]);
 
 #endif

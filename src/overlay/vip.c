@@ -97,11 +97,9 @@ void pu_vip_canonical(const struct pu_peerid *peer, struct pu_vip *out)
 	pu_vip_derive(&pu_vip_canonical_range, peer, 0, out);
 }
 
-void pu_vip_dns(const struct pu_vip_range *r, struct pu_vip *out)
+void pu_vip_dns(const struct pu_vip_range *r, uint8_t out[4])
 {
-	pu_put_be32(out->v4, pu_get_be32(r->v4) | PU_VIP_DNS_HOST);
-	memcpy(out->v6, r->v6, sizeof out->v6);
-	out->v6[15] = PU_VIP_DNS_HOST;
+	pu_put_be32(out, pu_get_be32(r->v4) | PU_VIP_DNS_HOST);
 }
 
 int pu_vip_table_new(const struct pu_vip_range *r, const uint8_t key[16],

@@ -43,8 +43,8 @@ void pu_vip_derive(const struct pu_vip_range *r, const struct pu_peerid *peer, u
 		   struct pu_vip *out);
 /* What the peer calls itself on the wire. */
 void pu_vip_canonical(const struct pu_peerid *peer, struct pu_vip *out);
-/* Addresses of the name server in a range. */
-void pu_vip_dns(const struct pu_vip_range *r, struct pu_vip *out);
+/* IPv4 address of the name server in a range. */
+void pu_vip_dns(const struct pu_vip_range *r, uint8_t out[4]);
 
 struct pu_vip_table;
 

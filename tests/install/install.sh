@@ -31,7 +31,7 @@ export PKG_CONFIG_PATH
 libdir=$(dirname "$PKG_CONFIG_PATH")
 read -ra cflags <<< "$(pkg-config --cflags peerup)"
 read -ra libs <<< "$(pkg-config --libs peerup)"
-read -ra static_libs <<< "$(pkg-config --static --libs peerup)"
+read -ra static <<< "$(pkg-config --cflags --libs peerup-static)"
 
 # The shared library: found by its soname, exports its promise and nothing else.
 shared=$libdir/libpeerup.so
@@ -39,17 +39,17 @@ soname=$(objdump -p "$shared" | awk '$1 == "SONAME" { print $2 }')
 [ -e "$libdir/$soname" ] || fail "no file for the soname '$soname'"
 others=$(nm -D --defined-only "$shared" | awk '$3 !~ /^peerup_/ { print $3 }')
 [ -z "$others" ] || fail "exported but not promised:" $others
-declared=$(cat "$(where /include/peerup/host.h)" "$(dirname "$(where /include/peerup/host.h)")"/*.h |
+declared=$(cat "$(dirname "$(where /include/peerup/host.h)")"/*.h |
 	tr '\n' ' ' | grep -oE 'PEERUP_API [^;(]*\(' | grep -oE 'peerup_[a-z_]+\($' | tr -d '(' | sort -u)
 exported=$(nm -D --defined-only "$shared" | awk '{ print $3 }' | sort -u)
 [ "$declared" = "$exported" ] || fail "declared and exported differ:" \
 	$(comm -3 <(printf '%s\n' "$declared") <(printf '%s\n' "$exported"))
 
 # Programs, one with each library.
+pkg-config --static --libs peerup | grep -q -- -lgnutls || fail "peerup.pc has no private part"
 "$cc" "${flags[@]}" "${cflags[@]}" "$here/two_hosts.c" "${libs[@]}" -o "$root/shared"
 LD_LIBRARY_PATH=$libdir "$root/shared"
-"$cc" "${flags[@]}" "${cflags[@]}" "$here/two_hosts.c" \
-	"${static_libs[@]/#-lpeerup/-l:libpeerup.a}" -o "$root/static"
+"$cc" "${flags[@]}" "$here/two_hosts.c" "${static[@]}" -o "$root/static"
 ! objdump -p "$root/static" | grep -q "NEEDED.*$soname" || fail "the static program is not static"
 "$root/static"
 

@@ -69,6 +69,7 @@ static void on_closed(void *arg, struct pu_conn *c, int err, uint64_t code)
 {
 	struct host_conn *hc = arg;
 	struct pu_host *h = hc->h;
+	struct pu_peer *p;
 
 	log_conn(c, "disconnected", err);
 	pu_negotiation_drop_all(hc);
@@ -79,6 +80,9 @@ static void on_closed(void *arg, struct pu_conn *c, int err, uint64_t code)
 	h->stats.n_conns--;
 	pu_request_conn_closed(h, c);
 	HOST_NOTIFY(h, on_disconnected, c, err, code, hc->peer->n_conns == 0);
+	p = pu_peerstore_find(&h->peers, &c->peer);
+	if (p)
+		pu_peerstore_left(p);
 	free(hc);
 	if (h->state == HOST_STOPPING && h->stats.n_conns == 0)
 		pu_job_defer(&h->stop_job);
@@ -138,7 +142,9 @@ static bool better(const struct pu_conn *a, const struct pu_conn *b)
 		return b->limited;
 	if (a->datagrams != b->datagrams)
 		return a->datagrams;
-	return false; /* the list is in order of age */
+	/* The list is in order of age, and the newest wins: a peer that dials again has
+	 * lost the one before, though we may not have noticed yet. */
+	return true;
 }
 
 static struct pu_conn *best_of(const struct pu_peer *p, bool direct)

@@ -343,7 +343,7 @@ int pu_dialer_start(struct pu_host *h, struct pu_peer *p)
 		return 0;
 	n = collect(h, p, plan, PU_ARRAY_LEN(plan), &held);
 	if (n == 0)
-		return held ? p->dial_err : PU_EUNREACH;
+		return held && p->dial_err ? p->dial_err : PU_EUNREACH;
 	job = calloc(1, sizeof *job);
 	if (!job)
 		return PU_ENOMEM;

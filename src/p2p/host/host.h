@@ -129,7 +129,7 @@ bool pu_host_peer_identity(const struct pu_host *h, const struct pu_peerid *peer
 			   struct pu_host_identity *out);
 
 /* The best open connection to the peer (not limited before limited, QUIC with
- * datagrams before TCP, then oldest), or NULL. */
+ * datagrams before TCP, then newest), or NULL. */
 struct pu_conn *pu_host_conn(const struct pu_host *h, const struct pu_peerid *peer);
 /* All connections: calls fn for each. */
 void pu_host_each_conn(struct pu_host *h, void (*fn)(void *arg, struct pu_conn *c), void *arg);
@@ -143,9 +143,14 @@ void pu_host_disconnect(struct pu_host *h, const struct pu_peerid *peer, uint64_
 typedef void pu_host_connect_fn(void *arg, int err, struct pu_conn *c);
 int pu_host_connect(struct pu_host *h, const struct pu_peerid *peer, pu_host_connect_fn *on_done,
 		    void *arg, struct pu_host_request **preq);
+/* The same, but a limited (relayed) connection does not count. */
+int pu_host_connect_direct(struct pu_host *h, const struct pu_peerid *peer,
+			   pu_host_connect_fn *on_done, void *arg, struct pu_host_request **preq);
 /* Connects if needed, opens a stream on the best connection (or on c when not
  * NULL) and negotiates the first protocol of the list that the peer supports.
- * PU_ENOPROTO when it supports none. On success the callee owns the stream and
+ * PU_ENOPROTO when it supports none. A single protocol that the peer's identify listed
+ * is taken for granted: nothing is awaited, and should the peer refuse after all, the
+ * stream hears on_closed(PU_ENOPROTO). On success the callee owns the stream and
  * must set its events before it returns. st->protocol tells which was chosen. */
 typedef void pu_host_open_fn(void *arg, int err, struct pu_stream *st);
 int pu_host_open(struct pu_host *h, const struct pu_peerid *peer, struct pu_conn *c,

@@ -282,6 +282,15 @@ int pu_peerstore_set_protocols(struct pu_peer *p, struct pu_bytes *names, size_t
 	return 0;
 }
 
+void pu_peerstore_left(struct pu_peer *p)
+{
+	if (precious(p))
+		return;
+	forget_protocols(p);
+	p->agent[0] = '\0';
+	p->identified = false;
+}
+
 static int compare_name(const void *key, const void *elem)
 {
 	return strcmp(key, *(char *const *)elem);

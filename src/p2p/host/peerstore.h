@@ -75,6 +75,10 @@ void pu_peerstore_dialed(struct pu_peerstore *ps, struct pu_peer_addr *a, bool o
 /* The network changed: everything may be tried again. */
 void pu_peerstore_forget_failures(struct pu_peerstore *ps);
 
+/* The last connection of the peer is gone: what a stranger told is forgotten, except
+ * for its addresses. */
+void pu_peerstore_left(struct pu_peer *p);
+
 /* Copies; names is sorted and stripped of doubles in place. PU_ENOMEM: the old list
  * stays. */
 int pu_peerstore_set_protocols(struct pu_peer *p, struct pu_bytes *names, size_t n);

@@ -27,6 +27,7 @@ struct pu_host_request {
 	enum request_state state;
 	struct pu_peerid peer;
 	char **protocols; /* NULL: only a connection is wanted */
+	bool direct;      /* a limited connection does not do */
 	struct pu_conn *c;
 	struct pu_stream *st;
 	struct pu_multistream ms;
@@ -218,10 +219,18 @@ static void on_timer(void *arg)
 
 void pu_request_dialed(struct pu_host *h, const struct pu_peerid *peer, int err)
 {
+	struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
+	struct pu_conn *relayed = p ? pu_connmgr_best(p) : NULL;
+
 	PU_LIST_FOREACH(it, tmp, &h->requests) {
 		struct pu_host_request *req = PU_CONTAINER_OF(it, struct pu_host_request, node);
 
-		if (req->state == REQUEST_DIALING && pu_peerid_eq(&req->peer, peer))
+		if (req->state != REQUEST_DIALING || !pu_peerid_eq(&req->peer, peer))
+			continue;
+		/* No direct way, but one that came up meanwhile. */
+		if (relayed && !(req->direct && relayed->limited))
+			use_conn(req, relayed);
+		else
 			report_later(req, err);
 	}
 }
@@ -230,13 +239,13 @@ void pu_request_connected(struct pu_host *h, struct pu_conn *c)
 {
 	struct pu_peer *p = host_conn_of(c)->peer;
 
-	/* A relayed connection does not end the search for a direct one. */
-	if (c->limited && p->dial)
-		return;
 	PU_LIST_FOREACH(it, tmp, &h->requests) {
 		struct pu_host_request *req = PU_CONTAINER_OF(it, struct pu_host_request, node);
 
-		if (req->state == REQUEST_DIALING && pu_peerid_eq(&req->peer, &c->peer))
+		if (req->state != REQUEST_DIALING || !pu_peerid_eq(&req->peer, &c->peer))
+			continue;
+		/* A relayed connection does not end the search for a direct one. */
+		if (!c->limited || (!p->dial && !req->direct))
 			use_conn(req, c);
 	}
 }
@@ -317,7 +326,7 @@ static int find_conn(struct pu_host_request *req)
 
 	if (!p)
 		return PU_ENOMEM;
-	c = pu_connmgr_best(p);
+	c = req->direct ? pu_connmgr_best_direct(p) : pu_connmgr_best(p);
 	if (c) {
 		use_conn(req, c);
 		return 0;
@@ -338,8 +347,8 @@ static int check(const struct pu_host *h, const struct pu_peerid *peer)
 	return 0;
 }
 
-int pu_host_connect(struct pu_host *h, const struct pu_peerid *peer, pu_host_connect_fn *on_done,
-		    void *arg, struct pu_host_request **preq)
+static int begin_connect(struct pu_host *h, const struct pu_peerid *peer, bool direct,
+			 pu_host_connect_fn *on_done, void *arg, struct pu_host_request **preq)
 {
 	struct pu_host_request *req;
 	int r = check(h, peer);
@@ -349,6 +358,7 @@ int pu_host_connect(struct pu_host *h, const struct pu_peerid *peer, pu_host_con
 	req = request_new(h, peer);
 	if (!req)
 		return PU_ENOMEM;
+	req->direct = direct;
 	req->on_connect = on_done;
 	req->arg = arg;
 	r = find_conn(req);
@@ -357,6 +367,18 @@ int pu_host_connect(struct pu_host *h, const struct pu_peerid *peer, pu_host_con
 	else if (preq)
 		*preq = req;
 	return r;
+}
+
+int pu_host_connect(struct pu_host *h, const struct pu_peerid *peer, pu_host_connect_fn *on_done,
+		    void *arg, struct pu_host_request **preq)
+{
+	return begin_connect(h, peer, false, on_done, arg, preq);
+}
+
+int pu_host_connect_direct(struct pu_host *h, const struct pu_peerid *peer,
+			   pu_host_connect_fn *on_done, void *arg, struct pu_host_request **preq)
+{
+	return begin_connect(h, peer, true, on_done, arg, preq);
 }
 
 int pu_host_open(struct pu_host *h, const struct pu_peerid *peer, struct pu_conn *c,

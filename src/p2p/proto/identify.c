@@ -11,8 +11,14 @@ enum {
 	FRAME_MAX = PU_IDENTIFY_MESSAGE_MAX + 16,
 };
 
+/* How many pushes may go now: one more every few seconds. */
+struct bucket {
+	pu_time full_at; /* when all of the burst will be there again */
+};
+
 struct pu_identify {
 	struct pu_host *h;
+	struct bucket pushes;
 	uint64_t seq; /* of our record */
 	struct pu_timer push;
 };
@@ -32,8 +38,21 @@ struct pu_identify_conn {
 	struct pu_host_request *ask;  /* opens the stream to read from */
 	struct pu_host_request *tell; /* opens the stream to push on */
 	struct reader answer, pushed;
-	uint64_t told; /* sequence number of what the peer knows of us */
+	uint64_t told; /* sequence number of what the peer knows of us; 0: has not asked */
+	struct bucket pushes;
 };
+
+/* 0, or how long to wait. */
+static pu_time take(struct bucket *b, pu_time now, unsigned burst)
+{
+	pu_time full = b->full_at > now ? b->full_at : now;
+	pu_time each = PU_SEC(PU_IDENTIFY_PUSH_EVERY_S);
+
+	if (full + each > now + burst * each)
+		return full + each - burst * each - now;
+	b->full_at = full + each;
+	return 0;
+}
 
 /* Reading. */
 
@@ -200,13 +219,15 @@ static void serve_identify(void *arg, struct pu_stream *st)
 
 static void serve_push(void *arg, struct pu_stream *st)
 {
-	struct host_conn *hc = host_conn_of(st->conn);
+	struct pu_identify_conn *ic = host_conn_of(st->conn)->identify;
+	struct pu_identify *id = arg;
 
-	(void)arg;
-	if (!hc->identify || hc->identify->pushed.st)
+	if (!ic || ic->pushed.st)
 		pu_stream_reset(st, PU_STREAM_CODE_LIMIT);
+	else if (take(&ic->pushes, pu_loop_now(id->h->loop), PU_IDENTIFY_PUSH_BURST_IN) > 0)
+		pu_stream_reset(st, PU_STREAM_CODE_RATE);
 	else
-		reader_start(&hc->identify->pushed, st);
+		reader_start(&ic->pushed, st);
 }
 
 /* Asking. */
@@ -258,22 +279,33 @@ void pu_identify_conn_closed(struct host_conn *hc)
 static void on_telling(void *arg, int err, struct pu_stream *st)
 {
 	struct pu_identify_conn *ic = arg;
+	struct pu_identify *id = ic->hc->h->identify;
 
 	ic->tell = NULL;
 	if (err == 0)
-		write_us(ic->hc->h->identify, ic->hc, st);
+		write_us(id, ic->hc, st);
+	else if (err != PU_ENOPROTO && err != PU_ECANCELED && !pu_timer_active(&id->push))
+		pu_timer_set(&id->push, pu_loop_now(id->h->loop) +
+						PU_SEC(PU_IDENTIFY_PUSH_EVERY_S));
 }
 
 static void push_now(void *arg)
 {
 	static const char *const protocols[] = { PU_IDENTIFY_PUSH_PROTOCOL, NULL };
 	struct pu_identify *id = arg;
+	pu_time now = pu_loop_now(id->h->loop);
+	pu_time wait = take(&id->pushes, now, PU_IDENTIFY_PUSH_BURST_OUT);
 
+	if (wait > 0) {
+		pu_timer_set(&id->push, now + wait);
+		return;
+	}
 	PU_LIST_FOREACH(it, tmp, &id->h->conns) {
 		struct host_conn *hc = PU_CONTAINER_OF(it, struct host_conn, node);
 		struct pu_identify_conn *ic = hc->identify;
 
-		if (!ic || ic->tell || ic->told == id->seq || hc->c->closing ||
+		/* Who has not asked yet will ask. */
+		if (!ic || ic->tell || !ic->told || ic->told == id->seq || hc->c->closing ||
 		    !pu_peerstore_supports(hc->peer, PU_IDENTIFY_PUSH_PROTOCOL))
 			continue;
 		if (pu_host_open(id->h, &hc->c->peer, hc->c, protocols, on_telling, ic,

@@ -16,6 +16,9 @@ enum {
 	PU_IDENTIFY_ADDRS_MAX = 20,   /* sent */
 	PU_IDENTIFY_TIMEOUT_S = 5,
 	PU_IDENTIFY_PUSH_DELAY_MS = 250, /* changes within are told together */
+	PU_IDENTIFY_PUSH_EVERY_S = 5, /* go takes no more in the long run, nor do we */
+	PU_IDENTIFY_PUSH_BURST_OUT = 8,
+	PU_IDENTIFY_PUSH_BURST_IN = 10,
 };
 
 struct pu_identify;

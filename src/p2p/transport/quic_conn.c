@@ -16,6 +16,7 @@ static void set_keep_alive(struct quic_conn *c)
 	every = idle <= PU_SEC(10) ? PU_MS(QUIC_KEEP_ALIVE_SHORT_MS) : PU_MS(QUIC_KEEP_ALIVE_MS);
 	if (every > idle / 2)
 		every = idle / 2;
+	c->keep_alive = every;
 	ngtcp2_conn_set_keep_alive_timeout(c->ng, every);
 	c->c.datagrams = p && p->max_datagram_frame_size > 0;
 }
@@ -48,6 +49,8 @@ static void tell_ready(struct quic_conn *c)
 	struct pu_quic *q = c->q;
 	struct pu_dial *dial = c->dial;
 
+	if (c->c.inbound)
+		dial = pu_quic_punch_take(q, &c->c.peer);
 	c->dial = NULL;
 	c->state = QUIC_OPEN;
 	c->c.opened_at = quic_now(c);
@@ -140,6 +143,8 @@ static void arm(struct quic_conn *c)
 		at = c->dial->deadline;
 	if (c->pace_next > quic_now(c) && c->pace_next < at)
 		at = c->pace_next;
+	if (pu_quic_next_probe(c) < at)
+		at = c->probe_at;
 	pu_timer_set(&c->timer, at);
 }
 
@@ -160,6 +165,8 @@ void pu_quic_conn_timer(void *arg)
 		pu_quic_conn_end_liberr(c, NGTCP2_ERR_HANDSHAKE_TIMEOUT);
 		return;
 	}
+	if (c->probe_at <= now)
+		c->probe_due = true;
 	if (ngtcp2_conn_get_expiry(c->ng) > now)
 		return;
 	c->reading = true;

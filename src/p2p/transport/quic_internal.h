@@ -80,7 +80,8 @@ struct pu_quic {
 	struct pu_tls_credentials *cred;
 	uint8_t reset_secret[QUIC_SECRET_LEN], token_secret[QUIC_SECRET_LEN];
 	struct pu_htab cids;
-	struct pu_list endpoints, conns;
+	struct quic_cid *last;  /* found last */
+	struct pu_list endpoints, conns, punches;
 	unsigned n_pending;     /* inbound handshakes */
 	unsigned n_closing;     /* connections that only answer late packets */
 	unsigned stray_credit;  /* answers to strangers left in this second */
@@ -116,11 +117,13 @@ struct quic_end {
 	pu_ng_close close;
 };
 
+/* A dial, or the passive side of a hole punch, which has no connection yet. */
 struct pu_dial {
-	struct quic_conn *conn;
+	struct quic_conn *conn; /* NULL: a punch */
 	pu_dial_fn *on_done;
 	void *arg;
 	pu_time deadline;
+	struct quic_punch *punch;
 };
 
 struct quic_conn {
@@ -167,9 +170,17 @@ struct quic_conn {
 	pu_time burst_at;    /* turn that burst belongs to */
 	size_t burst;        /* bytes written in that turn */
 	int64_t lead;        /* bytes of datagrams beyond those of streams, while both wait */
+	bool worthy;         /* the window has room for a burst, as of this flush */
 	bool yielded;        /* a datagram waits only because streams are behind */
 	size_t unpaced;      /* bytes written since the last pacing update */
 	pu_time pace_next;   /* nothing but acknowledgements before this */
+
+	/* Datagrams lost at the end of a burst: see quic_send.c. */
+	pu_time keep_alive;
+	pu_time probe_at;    /* PU_TIME_NEVER: nothing to fear */
+	uint64_t probe_left; /* of the window, when that was set */
+	unsigned n_probes;
+	bool probe_due;
 
 	/* Path MTU black holes: see quic_send.c. */
 	size_t udp_cap;          /* packets are not longer than this */
@@ -246,6 +257,17 @@ static inline pu_time quic_now(const struct quic_conn *c)
 int pu_quic_endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
 			 struct quic_endpoint **pep);
 
+/* quic_punch.c: opens the way for an inbound connection of a peer and hands it over. */
+int pu_quic_punch_start(struct pu_quic *q, struct quic_endpoint *ep,
+			const union pu_sockaddr *remote, const struct pu_peerid *expected,
+			struct pu_dial *d);
+/* d is freed, on_done will not fire. */
+void pu_quic_punch_cancel(struct pu_dial *d);
+/* The punch that waits for that peer, if any; ended, the caller owns it. */
+struct pu_dial *pu_quic_punch_take(struct pu_quic *q, const struct pu_peerid *peer);
+/* Ends all, telling or not. */
+void pu_quic_punch_end_all(struct pu_quic *q, bool tell);
+
 /* quic_route.c: connection IDs and packets to connections. */
 extern const struct pu_udp_events pu_quic_udp_events;
 int pu_quic_cid_add(struct quic_conn *c, const ngtcp2_cid *cid, struct quic_cid **pcid);
@@ -317,6 +339,9 @@ size_t pu_quic_max_datagram(const struct pu_conn *pc);
 void pu_quic_endpoint_writable(struct quic_endpoint *ep);
 /* Counts and sends; what the kernel cannot take now is held, the rest is dropped. */
 int pu_quic_endpoint_send(struct quic_endpoint *ep, const struct pu_dgrams *d);
+/* When datagrams wait for a window that nothing may ever open again: the time at which
+ * to ask the peer for an acknowledgement. PU_TIME_NEVER otherwise. */
+pu_time pu_quic_next_probe(struct quic_conn *c);
 void pu_quic_sent_big_acked(struct quic_conn *c);
 void pu_quic_check_black_hole(struct quic_conn *c);
 

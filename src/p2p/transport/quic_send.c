@@ -12,6 +12,11 @@ enum {
 	DATAGRAM_FRAME = 1 + 2, /* type, and a length of two bytes */
 	HUGE_DATAGRAM = 16000,
 	DATAGRAM_TRIES = 4, /* packets that carry something else instead */
+	BURST_WORTH = 64 << 10,
+	SHORT_RTT_MS = 2,
+	/* Never filled by datagrams: a probe must find room, see probe(). */
+	WINDOW_RESERVE = QUIC_MAX_UDP + 256,
+	PROBE_BACKOFF_MAX = 6,
 	TURN_BYTES = 16 << 10,
 	ROUNDS_MAX = 8,
 	FAST_QUANTUM = 60 << 10,
@@ -191,6 +196,20 @@ static bool burst_left(struct quic_conn *c)
 	return c->burst < limit;
 }
 
+/* On a full path every acknowledgement makes room for two packets, and a send of two
+ * costs as much as one of forty. Who has more waits for a quarter of the window: the
+ * other three are under way and will be acknowledged. */
+static bool worth_a_burst(const struct quic_conn *c)
+{
+	uint64_t left = ngtcp2_conn_get_cwnd_left(c->ng);
+
+	if (left >= BURST_WORTH || left * 4 >= pu_ng_cwnd(c->ng))
+		return true;
+	/* Only where it will be there in a moment. On longer paths a burst is more
+	 * likely to be lost in a short queue, and the wait would show. */
+	return left > 0 && pu_ng_srtt(c->ng) > PU_MS(SHORT_RTT_MS);
+}
+
 /* When both wait for the congestion window, they take turns; bytes, not packets, and
  * not so often that no run of equal packets is left. */
 static bool datagrams_turn(const struct quic_conn *c)
@@ -198,9 +217,15 @@ static bool datagrams_turn(const struct quic_conn *c)
 	return pu_list_empty(&c->ready) || c->lead < TURN_BYTES;
 }
 
-static bool streams_turn(const struct quic_conn *c)
+static struct quic_stream *streams_turn(const struct quic_conn *c)
 {
-	return !c->yielded || c->lead > -TURN_BYTES;
+	struct pu_list *it = pu_list_first(&c->ready);
+	struct quic_stream *st = it ? PU_CONTAINER_OF(it, struct quic_stream, link_tx) : NULL;
+
+	if (!st || (c->dgram_wanted && c->lead <= -TURN_BYTES) ||
+	    (!c->worthy && pu_quic_sendq_waiting(&st->tx) > TURN_BYTES))
+		return NULL;
+	return st;
 }
 
 /* ---- Streams and everything ngtcp2 itself has to say ---- */
@@ -267,7 +292,8 @@ static ngtcp2_ssize write_rest(struct quic_conn *c, ngtcp2_path_storage *ps,
 	const ngtcp2_vec huge = { c->q->tx.mem, HUGE_DATAGRAM };
 	int accepted = 0;
 
-	if (c->dgram_wanted &&
+	if (PU_NG_OVERLONG_DATAGRAM && c->c.datagrams &&
+	    (c->dgram_wanted || !pu_list_empty(&c->ready)) &&
 	    ngtcp2_conn_get_remote_transport_params(c->ng)->max_datagram_frame_size >
 		    HUGE_DATAGRAM + DATAGRAM_FRAME)
 		return ngtcp2_conn_writev_datagram(c->ng, &ps->path, pi, p, c->udp_cap,
@@ -283,13 +309,11 @@ static bool write_packet(struct quic_conn *c)
 	ngtcp2_pkt_info pi = { 0 };
 	uint8_t *p = tx_slot(c);
 	struct quic_stream *st;
-	struct pu_list *it;
 	ngtcp2_ssize r;
 
 	ngtcp2_path_storage_zero(&ps);
 	do {
-		it = streams_turn(c) ? pu_list_first(&c->ready) : NULL;
-		st = it ? PU_CONTAINER_OF(it, struct quic_stream, link_tx) : NULL;
+		st = streams_turn(c);
 		if (st)
 			r = offer_stream(c, st, &ps, &pi, p, c->udp_cap);
 		else
@@ -301,7 +325,7 @@ static bool write_packet(struct quic_conn *c)
 	}
 	if (r > 0)
 		tx_commit(c, p, (size_t)r, &ps.path, (uint8_t)pi.ecn);
-	if (r > 0 && c->yielded)
+	if (r > 0 && c->dgram_wanted)
 		c->lead -= r;
 	return r > 0;
 }
@@ -324,10 +348,52 @@ static void pace(struct quic_conn *c)
 	c->pace_next = from + (pu_time)((double)c->unpaced / rate);
 }
 
+/* Datagrams are not repeated, so ngtcp2 starts no timer for them. When the last ones of
+ * a window are lost, they count as under way for ever: no acknowledgement comes that
+ * would show the loss, and nothing more may be sent. A PING behind them brings one. */
+static void probe(struct quic_conn *c)
+{
+	ngtcp2_path_storage ps;
+	ngtcp2_pkt_info pi = { 0 };
+	uint8_t *p = tx_slot(c);
+	ngtcp2_ssize r;
+
+	c->probe_due = false;
+	c->probe_at = PU_TIME_NEVER;
+	ngtcp2_path_storage_zero(&ps);
+	/* As a keep-alive that is due, two nanoseconds after whatever was sent now. */
+	ngtcp2_conn_set_keep_alive_timeout(c->ng, 1);
+	r = ngtcp2_conn_writev_stream(c->ng, &ps.path, &pi, p, c->udp_cap, NULL, 0, -1, NULL, 0,
+				      quic_now(c) + 2);
+	ngtcp2_conn_set_keep_alive_timeout(c->ng, c->keep_alive);
+	if (r < 0)
+		pu_quic_conn_end_liberr(c, (int)r);
+	else if (r > 0)
+		tx_commit(c, p, (size_t)r, &ps.path, (uint8_t)pi.ecn);
+}
+
+pu_time pu_quic_next_probe(struct quic_conn *c)
+{
+	uint64_t left;
+
+	if (!c->dgram_wanted || c->ep->blocked) {
+		c->n_probes = 0;
+		return c->probe_at = PU_TIME_NEVER;
+	}
+	left = ngtcp2_conn_get_cwnd_left(c->ng);
+	if (c->probe_at != PU_TIME_NEVER && left == c->probe_left)
+		return c->probe_at;
+	/* The window moved: there is life. A probe itself makes it a little smaller. */
+	c->n_probes = left > c->probe_left ? 0 : c->n_probes + 1;
+	c->probe_left = left;
+	return c->probe_at = quic_now(c) + (ngtcp2_conn_get_pto(c->ng)
+					    << pu_min(c->n_probes, PROBE_BACKOFF_MAX));
+}
+
 static void tell_datagram_room(struct quic_conn *c)
 {
-	if (!c->dgram_wanted || c->end.set || c->dgram_after >= quic_now(c) ||
-	    ngtcp2_conn_get_cwnd_left(c->ng) == 0)
+	if (!c->dgram_wanted || c->end.set || c->dgram_after >= quic_now(c) || !c->worthy ||
+	    ngtcp2_conn_get_cwnd_left(c->ng) < WINDOW_RESERVE)
 		return;
 	c->dgram_wanted = c->yielded = false;
 	if (c->c.ev && c->c.ev->on_datagram_room)
@@ -344,14 +410,17 @@ void pu_quic_flush(struct quic_conn *c)
 		return;
 	}
 	c->flushing = true;
+	c->worthy = !c->c.datagrams || worth_a_burst(c);
 	do {
 		tell_datagram_room(c);
 		while (burst_left(c) && !c->ep->blocked && write_packet(c))
 			;
 	} while (c->yielded && datagrams_turn(c) && ++rounds < ROUNDS_MAX);
+	if (c->probe_due && !c->end.set)
+		probe(c);
 	c->flushing = false;
 	c->dgram_after = quic_now(c);
-	if (pu_list_empty(&c->ready))
+	if (pu_list_empty(&c->ready) || !c->dgram_wanted)
 		c->lead = 0;
 	if (c->q->tx.owner == c)
 		pu_quic_tx_flush(c->q);
@@ -457,6 +526,7 @@ int pu_quic_send_datagram(struct pu_conn *pc, const struct iovec *iov, int n)
 	if (!c->flushing)
 		pu_job_defer(&c->job);
 	if (c->reading || c->ep->blocked || c->yielded || !burst_left(c) ||
+	    ngtcp2_conn_get_cwnd_left(c->ng) < WINDOW_RESERVE ||
 	    write_datagram(c, v, (size_t)n, len > QUIC_MIN_UDP) < 0)
 		return c->end.set ? PU_ECLOSED : datagram_blocked(c);
 	pc->tx_bytes += len;

@@ -12,8 +12,11 @@
 #if NGTCP2_VERSION_NUM >= 0x010000
 
 #define PU_NG_CC_BBR2 NGTCP2_CC_ALGO_BBR
+/* How a datagram longer than any packet is answered is known of 0.12 only. */
+#define PU_NG_OVERLONG_DATAGRAM 0
 
 typedef ngtcp2_ccerr pu_ng_close;
+typedef ngtcp2_encryption_level pu_ng_level;
 
 static inline void pu_ng_close_app(pu_ng_close *e, uint64_t code, const char *reason)
 {
@@ -49,6 +52,14 @@ static inline uint64_t pu_ng_srtt(ngtcp2_conn *c)
 
 	ngtcp2_conn_get_conn_info(c, &i);
 	return i.latest_rtt ? i.smoothed_rtt : 0;
+}
+
+static inline uint64_t pu_ng_cwnd(ngtcp2_conn *c)
+{
+	ngtcp2_conn_info i;
+
+	ngtcp2_conn_get_conn_info(c, &i);
+	return i.cwnd;
 }
 
 /* Bytes per nanosecond at which the controller wants packets sent; 0: not told. */
@@ -88,8 +99,10 @@ static inline int pu_ng_shutdown_stream_read(ngtcp2_conn *c, int64_t id, uint64_
 #else
 
 #define PU_NG_CC_BBR2 NGTCP2_CC_ALGO_BBR2
+#define PU_NG_OVERLONG_DATAGRAM 1
 
 typedef ngtcp2_connection_close_error pu_ng_close;
+typedef ngtcp2_crypto_level pu_ng_level;
 
 static inline void pu_ng_close_app(pu_ng_close *e, uint64_t code, const char *reason)
 {
@@ -127,6 +140,14 @@ static inline uint64_t pu_ng_srtt(ngtcp2_conn *c)
 
 	ngtcp2_conn_get_conn_stat(c, &s);
 	return s.latest_rtt ? s.smoothed_rtt : 0;
+}
+
+static inline uint64_t pu_ng_cwnd(ngtcp2_conn *c)
+{
+	ngtcp2_conn_stat s;
+
+	ngtcp2_conn_get_conn_stat(c, &s);
+	return s.cwnd;
 }
 
 static inline double pu_ng_pacing_rate(ngtcp2_conn *c)

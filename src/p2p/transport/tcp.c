@@ -8,7 +8,10 @@
 #include "p2p/transport/tcp_pipe.h"
 #include "p2p/transport/transport.h"
 
-enum { INBOUND_TIMEOUT_S = 15 };
+enum {
+	INBOUND_TIMEOUT_S = 15,
+	PENDING_PER_NETWORK = 8, /* handshakes at once with one address, or one IPv6 /64 */
+};
 
 struct tcp_transport {
 	struct pu_transport t;
@@ -120,6 +123,25 @@ static void inbound_done(void *arg, int err, struct pu_conn *c)
 		tr->cfg.ev->on_inbound(tr->cfg.arg, c);
 }
 
+static bool same_network(const union pu_sockaddr *a, const union pu_sockaddr *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+	return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, 8) == 0;
+}
+
+/* One stranger who opens connections and stays silent must not keep others out. */
+static bool may_try(struct tcp_transport *tr, const union pu_sockaddr *remote)
+{
+	unsigned n = 0;
+
+	PU_LIST_FOREACH(it, tmp, &tr->pending)
+		n += same_network(&PU_CONTAINER_OF(it, struct pending, node)->remote, remote);
+	return n < PENDING_PER_NETWORK && tr->n_pending < tr->cfg.max_pending_inbound;
+}
+
 static void on_accept(void *arg, struct pu_tcp *sock)
 {
 	struct tcp_transport *tr = ((struct listener *)arg)->tr;
@@ -129,7 +151,7 @@ static void on_accept(void *arg, struct pu_tcp *sock)
 	int r;
 
 	tr->cfg.net->ops->tcp_remote(sock, &remote);
-	p = tr->n_pending < tr->cfg.max_pending_inbound ? calloc(1, sizeof *p) : NULL;
+	p = may_try(tr, &remote) ? calloc(1, sizeof *p) : NULL;
 	if (!p) {
 		tr->cfg.net->ops->tcp_close(sock, true);
 		inbound_failed(tr, &remote, PU_ELIMIT);

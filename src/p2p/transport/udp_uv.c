@@ -20,7 +20,7 @@
 
 enum {
 	SOCKET_BUFFER = 4 << 20,
-	RECV_SLOTS = 8,            /* messages of one recvmmsg() */
+	RECV_SLOTS = 4,            /* messages of one recvmmsg() */
 	RECV_SLOT_LEN = 65536,     /* GRO fills up to 64 KiB */
 	RECV_BUDGET = 512 << 10,   /* bytes of one turn, so that others get theirs */
 	RECV_ROUNDS = 16,          /* calls of one turn, for floods of tiny packets */

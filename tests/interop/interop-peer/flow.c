@@ -418,7 +418,7 @@ static void on_inbound(void *arg, struct pu_stream *st)
 	struct flow *f = flow_new(s->p, s->role);
 
 	f->inbound = true;
-	strncpy(f->protocol, st->protocol, sizeof f->protocol - 1);
+	snprintf(f->protocol, sizeof f->protocol, "%s", st->protocol);
 	if (s->reply)
 		send_head(f, s->reply, strlen(s->reply));
 	run(f, st);

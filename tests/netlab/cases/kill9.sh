@@ -22,9 +22,9 @@ say "kill -9 of the daemon"
 kill -9 "$(daemon_pid laptop)"
 eventually 5 on laptop getent hosts www.example.test
 eventually 5 bash -c "! nsenter -t ${HOST_PID[laptop]} -n ip link show peerup0 2> /dev/null"
+restored() { [ "$(on laptop cat /etc/resolv.conf)" = "$before" ]; }
+eventually 5 restored
 gone laptop
-[ "$(on laptop cat /etc/resolv.conf)" = "$before" ] ||
-	fail "resolv.conf is not as before: $(on laptop cat /etc/resolv.conf)"
 
 say "up works again"
 up laptop
@@ -35,10 +35,10 @@ say "killed with everything that watched over it: the next start cleans up"
 kill -9 $(pid_in_netns laptop peerup-vpn)
 sleep 0.5
 silent_about peerup0 on laptop ip link
+eventually 5 on laptop getent hosts www.example.test
 up laptop
 linked laptop home
 down laptop
 gone laptop
-[ "$(on laptop cat /etc/resolv.conf)" = "$before" ] ||
-	fail "resolv.conf is not as before: $(on laptop cat /etc/resolv.conf)"
+restored || fail "resolv.conf is not as before: $(on laptop cat /etc/resolv.conf)"
 says '192\.0\.2\.7' on laptop getent hosts www.example.test

@@ -363,6 +363,73 @@ static void the_table_is_complete(void **state)
 			    pu_config_schema_option(s, s->maps[i].path));
 }
 
+static char *read_sample(const char *name)
+{
+	char path[512], *text;
+	size_t len;
+
+	snprintf(path, sizeof path, "%s/%s", PU_TEST_CONFIGS, name);
+	assert_int_equal(pu_file_read(path, PU_CONFIG_FILE_MAX, &text, &len, NULL), 0);
+	return text;
+}
+
+static void the_samples_load_without_a_remark(void **state)
+{
+	static const char *const names[] = { "peer.yaml", "minimal.yaml" };
+	struct pu_config *cfg;
+
+	for (size_t i = 0; i < PU_ARRAY_LEN(names); i++) {
+		char *text = read_sample(names[i]);
+
+		if (parse(text, &cfg) < 0 || diags.n > 0)
+			fail_msg("%s:%u: %s", names[i], diags.v[0].line, diags.v[0].text);
+		pu_config_free(cfg);
+		free(text);
+	}
+}
+
+/* peer.yaml is the users' list of keys: it has each of them, with the default. */
+static void the_large_sample_shows_every_key(void **state)
+{
+	const struct pu_config_schema *s = pu_config_schema_node();
+	struct pu_config *sample, *defaults;
+	char *text = read_sample("peer.yaml"), line[160];
+
+	for (size_t i = 0; i < s->n_options; i++) {
+		const char *dot = strrchr(s->options[i].path, '.');
+
+		if (strcmp(dot ? dot : "", ".*") == 0)
+			continue;
+		snprintf(line, sizeof line, "%s:", dot ? dot + 1 : s->options[i].path);
+		if (!strstr(text, line))
+			fail_msg("%s is not in the sample", s->options[i].path);
+	}
+	assert_int_equal(parse(text, &sample), 0);
+	assert_int_equal(parse("", &defaults), 0);
+	assert_int_equal(sample->listen.n, defaults->listen.n);
+	for (size_t i = 0; i < sample->listen.n; i++)
+		assert_true(pu_multiaddr_eq(&sample->listen.v[i], &defaults->listen.v[i]));
+	assert_string_equal(sample->key_file, defaults->key_file);
+	assert_string_equal(sample->rendezvous, defaults->rendezvous);
+	assert_string_equal(sample->ping_protocol, defaults->ping_protocol);
+	assert_string_equal(sample->vpn.interface, defaults->vpn.interface);
+	assert_string_equal(sample->vpn.dns_suffix, defaults->vpn.dns_suffix);
+	assert_memory_equal(&sample->vpn.subnet, &defaults->vpn.subnet, sizeof(struct pu_prefix));
+	assert_memory_equal(&sample->vpn.ipv6_prefix, &defaults->vpn.ipv6_prefix,
+			    sizeof(struct pu_prefix));
+	assert_int_equal(sample->vpn.mtu, defaults->vpn.mtu);
+	assert_int_equal(sample->vpn.dns, defaults->vpn.dns);
+	assert_int_equal(sample->vpn.enabled, defaults->vpn.enabled);
+	assert_int_equal(sample->gating, defaults->gating);
+	assert_int_equal(sample->ping_enabled, defaults->ping_enabled);
+	assert_int_equal(sample->metrics_enabled, defaults->metrics_enabled);
+	assert_int_equal(sample->metrics_listen.port, defaults->metrics_listen.port);
+	assert_int_equal(sample->reservation_interval, defaults->reservation_interval);
+	pu_config_free(sample);
+	pu_config_free(defaults);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +446,8 @@ int main(void)
 		cmocka_unit_test(sizes_are_powers_of_1024),
 		cmocka_unit_test(service_names_are_dns_labels),
 		cmocka_unit_test(the_table_is_complete),
+		cmocka_unit_test(the_samples_load_without_a_remark),
+		cmocka_unit_test(the_large_sample_shows_every_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -290,6 +290,35 @@ static void a_lost_connection_can_be_made_again(void **state)
 	pair_stop(&p);
 }
 
+static void direct_done(void *arg, int err, struct pu_conn *c)
+{
+	struct test_dial *d = arg;
+
+	d->done = true;
+	d->err = err;
+	d->c = c;
+}
+
+static void a_relayed_connection_serves_until_there_is_a_direct_one(void **state)
+{
+	struct test_dial d = { 0 }, direct[2] = { 0 };
+	struct pair p;
+
+	pair_start(&p, PUBLIC_A, PUBLIC_B, both, NULL);
+	test_host_introduce(&p.a, &p.b);
+	test_connect(&p.a, &p.b, &d, PU_SEC(5));
+	d.c->limited = true; /* as if */
+	test_connect(&p.a, &p.b, &d, PU_SEC(5));
+	assert_true(d.c->limited);
+	assert_int_equal(pu_host_connect_direct(p.a.h, &p.b.key.peer, direct_done, &direct[0], NULL), 0);
+	direct[1].done = true;
+	assert_true(pu_sim_run_until(p.sim, both_done, direct, PU_SEC(5)));
+	assert_int_equal(direct[0].err, 0);
+	assert_false(direct[0].c->limited);
+	assert_ptr_equal(pu_host_conn(p.a.h, &p.b.key.peer), direct[0].c);
+	pair_stop(&p);
+}
+
 /* Names. */
 
 static void names_are_resolved(void **state)
@@ -368,6 +397,7 @@ int main(void)
 		cmocka_unit_test(connect_requests_share_one_dial),
 		cmocka_unit_test(both_sides_dial_at_once_and_one_connection_survives),
 		cmocka_unit_test(a_lost_connection_can_be_made_again),
+		cmocka_unit_test(a_relayed_connection_serves_until_there_is_a_direct_one),
 		cmocka_unit_test(names_are_resolved),
 		cmocka_unit_test(unknown_name_is_told),
 		cmocka_unit_test(circular_names_end),

@@ -517,6 +517,64 @@ static void stop_with_everything_open_leaves_nothing(void **state)
 	}
 }
 
+/* Strangers who connect and say nothing. */
+
+static void no_connect(void *arg, int err)
+{
+	(void)arg;
+	(void)err;
+}
+
+static size_t no_recv(void *arg, const uint8_t *p, size_t len)
+{
+	(void)arg;
+	(void)p;
+	return len;
+}
+
+static void count_gone(void *arg, int err)
+{
+	(void)err;
+	++*(unsigned *)arg;
+}
+
+static void count_eof(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+static const struct pu_tcp_events silent_events = { no_connect, no_recv, count_eof, NULL,
+						    count_gone };
+
+static void silent_strangers_neither_stay_nor_keep_others_out(void **state)
+{
+	enum { N = 100 };
+	struct pu_tcp *t[N];
+	struct pu_host_stats stats;
+	union pu_sockaddr to = pu_sim_sockaddr("10.0.0.2", 4001);
+	unsigned gone = 0;
+	struct pu_sim_node *evil;
+	struct pair p;
+
+	pair_start(&p, &(struct shape){ HOW_NOISE }, NULL);
+	evil = pu_sim_node_new(p.sim, "evil");
+	pu_sim_node_add_ip(evil, "10.0.0.66");
+	for (unsigned i = 0; i < N; i++)
+		assert_int_equal(pu_sim_net(evil)->ops->tcp_connect(pu_sim_net(evil), &to, NULL,
+								    &silent_events, &gone, &t[i]),
+				 0);
+	pu_sim_run(p.sim, PU_SEC(2));
+	assert_in_range(gone, N - 10, N - 1);
+	echo_works(&p, 100);
+	pu_sim_run(p.sim, PU_SEC(20));
+	assert_int_equal(gone, N);
+	pu_host_stats(p.b.h, &stats);
+	assert_int_equal(stats.inbound_failed, N);
+	for (unsigned i = 0; i < N; i++)
+		pu_sim_net(evil)->ops->tcp_close(t[i], true);
+	pair_stop(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -540,6 +598,7 @@ int main(void)
 		cmocka_unit_test(close_code_reaches_the_other_side),
 		cmocka_unit_test(silent_death_is_noticed_and_a_new_dial_works),
 		cmocka_unit_test(stop_with_everything_open_leaves_nothing),
+		cmocka_unit_test(silent_strangers_neither_stay_nor_keep_others_out),
 	};
 
 	if (getenv("PU_TEST_LOG"))

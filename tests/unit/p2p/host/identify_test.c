@@ -212,6 +212,21 @@ static void many_changes_are_one_push(void **state)
 	pair_stop(&p);
 }
 
+static void restless_changes_are_told_at_a_bearable_rate(void **state)
+{
+	struct pair p;
+
+	pair_start(&p);
+	for (unsigned i = 0; i < 60; i++) {
+		add_addrs(&p.a, 1 + i % 2);
+		pu_sim_run(p.sim, PU_MS(500));
+	}
+	assert_in_range(p.b.identified, 10, 16); /* in half a minute */
+	pu_sim_run(p.sim, PU_SEC(10));
+	assert_true(knows_addr(&p.b, &p.a, "/ip6/2a00:1234:5678:9abc::2/udp/4001/quic-v1"));
+	pair_stop(&p);
+}
+
 /* A message of a stranger's making. */
 
 struct forged {
@@ -531,6 +546,7 @@ int main(void)
 		cmocka_unit_test(more_protocols_than_fit_go_into_more_messages),
 		cmocka_unit_test(changes_are_pushed_both_ways),
 		cmocka_unit_test(many_changes_are_one_push),
+		cmocka_unit_test(restless_changes_are_told_at_a_bearable_rate),
 		cmocka_unit_test(another_peers_key_is_not_believed),
 		cmocka_unit_test(odd_content_is_dropped_and_the_rest_kept),
 		cmocka_unit_test(old_records_do_not_win),

@@ -89,7 +89,7 @@ static bool b_got_one(void *arg)
 	return pair.b.dgrams > 0;
 }
 
-static void send_big_forever(struct qp_side *s)
+static void put_big_forever(struct qp_side *s)
 {
 	while (put(s, pu_conn_max_datagram(s->c)) == 0)
 		;
@@ -145,8 +145,8 @@ static void congestion_says_again_and_then_room(void **state)
 	uint64_t got;
 
 	start(&slow);
-	pair.a.on_room = send_big_forever;
-	send_big_forever(&pair.a);
+	pair.a.on_room = put_big_forever;
+	put_big_forever(&pair.a);
 	assert_int_equal(put(&pair.a, 100), PU_EAGAIN);
 	pu_sim_run(pair.sim, PU_SEC(10));
 	assert_true(pair.a.dgram_room > 10);
@@ -164,15 +164,34 @@ static void streams_and_datagrams_share_fairly(void **state)
 	uint64_t stream, dgram;
 
 	start(&slow);
-	pair.a.on_room = send_big_forever;
+	pair.a.on_room = put_big_forever;
 	qp_open(&pair.a, 100000000, false);
-	send_big_forever(&pair.a);
+	put_big_forever(&pair.a);
 	pu_sim_run(pair.sim, PU_SEC(10));
 	stream = pair.b.streams[0].got;
 	dgram = pair.b.dgram_bytes;
 	assert_true(stream + dgram > 20000000);
 	assert_true(stream > (stream + dgram) / 5 * 2);
 	assert_true(dgram > (stream + dgram) / 5 * 2);
+}
+
+static void datagrams_flow_again_after_an_outage(void **state)
+{
+	const struct pu_sim_link link = { .delay = PU_MS(10), .rate = 50000000, .queue = 100000 };
+	const struct pu_sim_link down = { .down = true };
+	uint64_t got;
+
+	/* Everything under way is lost, and nothing but datagrams was. */
+	start(&link);
+	pair.a.on_room = put_big_forever;
+	put_big_forever(&pair.a);
+	pu_sim_run(pair.sim, PU_SEC(3));
+	pu_sim_link(pair.a.node, pair.b.node, &down);
+	pu_sim_run(pair.sim, PU_MS(500));
+	got = pair.b.dgrams;
+	pu_sim_link(pair.a.node, pair.b.node, &link);
+	pu_sim_run(pair.sim, PU_SEC(1));
+	assert_true(pair.b.dgrams > got + 100);
 }
 
 static void answer_inside(struct qp_side *s, const uint8_t *p, size_t len)
@@ -231,6 +250,7 @@ int main(void)
 		T(black_hole_is_found_with_datagrams_alone),
 		T(congestion_says_again_and_then_room),
 		T(streams_and_datagrams_share_fairly),
+		T(datagrams_flow_again_after_an_outage),
 		T(answer_to_a_datagram_leaves_in_the_same_turn),
 		T(peer_may_move_to_another_address),
 	};

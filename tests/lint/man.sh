@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# The manual page knows every command, flag and configuration key, with its default.
+. "$(dirname "$0")/sources.sh"
+status=0
+page=docs/man/peerup-vpn.8
+
+python3 - "$page" src/cli/cli.c src/daemon/config_schema.c <<'END' || status=1
+import re, sys
+page, cli, schema = (open(path, encoding="utf-8").read() for path in sys.argv[1:])
+complaints = []
+
+# Items of a section: the line of .It, then what belongs to it.
+def items_of(section):
+    text = page[page.index(f"\n.Sh {section}\n") + 1:].split("\n.Sh ")[0]
+    return re.findall(r"^\.It (.*)\n((?:(?!\.It |\.El).*\n)*)", text + "\n", re.M)
+
+heads = [head for head, _ in items_of("DESCRIPTION") + items_of("COMMANDS")]
+keys = dict(items_of("CONFIGURATION"))
+
+table = cli[cli.index("pu_cli_commands[] = {"):]
+commands = re.findall(r'^\t\{ "(\w+)", (?:NULL|"(\w+)"),', table, re.M)
+for noun, verb in commands:
+    words = f"Cm {noun} {verb}".strip()
+    if not any(re.match(re.escape(words) + r"( |$)", head) for head in heads):
+        complaints.append(f"command: {words[3:]}")
+flags = re.findall(r'^\t\{ "([\w-]+)", (?:0|\'\w\'), (?:NULL|"\w+"), "', cli, re.M)
+for flag in flags:
+    if not any(re.search(rf"Fl -{flag}( |$)", head) for head in heads):
+        complaints.append(f"flag: --{flag}")
+
+options = re.findall(r'\{\s*"([\w.*]+)",\s*PU_CONFIG_\w+,\s*[\w |]+,\s*'
+                     r'(?:ROOT|SERVICE|PEER|offsetof)\([^)]*\),\s*(?:"([^"]*)"|NULL),', schema)
+for key, default in options:
+    text = keys.get(f"Cm {key}")
+    if text is None:
+        complaints.append(f"key: {key}")
+        continue
+    for value in default.split():
+        if value not in re.split(r"[\s,;]+|\.(?=\s|$)", text):
+            complaints.append(f"default of {key}: {value}")
+for key in keys.keys() - {f"Cm {key}" for key, _ in options}:
+    complaints.append(f"key that does not exist: {key}")
+
+if len(commands) < 20 or len(flags) < 10 or len(options) < 25:
+    complaints.append("the tables look different: teach tests/lint/man.sh to read them")
+for complaint in complaints:
+    print(f"{sys.argv[1]}: {complaint}")
+print(f"{len(commands)} commands, {len(flags)} flags, {len(options)} keys")
+sys.exit(bool(complaints))
+END
+
+# Style remarks about pages that this machine lacks say nothing about ours.
+if command -v mandoc > /dev/null; then
+	if mandoc -Tlint -W warning "$page"; then :; else status=1; fi
+fi
+exit $status

@@ -1,0 +1,202 @@
+/* Two hosts meet, and one allocation fails: the first, the second, and so on. Nothing
+ * may crash, hang or leak, whatever becomes of the connection. Linked with --wrap for
+ * the allocating functions; the simulation is a shared library and keeps its own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "support/hosts.h"
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t k, size_t n);
+void *__real_realloc(void *p, size_t n);
+char *__real_strdup(const char *s);
+char *__real_strndup(const char *s, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t k, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+char *__wrap_strdup(const char *s);
+char *__wrap_strndup(const char *s, size_t n);
+
+static unsigned countdown; /* 0: nothing fails */
+static bool happened;
+
+static bool fails(void)
+{
+	if (countdown == 0 || --countdown > 0)
+		return false;
+	happened = true;
+	return true;
+}
+
+void *__wrap_malloc(size_t n)
+{
+	return fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t k, size_t n)
+{
+	return fails() ? NULL : __real_calloc(k, n);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	return fails() ? NULL : __real_realloc(p, n);
+}
+
+char *__wrap_strdup(const char *s)
+{
+	return fails() ? NULL : __real_strdup(s);
+}
+
+char *__wrap_strndup(const char *s, size_t n)
+{
+	return fails() ? NULL : __real_strndup(s, n);
+}
+
+static const char *const echo[] = { "/test/echo/1.0.0", NULL };
+
+static void ignore(void *arg)
+{
+	(void)arg;
+}
+
+/* The heap of timers is allowed to end the program: it gets its memory before. */
+static void warm_up(struct test_host *t)
+{
+	struct pu_timer timers[60];
+
+	for (unsigned i = 0; i < PU_ARRAY_LEN(timers); i++) {
+		pu_timer_init(&timers[i], t->cfg.loop, ignore, NULL);
+		pu_timer_set(&timers[i], PU_SEC(1000000));
+	}
+	for (unsigned i = 0; i < PU_ARRAY_LEN(timers); i++)
+		pu_timer_stop(&timers[i]);
+}
+
+static void on_opened(void *arg, int err, struct pu_stream *st)
+{
+	struct test_dial *d = arg;
+
+	d->done = true;
+	d->err = err;
+	d->st = st;
+	if (!st)
+		return;
+	pu_stream_set_events(st, &test_sink_events, d->arg);
+	pu_stream_write(st, "hello", 5);
+	pu_stream_shutdown(st);
+}
+
+static void meet(struct test_host *a, struct test_host *b, struct test_sink *got)
+{
+	struct test_dial d = { .arg = got };
+
+	if (pu_host_open(a->h, &b->key.peer, NULL, echo, on_opened, &d, &d.req) < 0)
+		return;
+	pu_sim_run(a->sim, PU_SEC(3));
+	pu_host_handle(b->h, "/test/new/1.0.0", test_sink_accept, NULL);
+	pu_sim_run(a->sim, PU_SEC(40));
+	assert_true(d.done);
+	if (d.err == 0 && !got->closed)
+		pu_stream_close(d.st);
+}
+
+/* The n-th allocation after the start fails; false when there were not so many. */
+static bool scenario(unsigned n, bool quic, enum pu_security security)
+{
+	const char *listen[] = { quic ? "/ip4/0.0.0.0/udp/4001/quic-v1" : "/ip4/0.0.0.0/tcp/4001",
+				 NULL };
+	struct pu_sim *sim = pu_sim_new(1);
+	struct test_sink echoed = { .echo = true }, got = { 0 };
+	struct test_host h[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		test_host_init(&h[i], sim, i + 1, i ? "11.0.0.2" : "11.0.0.1", NULL);
+		h[i].cfg.no_quic = !quic;
+		h[i].cfg.no_tcp = quic;
+		h[i].cfg.tcp.order[0] = security;
+		test_host_start(&h[i], listen);
+		warm_up(&h[i]);
+	}
+	assert_int_equal(pu_host_handle(h[1].h, echo[0], test_sink_accept, &echoed), 0);
+	test_host_introduce(&h[0], &h[1]);
+	happened = false;
+	countdown = n;
+	meet(&h[0], &h[1], &got);
+	countdown = 0;
+	if (!happened)
+		assert_int_equal(got.len, 5);
+	test_host_stop(&h[0]);
+	test_host_stop(&h[1]);
+	pu_sim_free(sim);
+	return happened;
+}
+
+static void meeting_survives(bool quic, enum pu_security security)
+{
+	unsigned n = 1;
+
+	while (scenario(n, quic, security))
+		n++;
+	print_message("%u allocations\n", n - 1);
+	assert_true(n > 50); /* else nothing was tried */
+}
+
+static void meeting_over_noise_survives(void **state)
+{
+	meeting_survives(false, PU_SECURITY_NOISE);
+}
+
+static void meeting_over_tls_survives(void **state)
+{
+	meeting_survives(false, PU_SECURITY_TLS);
+}
+
+static void meeting_over_quic_survives(void **state)
+{
+	meeting_survives(true, PU_SECURITY_TLS);
+}
+
+static void making_a_host_fails_cleanly(void **state)
+{
+	for (unsigned n = 1;; n++) {
+		struct pu_sim *sim = pu_sim_new(1);
+		struct test_host t;
+		int r;
+
+		test_host_init(&t, sim, 1, "11.0.0.1", NULL);
+		warm_up(&t);
+		happened = false;
+		countdown = n;
+		r = pu_host_new(&t.cfg, &t.h);
+		countdown = 0;
+		if (happened)
+			assert_int_equal(r, PU_ENOMEM);
+		else
+			assert_int_equal(r, 0);
+		if (r == 0)
+			test_host_stop(&t);
+		pu_sim_free(sim);
+		if (!happened)
+			break;
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(making_a_host_fails_cleanly),
+		cmocka_unit_test(meeting_over_noise_survives),
+		cmocka_unit_test(meeting_over_tls_survives),
+		cmocka_unit_test(meeting_over_quic_survives),
+	};
+
+	pu_log_set_level(getenv("PU_TEST_LOG") ? PU_LOG_DEBUG : PU_LOG_OFF);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
