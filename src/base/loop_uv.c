@@ -99,7 +99,8 @@ static void on_wake(uv_timer_t *h)
 static void on_prepare(uv_prepare_t *h)
 {
 	struct pu_loop_uv *l = h->data;
-	pu_time deadline = pu_loop_next_timeout(&l->loop), now = pu_loop_now(&l->loop);
+	/* The real time: calls from outside any turn leave the turn's time behind. */
+	pu_time deadline = pu_loop_next_timeout(&l->loop), now = pu_clock_monotonic();
 
 	if (deadline == PU_TIME_NEVER)
 		uv_timer_stop(&l->wake);
