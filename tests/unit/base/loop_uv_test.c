@@ -10,6 +10,7 @@ struct fixture {
 	struct pu_loop_uv *uv;
 	struct pu_loop *loop;
 	struct pu_timer timer;
+	uv_idle_t idle; /* closed when the loop is freed */
 	pu_time fired;
 	unsigned n;
 };
@@ -69,14 +70,13 @@ static void a_busy_loop_does_not_starve_timers(void **state)
 {
 	struct fixture *f = *state;
 	pu_time begin = pu_clock_monotonic();
-	uv_idle_t idle;
 
-	uv_idle_init(pu_loop_uv_of(f->loop), &idle);
-	uv_idle_start(&idle, on_idle);
+	uv_idle_init(pu_loop_uv_of(f->loop), &f->idle);
+	uv_idle_start(&f->idle, on_idle);
 	pu_timer_set(&f->timer, begin + PU_MS(20));
 	while (f->n == 0 && pu_clock_monotonic() < begin + PU_SEC(2))
 		uv_run(pu_loop_uv_of(f->loop), UV_RUN_NOWAIT);
-	uv_close((uv_handle_t *)&idle, NULL);
+	uv_close((uv_handle_t *)&f->idle, NULL);
 	assert_int_equal(f->n, 1);
 	assert_true(f->fired >= begin + PU_MS(20));
 }
