@@ -99,13 +99,17 @@ static void on_wake(uv_timer_t *h)
 static void on_prepare(uv_prepare_t *h)
 {
 	struct pu_loop_uv *l = h->data;
-	pu_time deadline = pu_loop_next_timeout(&l->loop), now = pu_loop_now(&l->loop);
+	pu_time deadline = pu_loop_next_timeout(&l->loop);
+	uint64_t now_ms = uv_now(&l->uv), ms;
 
-	if (deadline == PU_TIME_NEVER)
+	if (deadline == PU_TIME_NEVER) {
 		uv_timer_stop(&l->wake);
-	else
-		uv_timer_start(&l->wake, on_wake,
-			       deadline > now ? (deadline - now + PU_MS(1) - 1) / PU_MS(1) : 0, 0);
+		return;
+	}
+	/* Against libuv's own time, which is of the same clock: our "now" stands still
+	 * while only others' callbacks run, and would put the timer off each time. */
+	ms = (deadline + PU_MS(1) - 1) / PU_MS(1);
+	uv_timer_start(&l->wake, on_wake, ms > now_ms ? ms - now_ms : 0, 0);
 }
 
 int pu_loop_uv_new(struct pu_loop_uv **pl)

@@ -222,17 +222,10 @@ static void tell_addresses(struct pu_vpn *v)
 	struct pu_multiaddr ma[PU_PLATFORM_ADDRS_MAX];
 	size_t n = pu_platform_addrs(v->platform, v->node->cfg->vpn.interface, addrs,
 				     PU_ARRAY_LEN(addrs));
-	size_t n_ma = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		bool v4 = addrs[i].family == AF_INET;
-
-		ma[n_ma].len = 0;
-		if (pu_multiaddr_append(&ma[n_ma], v4 ? PU_MA_IP4 : PU_MA_IP6,
-					pu_bytes(addrs[i].addr, v4 ? 4 : 16)) == 0)
-			n_ma++;
-	}
-	pu_node_network_changed(v->node, ma, n_ma);
+	for (size_t i = 0; i < n; i++)
+		pu_multiaddr_from_ip(&ma[i], addrs[i].family, addrs[i].addr);
+	pu_node_network_changed(v->node, ma, n);
 }
 
 static void on_network_change(void *arg)

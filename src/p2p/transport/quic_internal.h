@@ -213,8 +213,7 @@ struct quic_stream {
 	bool fin_sent;
 	bool stopped;  /* the peer does not want more */
 	bool lost;     /* and there was more */
-	bool seen;     /* a frame of it was sent: the peer will know it */
-	bool reset_later;     /* with reset_code, once it was seen */
+	bool reset_later;     /* with reset_code, once the peer knows it */
 	uint32_t reset_code;
 
 	struct pu_buf rx;    /* arrived and not taken */
@@ -315,9 +314,6 @@ int pu_quic_stream_recv(struct quic_stream *st, const uint8_t *p, size_t len, bo
 void pu_quic_stream_acked(struct quic_stream *st, uint64_t upto);
 void pu_quic_stream_on_reset(struct quic_stream *st, uint64_t code);
 void pu_quic_stream_on_wire_closed(struct quic_stream *st);
-/* A frame of it is in a packet, which may still be open: no other frame may be asked
- * for now, ngtcp2 would take it for a part of that packet. */
-void pu_quic_stream_on_sent(struct quic_stream *st);
 /* The peer will not read more: what is queued is lost. */
 void pu_quic_stream_on_stopped(struct quic_stream *st);
 /* Upcalls that are due: new streams, bytes left behind, room, ends. */

@@ -271,14 +271,12 @@ static ngtcp2_ssize offer_stream(struct quic_conn *c, struct quic_stream *st,
 		pu_quic_sendq_sent(&st->tx, (size_t)taken);
 		st->fin_sent = fin && (size_t)taken == len;
 	}
-	if (pu_quic_sendq_waiting(&st->tx) == 0 && (taken >= 0 || (!st->fin && !st->reset_later))) {
+	if (pu_quic_sendq_waiting(&st->tx) == 0 && (taken >= 0 || !st->fin)) {
 		pu_list_remove(&st->link_tx);
 	} else if (taken > 0) { /* the others first */
 		pu_list_remove(&st->link_tx);
 		pu_list_append(&c->ready, &st->link_tx);
 	}
-	if (taken >= 0)
-		pu_quic_stream_on_sent(st);
 	return r;
 }
 
@@ -506,7 +504,7 @@ int pu_quic_send_datagram(struct pu_conn *pc, const struct iovec *iov, int n)
 {
 	struct quic_conn *c = quic_conn_of(pc);
 	ngtcp2_vec v[DATAGRAM_VECS];
-	size_t len = 0;
+	size_t len = 0, n_vecs = 0;
 
 	if (!c->ng || c->end.set || c->state != QUIC_OPEN)
 		return PU_ECLOSED;
@@ -515,7 +513,8 @@ int pu_quic_send_datagram(struct pu_conn *pc, const struct iovec *iov, int n)
 	if (n < 0 || n > DATAGRAM_VECS)
 		return PU_EINVAL;
 	for (int i = 0; i < n; i++) {
-		v[i] = (ngtcp2_vec){ iov[i].iov_base, iov[i].iov_len };
+		if (iov[i].iov_len > 0) /* ngtcp2 asserts it */
+			v[n_vecs++] = (ngtcp2_vec){ iov[i].iov_base, iov[i].iov_len };
 		len += iov[i].iov_len;
 	}
 	if (len > pu_quic_max_datagram(pc))
@@ -527,7 +526,7 @@ int pu_quic_send_datagram(struct pu_conn *pc, const struct iovec *iov, int n)
 		pu_job_defer(&c->job);
 	if (c->reading || c->ep->blocked || c->yielded || !burst_left(c) ||
 	    ngtcp2_conn_get_cwnd_left(c->ng) < WINDOW_RESERVE ||
-	    write_datagram(c, v, (size_t)n, len > QUIC_MIN_UDP) < 0)
+	    write_datagram(c, v, n_vecs, len > QUIC_MIN_UDP) < 0)
 		return c->end.set ? PU_ECLOSED : datagram_blocked(c);
 	pc->tx_bytes += len;
 	return 0;
