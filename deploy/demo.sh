@@ -13,7 +13,8 @@ SELF=$(realpath "$0")
 TOP=$(cd "$(dirname "$SELF")/.." && pwd)
 BUILD=$TOP/build/demo
 
-if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+if { [ -t 1 ] || [ -n "${DEMO_ON_TERMINAL:-}" ]; } && [ -z "${NO_COLOR:-}" ]; then
+	export DEMO_ON_TERMINAL=1
 	bold=$(tput bold 2> /dev/null) dim=$(tput dim 2> /dev/null) plain=$(tput sgr0 2> /dev/null)
 else
 	bold= dim= plain=
@@ -97,21 +98,28 @@ on_kept() {
 end_kept() {
 	local pid
 	pid=$(kept_pid) || { echo "no demo is running"; return; }
-	kill "$pid"
+	# unshare itself waits through SIGTERM; its end ends all that it started.
+	kill -KILL "$pid"
 	while kill -0 "$pid" 2> /dev/null; do sleep 0.1; done
 	echo "ended; nothing is left"
 }
 
 keep() {
-	local pid
+	local pid story teller
 	kept_pid > /dev/null && { echo "demo.sh: one is kept already (deploy/demo.sh --end)" >&2; exit 1; }
-	setsid "$SELF" --kept < /dev/null &
+	# Through a file, so that nobody who reads our output waits for the hosts to end.
+	story=$(mktemp)
+	setsid "$SELF" --kept < /dev/null > "$story" 2>&1 &
 	pid=$!
-	# It stops itself once the story is told.
+	tail -n +1 -f "$story" &
+	teller=$!
 	while kill -0 "$pid" 2> /dev/null; do
 		kept_host ready > /dev/null && break
 		sleep 0.2
 	done
+	sleep 0.3
+	kill "$teller"
+	rm -f "$story"
 	kill -0 "$pid" 2> /dev/null || exit 1
 	local sudo=
 	[ -z "${SUDO_USER:-}" ] || sudo='sudo '

@@ -88,6 +88,8 @@ lab_mount() {
 	ip link set lo up
 	mkdir "$LAB/bin"
 	trap lab_exit EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
 }
 
 newest() {

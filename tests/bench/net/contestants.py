@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -174,8 +175,8 @@ class PeerupVpn(Contestant):
         text = config.read_text()
         text = text.replace("/tcp/0", f"/tcp/{port}").replace("/udp/0/", f"/udp/{port}/")
         # Names are not measured, and both ends share this machine's resolv.conf.
-        text = text.replace("\nvpn:\n", "\nvpn:\n  dns: none\n") if "\nvpn:\n" in text else \
-            text + "\nvpn:\n  dns: none\n"
+        text = re.sub(r"^  dns:.*\n", "", text, flags=re.MULTILINE)
+        text = re.sub(r"^vpn:.*\n", "vpn:\n  dns: none\n", text, flags=re.MULTILINE)
         config.write_text(text)
         node["id"] = self.find(json.loads(self.cli(node, "whoami", "--json")), "peer_id")
         node["addr"] = f"/ip4/{ip}/udp/{port}/quic-v1/p2p/{node['id']}"
