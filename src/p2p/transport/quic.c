@@ -65,8 +65,10 @@ static bool reaches(const struct quic_endpoint *ep, const union pu_sockaddr *rem
 	return is_any(&ep->local) || is_loopback(&ep->local) == is_loopback(remote);
 }
 
-int pu_quic_endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
-			 struct quic_endpoint **pep)
+/* A socket that can reach remote: a listening one if it fits, else an ephemeral one,
+ * kept for later dials. */
+static int endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
+			struct quic_endpoint **pep)
 {
 	union pu_sockaddr any = { 0 };
 	struct quic_endpoint *found = NULL;
@@ -104,7 +106,7 @@ static int begin(struct pu_quic *q, const struct pu_multiaddr *ma, struct quic_e
 	r = pu_multiaddr_to_sockaddr(ma, remote);
 	if (r < 0)
 		return r;
-	return pu_quic_endpoint_for(q, remote, pep);
+	return endpoint_for(q, remote, pep);
 }
 
 static int start(struct pu_transport *t, const struct pu_multiaddr *ma,

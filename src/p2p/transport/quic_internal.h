@@ -33,8 +33,7 @@ enum {
 	QUIC_KEEP_ALIVE_MS = 15000,
 	QUIC_KEEP_ALIVE_SHORT_MS = 5000,
 	QUIC_HANDSHAKE_MS = 10000,
-	QUIC_RETRY_TOKEN_MS = 10000,
-	QUIC_TOKEN_VALID_MS = QUIC_RETRY_TOKEN_MS,
+	QUIC_TOKEN_VALID_MS = 10000,
 
 	/* Large enough that one lost packet does not stop a fast path while it is
 	 * repeated; it is also what a peer can make us keep for a slow consumer. */
@@ -150,7 +149,6 @@ struct quic_conn {
 
 	struct pu_timer timer;
 	struct pu_job job;
-	pu_time opened; /* creation; opened_at of c is when it was ready */
 
 	/* Streams: all, and by what they wait for. */
 	struct pu_list streams;
@@ -251,11 +249,6 @@ static inline pu_time quic_now(const struct quic_conn *c)
 	return pu_loop_now(c->q->cfg.loop);
 }
 
-/* quic.c: endpoints. A socket that can reach remote: a listening one if it fits,
- * else an ephemeral one, kept for later dials. */
-int pu_quic_endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
-			 struct quic_endpoint **pep);
-
 /* quic_punch.c: opens the way for an inbound connection of a peer and hands it over. */
 int pu_quic_punch_start(struct pu_quic *q, struct quic_endpoint *ep,
 			const union pu_sockaddr *remote, const struct pu_peerid *expected,
@@ -273,8 +266,6 @@ int pu_quic_cid_add(struct quic_conn *c, const ngtcp2_cid *cid, struct quic_cid 
 void pu_quic_cid_remove(struct quic_conn *c, const ngtcp2_cid *cid);
 void pu_quic_cid_remove_all(struct quic_conn *c);
 void pu_quic_cid_random(struct pu_quic *q, ngtcp2_cid *cid);
-void pu_quic_send_retry(struct quic_endpoint *ep, const struct pu_dgrams *d,
-			const ngtcp2_pkt_hd *hd);
 
 /* quic_setup.c. */
 int pu_quic_conn_dial(struct pu_quic *q, struct quic_endpoint *ep,

@@ -189,8 +189,8 @@ static uint64_t token_time(const struct pu_quic *q)
 	return (uint64_t)((int64_t)q->cfg.loop->now + q->cfg.loop->wall_offset);
 }
 
-void pu_quic_send_retry(struct quic_endpoint *ep, const struct pu_dgrams *d,
-			const ngtcp2_pkt_hd *hd)
+static void send_retry(struct quic_endpoint *ep, const struct pu_dgrams *d,
+		       const ngtcp2_pkt_hd *hd)
 {
 	uint8_t token[NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN], out[ANSWER_MAX];
 	struct pu_quic *q = ep->q;
@@ -266,7 +266,7 @@ static void accept_initial(struct quic_endpoint *ep, const struct pu_dgrams *d,
 	/* Half of the places are for whoever comes; the rest only for clients that
 	 * have shown that they receive at their address. */
 	if (!after_retry && q->n_pending >= q->cfg.max_pending_inbound / 2) {
-		pu_quic_send_retry(ep, d, &hd);
+		send_retry(ep, d, &hd);
 		return;
 	}
 	if (pu_quic_conn_accept(ep, d, &hd, after_retry ? &odcid : NULL, &c) == 0)

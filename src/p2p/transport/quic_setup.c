@@ -38,7 +38,6 @@ static struct quic_conn *conn_new(struct pu_quic *q, struct quic_endpoint *ep, b
 		return NULL;
 	c->q = q;
 	c->ep = ep;
-	c->opened = pu_loop_now(q->cfg.loop);
 	c->udp_cap = QUIC_MAX_UDP;
 	c->probe_at = PU_TIME_NEVER;
 	c->c.ops = &pu_quic_conn_ops;
