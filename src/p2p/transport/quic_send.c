@@ -22,7 +22,8 @@ enum {
 	FAST_QUANTUM = 60 << 10,
 	FAST_QUANTA = 4,
 	PACE_TOLERANCE = 1000000, /* ns; ngtcp2's own */
-	PACE_CREDIT = 1000000,    /* ns of lateness that may be made up */
+	PACE_CREDIT = 2500000,    /* ns of lateness that may be made up: a timer of the loop
+				   * is up to a millisecond late, and then it is a turn's turn */
 	/* A black hole is a long packet with no answer for this many PTOs (and at
 	 * least a second). The first pause between tries is a minute, then doubled. */
 	BLACK_HOLE_PTOS = 4,
@@ -173,7 +174,11 @@ static void tx_commit(struct quic_conn *c, uint8_t *p, size_t n, const ngtcp2_pa
 static size_t burst_limit(const struct quic_conn *c)
 {
 	size_t quantum = ngtcp2_conn_get_send_quantum(c->ng);
+	const pu_time now = quic_now(c);
 
+	/* A quantum is about a millisecond of the path. Woken late, two are due. */
+	if (c->pace_next > 0 && now > c->pace_next && now - c->pace_next > PACE_TOLERANCE / 2)
+		quantum *= 2;
 	/* The quantum stops growing at 64 KiB, one millisecond at half a Gbit/s; on
 	 * faster paths a turn may carry more, for turns are not free. */
 	return quantum >= FAST_QUANTUM ? FAST_QUANTA * quantum : quantum;
