@@ -5,11 +5,13 @@
 #include <time.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "cli/client.h"
 #include "cli/local.h"
 #include "cli/out.h"
 #include "daemon/config_value.h"
 #include "daemon/json_text.h"
+#include "daemon/oneshot.h"
 
 enum { COUNT_DEFAULT = 4, STATUS_UNREACHABLE = 502 };
 
@@ -144,9 +146,44 @@ static void show_stats(const struct pu_cli *c, const struct series *s)
 	       avg, s->max);
 }
 
-static int ping(struct pu_cli *c, struct pu_local *l)
+/* Without a daemon this process is the node for as long as it asks. */
+static int ping_directly(struct pu_cli *c, struct pu_oneshot *o, const struct pu_peerid *peer,
+			 struct series *s)
+{
+	struct pu_oneshot_pong pong;
+	json_t *result;
+
+	s->sent++;
+	pu_oneshot_ping(o, peer, &pong);
+	result = json_pack("{s:i, s:s, s:f, s:s, s:o}", "seq", 0, "peer_id", s->id, "rtt_ms",
+			   (double)(pong.rtt / 1000) / 1000.0, "path",
+			   pong.err ? "" : pong.relayed ? "RELAYED" : "DIRECT", "error",
+			   pu_json_text(pong.error));
+	show_result(c, s, result);
+	json_decref(result);
+	return 0;
+}
+
+/* Pings until the series is over. o is NULL when a daemon does it. */
+static int run_series(struct pu_cli *c, struct pu_local *l, struct pu_oneshot *o,
+		      const struct pu_peerid *peer, struct series *s)
 {
 	struct pu_client cl = { .paths = &l->paths };
+	int r = 0;
+
+	while (!interrupted && r == 0 && (s->count == 0 || s->sent < s->count)) {
+		if (s->sent > 0)
+			wait_for(s->interval);
+		if (interrupted)
+			break;
+		r = o ? ping_directly(c, o, peer, s) : ping_once(c, &cl, s);
+	}
+	return r;
+}
+
+static int ping(struct pu_cli *c, struct pu_local *l)
+{
+	struct pu_oneshot *o = NULL;
 	struct series s = { .target = c->arg[0] };
 	char id[PU_PEERID_SHORT_MAX];
 	struct pu_peerid peer;
@@ -157,18 +194,19 @@ static int ping(struct pu_cli *c, struct pu_local *l)
 	if (r)
 		return r;
 	pu_peerid_text(&peer, s.id);
+	if (!pu_client_is_up(&l->paths, NULL)) {
+		fputs("peerup-vpn: no daemon runs, asking directly\n", stderr);
+		pu_log_set_level(PU_LOG_ERROR);
+		if (pu_oneshot_new(&l->paths, &o, &c->why) < 0)
+			return PU_CLI_FAILED;
+	}
 	catch_interrupt();
 	if (!c->json)
 		printf("PING %s (%s):\n", s.target, pu_peerid_short(&peer, id));
-	while (!interrupted && (s.count == 0 || s.sent < s.count)) {
-		if (s.sent > 0)
-			wait_for(s.interval);
-		if (interrupted)
-			break;
-		r = ping_once(c, &cl, &s);
-		if (r)
-			return r;
-	}
+	r = run_series(c, l, o, &peer, &s);
+	pu_oneshot_free(o);
+	if (r)
+		return r;
 	show_stats(c, &s);
 	return s.received ? PU_CLI_OK : PU_CLI_FAILED;
 }

@@ -207,5 +207,5 @@ bool pu_local_reload(const struct pu_local *l)
 const char *pu_local_applied_text(bool applied)
 {
 	return applied ? "The running daemon uses it now." :
-			 "No daemon took it over; it counts from the next start.";
+			 "Takes effect when the daemon starts next.";
 }

@@ -14,7 +14,9 @@
 #include "tun/vmap.h"
 
 enum {
-	FRAMES_PER_TURN = 32,
+	FRAMES_PER_RUN = 8, /* up to half a megabyte */
+	RUNS_PER_TURN = 8,
+	BACKLOG_FULL = 1 << 20, /* bytes that may wait before reading pauses */
 	TCP_SYN = 0x02,
 	TCP_ACK = 0x10,
 };
@@ -29,6 +31,7 @@ struct pu_bridge {
 	struct pu_flowpipes *flows;
 	struct pu_echo *echo;
 	struct pu_icmp_limit errors, too_big;
+	bool congested; /* the last run filled a peer's queue */
 	struct pu_bridge_stats stats;
 	uint8_t scratch[PU_PKT_MAX]; /* packets whose addresses change */
 };
@@ -173,6 +176,8 @@ static void send_packets(void *arg, uint32_t handle, struct pu_pkt *pkts, size_t
 	struct pu_roster_peer *p = pu_roster_at(b->node->roster, handle);
 
 	pu_sessions_send(b->node->sessions, &p->id, pkts, n);
+	if (pu_sessions_backlog(b->node->sessions, &p->id) > BACKLOG_FULL)
+		b->congested = true;
 }
 
 static const struct pu_tun_reader_events reader_events = {
@@ -182,9 +187,19 @@ static const struct pu_tun_reader_events reader_events = {
 
 int pu_bridge_readable(struct pu_bridge *b)
 {
-	int r = pu_tun_reader_run(b->reader, FRAMES_PER_TURN);
+	for (int i = 0; i < RUNS_PER_TURN; i++) {
+		int r;
 
-	return r < 0 ? r : 0;
+		b->congested = false;
+		r = pu_tun_reader_run(b->reader, FRAMES_PER_RUN);
+		if (r < 0)
+			return r;
+		if (b->congested)
+			return PU_EAGAIN;
+		if (r < FRAMES_PER_RUN)
+			return 0;
+	}
+	return 0;
 }
 
 /* --- from peers to the device ------------------------------------------------- */

@@ -8,6 +8,8 @@
 #include "platform/platform.h"
 #include "tun/device.h"
 
+enum { PU_BRIDGE_PAUSE_US = 1000 };
+
 struct pu_bridge;
 
 struct pu_bridge_stats {
@@ -25,7 +27,9 @@ struct pu_bridge_stats {
 /* Takes over the node's events. dev outlives the bridge. */
 int pu_bridge_new(struct pu_node *n, struct pu_tun_device *dev, struct pu_bridge **pb);
 void pu_bridge_free(struct pu_bridge *b);
-/* The device is readable. PU_EIO: it is gone. */
+/* The device is readable. PU_EAGAIN: a peer's path is full; read again in
+ * PU_BRIDGE_PAUSE_US, so that programs are slowed down rather than robbed of packets. The
+ * pause is too short for other peers to notice. PU_EIO: the device is gone. */
 int pu_bridge_readable(struct pu_bridge *b);
 /* A kernel route on the device with a peer as gateway came or went. */
 void pu_bridge_route(struct pu_bridge *b, const struct pu_route_event *ev);

@@ -5,8 +5,6 @@
 #include "base/err.h"
 #include "daemon/config_snippet.h"
 
-enum { INDENT = 2 };
-
 static const char *text_of(const struct pu_config_edit *e)
 {
 	return (const char *)pu_buf_bytes(&e->text).p;
@@ -66,14 +64,15 @@ static size_t line_start(const struct pu_config_edit *e, size_t offset)
 	return offset;
 }
 
-/* Column where children of a block collection begin. */
-static size_t child_indent(const struct pu_config_edit *e, const struct spot *s)
+/* Column where children of a block collection begin. The children of a list are
+ * marked behind their dashes, the list itself at the first dash. */
+static size_t child_indent(const struct spot *s)
 {
 	const struct pu_config_node *n = s->value;
 
 	if (!pu_config_node_is_null(n) && n->n > 0 && !n->flow)
-		return n->child[0]->start.column - 1;
-	return s->key ? s->key->start.column - 1 + INDENT : 0;
+		return (n->kind == PU_CONFIG_SEQUENCE ? n : n->child[0])->start.column - 1;
+	return s->key ? s->key->start.column - 1 + PU_CONFIG_INDENT : 0;
 }
 
 /* Puts whole lines behind the line that offset is in. */
@@ -87,27 +86,18 @@ static int insert_lines(struct pu_config_edit *e, size_t offset, struct pu_confi
 	return s->err < 0 ? s->err : pu_config_edit_splice(e, at, at, pu_buf_bytes(&s->b), path);
 }
 
-/* Into a block collection with children, or one that is missing altogether. Items of
- * a list may stand at the indent of their key, which child_indent() sees. */
+/* Into a block collection with children, or one that is missing altogether. */
 static int insert_block(struct pu_config_edit *e, const struct spot *s, const char *const *rest,
 			const struct pu_config_new *v, const char *const *path)
 {
 	struct pu_config_snippet sn = { 0 };
-	size_t indent = child_indent(e, s), offset;
+	size_t offset = s->key ? s->key->end.offset : e->text.len;
 	int r;
 
-	pu_buf_init(&sn.b, PU_CONFIG_FILE_MAX);
-	if (s->value && s->value->n > 0 && s->value->kind == PU_CONFIG_SEQUENCE) {
-		/* Items are marked behind the dash. */
-		const struct pu_config_node *list = s->value;
-
-		indent = list->start.column - 1;
-	}
-	pu_config_snippet_block(&sn, rest, v, indent);
 	if (s->value && !pu_config_node_is_null(s->value))
 		offset = pu_config_node_end(s->value);
-	else
-		offset = s->key ? s->key->end.offset : e->text.len;
+	pu_buf_init(&sn.b, PU_CONFIG_FILE_MAX);
+	pu_config_snippet_block(&sn, rest, v, child_indent(s));
 	r = insert_lines(e, offset, &sn, path);
 	pu_buf_deinit(&sn.b);
 	return r;
@@ -151,7 +141,7 @@ static int fill_empty(struct pu_config_edit *e, const struct spot *s, const char
 		pu_config_snippet_bytes(&sn, text_of(e) + to, eol - to);
 		if (eol == to || text_of(e)[eol - 1] != '\n')
 			pu_config_snippet_text(&sn, "\n");
-		pu_config_snippet_block(&sn, rest, v, child_indent(e, s));
+		pu_config_snippet_block(&sn, rest, v, child_indent(s));
 		to = eol;
 	}
 	r = sn.err < 0 ? sn.err : pu_config_edit_splice(e, from, to, pu_buf_bytes(&sn.b), path);

@@ -1,6 +1,7 @@
 #include "daemon/http.h"
 
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -8,11 +9,14 @@
 #include "base/err.h"
 #include "base/loop_uv.h"
 
+enum { HANGUP_CHECK_MS = 1000 };
+
 struct pu_http {
 	struct pu_loop *loop;
 	struct MHD_Daemon *mhd;
 	uv_poll_t poll;
 	struct pu_timer timer; /* libmicrohttpd's own timeouts */
+	struct pu_timer hangup; /* while requests are suspended: did a client leave? */
 	char *token, *unauthorized_body;
 	pu_http_handler_fn *handler;
 	void *arg;
@@ -25,6 +29,7 @@ enum state {
 	HANDLED,   /* handler was called */
 	SUSPENDED, /* handler was called and did not answer yet */
 	ANSWERED,  /* response is set */
+	GONE,      /* the client left while the request was suspended */
 };
 
 struct pu_http_request {
@@ -86,6 +91,13 @@ static void set_response(struct pu_http_request *rq, unsigned status, const char
 		free(body);
 }
 
+/* Nothing becomes readable by resuming: the next turn has to look. */
+static void resume(struct pu_http_request *rq)
+{
+	MHD_resume_connection(rq->conn);
+	pu_timer_set(&rq->http->timer, pu_loop_now(rq->http->loop));
+}
+
 void pu_http_respond(struct pu_http_request *rq, unsigned status, const char *content_type,
 		     char *body, size_t len)
 {
@@ -94,11 +106,8 @@ void pu_http_respond(struct pu_http_request *rq, unsigned status, const char *co
 	rq->state = ANSWERED;
 	rq->on_gone = NULL;
 	set_response(rq, status, content_type, body, len, MHD_RESPMEM_MUST_FREE);
-	if (!suspended)
-		return;
-	/* Nothing becomes readable by resuming: the next turn has to look. */
-	MHD_resume_connection(rq->conn);
-	pu_timer_set(&rq->http->timer, pu_loop_now(rq->http->loop));
+	if (suspended)
+		resume(rq);
 }
 
 /* MHD_NO closes the connection: all that is left when memory is out. */
@@ -180,7 +189,41 @@ static enum MHD_Result dispatch(struct pu_http_request *rq)
 		return queue(rq);
 	rq->state = SUSPENDED;
 	MHD_suspend_connection(rq->conn);
+	if (!pu_timer_active(&h->hangup))
+		pu_timer_set(&h->hangup, pu_loop_now(h->loop) + PU_MS(HANGUP_CHECK_MS));
 	return MHD_YES;
+}
+
+static bool has_left(const struct pu_http_request *rq)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(rq->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct pollfd p = { .fd = info ? info->connect_fd : -1 };
+
+	/* A client that only finished writing still wants its answer: no POLLRDHUP. */
+	return info && poll(&p, 1, 0) == 1 && (p.revents & POLLHUP);
+}
+
+/* libmicrohttpd does not look at suspended connections, and a series of pings can be
+ * long: clients that left must not hold their places. */
+static void check_hangups(void *arg)
+{
+	struct pu_http *h = arg;
+	bool any = false;
+
+	PU_LIST_FOREACH (it, tmp, &h->requests) {
+		struct pu_http_request *rq = PU_CONTAINER_OF(it, struct pu_http_request, node);
+
+		if (rq->state != SUSPENDED)
+			continue;
+		any = true;
+		if (!has_left(rq))
+			continue;
+		rq->state = GONE;
+		resume(rq);
+	}
+	if (any)
+		pu_timer_set(&h->hangup, pu_loop_now(h->loop) + PU_MS(HANGUP_CHECK_MS));
 }
 
 /* libmicrohttpd calls this with the headers, for each piece of the body, at its end,
@@ -202,6 +245,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const 
 	}
 	if (rq->state == ANSWERED)
 		return queue(rq);
+	if (rq->state == GONE)
+		return MHD_NO;
 	if (*upload_len == 0)
 		return rq->state == READING ? dispatch(rq) : MHD_YES;
 	if (rq->state == READING && rq->body.len + *upload_len > PU_HTTP_BODY_MAX)
@@ -279,7 +324,7 @@ static int start_mhd(struct pu_http *h, int fd)
 	const union MHD_DaemonInfo *info;
 
 	h->mhd = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
 		NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, silent, NULL,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)PU_HTTP_CONNS_MAX,
@@ -313,6 +358,7 @@ int pu_http_start(const struct pu_http_options *opt, struct pu_http **ph)
 	h->arg = opt->arg;
 	pu_list_init(&h->requests);
 	pu_timer_init(&h->timer, h->loop, on_timer, h);
+	pu_timer_init(&h->hangup, h->loop, check_hangups, h);
 	h->unauthorized_body = strdup(opt->unauthorized_body);
 	if (opt->token)
 		h->token = strdup(opt->token);
@@ -345,12 +391,13 @@ void pu_http_stop(struct pu_http *h)
 		struct pu_http_request *rq = PU_CONTAINER_OF(it, struct pu_http_request, node);
 
 		if (rq->state == SUSPENDED) {
-			rq->state = HANDLED;
+			rq->state = GONE;
 			MHD_resume_connection(rq->conn);
 		}
 	}
 	uv_poll_stop(&h->poll);
 	pu_timer_stop(&h->timer);
+	pu_timer_stop(&h->hangup);
 	MHD_stop_daemon(h->mhd);
 	uv_close((uv_handle_t *)&h->poll, on_poll_closed);
 }

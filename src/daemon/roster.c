@@ -15,6 +15,7 @@ struct pu_roster {
 	struct pu_htab by_id;
 	struct entry **entries; /* entries[handle - 1] */
 	size_t n, cap;
+	struct entry *last; /* found: packets come in trains from one peer */
 	bool dirty;
 };
 
@@ -43,15 +44,20 @@ void pu_roster_free(struct pu_roster *r)
 	free(r);
 }
 
-struct pu_roster_peer *pu_roster_find(const struct pu_roster *r, const struct pu_peerid *id)
+struct pu_roster_peer *pu_roster_find(struct pu_roster *r, const struct pu_peerid *id)
 {
-	struct pu_hnode *n = pu_htab_first(&r->by_id, pu_htab_hash(&r->by_id, id, sizeof *id));
+	struct pu_hnode *n;
 
+	if (r->last && pu_peerid_eq(&r->last->peer.id, id))
+		return &r->last->peer;
+	n = pu_htab_first(&r->by_id, pu_htab_hash(&r->by_id, id, sizeof *id));
 	for (; n; n = pu_htab_next(n)) {
 		struct entry *e = PU_CONTAINER_OF(n, struct entry, hnode);
 
-		if (pu_peerid_eq(&e->peer.id, id))
-			return &e->peer;
+		if (!pu_peerid_eq(&e->peer.id, id))
+			continue;
+		r->last = e;
+		return &e->peer;
 	}
 	return NULL;
 }

@@ -40,7 +40,7 @@ void pu_roster_free(struct pu_roster *r);
 
 /* The entry, made when it is missing. PU_ENOMEM, PU_ELIMIT. */
 int pu_roster_add(struct pu_roster *r, const struct pu_peerid *id, struct pu_roster_peer **pp);
-struct pu_roster_peer *pu_roster_find(const struct pu_roster *r, const struct pu_peerid *id);
+struct pu_roster_peer *pu_roster_find(struct pu_roster *r, const struct pu_peerid *id);
 /* NULL for 0 and unknown handles. */
 struct pu_roster_peer *pu_roster_at(const struct pu_roster *r, uint32_t handle);
 size_t pu_roster_count(const struct pu_roster *r);

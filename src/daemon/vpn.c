@@ -24,6 +24,7 @@ struct pu_vpn {
 	uint8_t dns_addr[4]; /* of the name server; IPv4 only: a second IPv6 address might be
 			      * chosen as source, and peers would call that spoofed */
 	uv_poll_t *poll; /* owns itself once it is being closed */
+	struct pu_timer pause;
 	pu_job_fn *on_lost;
 	void *lost_arg;
 };
@@ -221,17 +222,10 @@ static void tell_addresses(struct pu_vpn *v)
 	struct pu_multiaddr ma[PU_PLATFORM_ADDRS_MAX];
 	size_t n = pu_platform_addrs(v->platform, v->node->cfg->vpn.interface, addrs,
 				     PU_ARRAY_LEN(addrs));
-	size_t n_ma = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		bool v4 = addrs[i].family == AF_INET;
-
-		ma[n_ma].len = 0;
-		if (pu_multiaddr_append(&ma[n_ma], v4 ? PU_MA_IP4 : PU_MA_IP6,
-					pu_bytes(addrs[i].addr, v4 ? 4 : 16)) == 0)
-			n_ma++;
-	}
-	pu_node_network_changed(v->node, ma, n_ma);
+	for (size_t i = 0; i < n; i++)
+		pu_multiaddr_from_ip(&ma[i], addrs[i].family, addrs[i].addr);
+	pu_node_network_changed(v->node, ma, n);
 }
 
 static void on_network_change(void *arg)
@@ -255,7 +249,10 @@ static void on_readable(uv_poll_t *h, int status, int events)
 
 	pu_loop_uv_enter(v->node->loop);
 	r = status < 0 ? PU_EIO : pu_bridge_readable(v->bridge);
-	if (r < 0) {
+	if (r == PU_EAGAIN) {
+		uv_poll_stop(h);
+		pu_timer_set(&v->pause, pu_loop_now(v->node->loop) + PU_US(PU_BRIDGE_PAUSE_US));
+	} else if (r < 0) {
 		pu_log(PU_LOG_ERROR, "vpn", "the device is gone",
 		       PU_KV_STR("interface", v->dev.name), PU_KV_ERR(r));
 		uv_poll_stop(h);
@@ -263,6 +260,13 @@ static void on_readable(uv_poll_t *h, int status, int events)
 			v->on_lost(v->lost_arg);
 	}
 	pu_loop_uv_leave(v->node->loop);
+}
+
+static void on_pause_over(void *arg)
+{
+	struct pu_vpn *v = arg;
+
+	uv_poll_start(v->poll, UV_READABLE, on_readable);
 }
 
 static void on_poll_closed(uv_handle_t *h)
@@ -324,6 +328,7 @@ int pu_vpn_start(struct pu_node *n, struct pu_vpn **pv, struct pu_failure *why)
 	if (!v)
 		return PU_ENOMEM;
 	v->node = n;
+	pu_timer_init(&v->pause, n->loop, on_pause_over, v);
 	v->dns_method = "none";
 	v->mtu = n->cfg->vpn.mtu ? n->cfg->vpn.mtu : PU_VPN_MTU_DEFAULT;
 	pu_vip_dns(pu_vip_table_range(n->vips), v->dns_addr);
@@ -342,6 +347,7 @@ void pu_vpn_stop(struct pu_vpn *v)
 		return;
 	if (v->dns)
 		pu_dns_server_stop(v->dns);
+	pu_timer_stop(&v->pause);
 	if (v->poll) {
 		uv_poll_stop(v->poll);
 		uv_close((uv_handle_t *)v->poll, on_poll_closed);

@@ -7,20 +7,14 @@ void pu_lib_interfaces_tell(struct peerup_host *h)
 {
 	struct pu_prefix addrs[PU_PLATFORM_ADDRS_MAX];
 	struct pu_multiaddr ma[PU_PLATFORM_ADDRS_MAX];
-	size_t n, n_ma = 0;
+	size_t n;
 
 	if (!h->platform)
 		return;
 	n = pu_platform_addrs(h->platform, NULL, addrs, PU_ARRAY_LEN(addrs));
-	for (size_t i = 0; i < n; i++) {
-		bool v4 = addrs[i].family == AF_INET;
-
-		ma[n_ma].len = 0;
-		if (pu_multiaddr_append(&ma[n_ma], v4 ? PU_MA_IP4 : PU_MA_IP6,
-					pu_bytes(addrs[i].addr, v4 ? 4 : 16)) == 0)
-			n_ma++;
-	}
-	pu_host_set_interface_addrs(h->h, ma, n_ma);
+	for (size_t i = 0; i < n; i++)
+		pu_multiaddr_from_ip(&ma[i], addrs[i].family, addrs[i].addr);
+	pu_host_set_interface_addrs(h->h, ma, n);
 }
 
 static void on_network_change(void *arg)

@@ -1,10 +1,14 @@
 /* Joins a stream and a TCP socket: bytes, half-closes, resets and back-pressure pass
- * in both directions without a buffer of its own. */
+ * in both directions. What the stream brings in one turn, packet by packet, goes to the
+ * socket in one write. */
 #ifndef PU_OVERLAY_PIPE_H
 #define PU_OVERLAY_PIPE_H
 
+#include "base/loop.h"
 #include "p2p/stack/stream.h"
 #include "p2p/transport/net.h"
+
+enum { PU_PIPE_BUFFER = 128 * 1024 };
 
 struct pu_pipe;
 
@@ -12,7 +16,7 @@ struct pu_pipe;
 typedef void pu_pipe_done_fn(void *arg);
 
 /* Takes both ends, connected. PU_ENOMEM: both ends are aborted. */
-int pu_pipe_new(struct pu_net *net, PU_TAKES struct pu_stream *st, PU_TAKES struct pu_tcp *tcp,
+int pu_pipe_new(struct pu_loop *loop, struct pu_net *net, PU_TAKES struct pu_stream *st, PU_TAKES struct pu_tcp *tcp,
 		pu_pipe_done_fn *on_done, void *arg, struct pu_pipe **pp);
 /* Aborts both ends without on_done. */
 void pu_pipe_abort(struct pu_pipe *p);

@@ -123,6 +123,7 @@ static void on_pipe_done(void *arg)
 static void on_connect(void *arg, int err)
 {
 	struct inbound *in = arg;
+	struct pu_services *o = in->service->owner;
 	struct pu_stream *st = in->st;
 	struct pu_tcp *tcp = in->tcp;
 	uint8_t ok = PU_SERVICE_OK;
@@ -135,7 +136,7 @@ static void on_connect(void *arg, int err)
 	if (in->wants_status)
 		pu_stream_write(st, &ok, 1);
 	in->service->opened++;
-	if (pu_pipe_new(in->service->owner->net, st, tcp, on_pipe_done, in, &in->pipe) < 0)
+	if (pu_pipe_new(pu_host_loop(o->host), o->net, st, tcp, on_pipe_done, in, &in->pipe) < 0)
 		inbound_free(in);
 }
 

@@ -76,6 +76,13 @@ size_t pu_sessions_send(struct pu_sessions *o, const struct pu_peerid *peer,
 	return accepted;
 }
 
+size_t pu_sessions_backlog(const struct pu_sessions *o, const struct pu_peerid *peer)
+{
+	const struct pu_session *s = find((struct pu_sessions *)o, peer);
+
+	return s && s->tx ? s->queue.bytes : 0;
+}
+
 /* A burst leaves a ring of megabytes behind; an idle peer should not hold it. */
 static void tidy(void *arg)
 {

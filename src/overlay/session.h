@@ -55,6 +55,8 @@ void pu_sessions_free(struct pu_sessions *s);
  * happen: what is larger than pu_sessions_limit() travels in halves. */
 size_t pu_sessions_send(struct pu_sessions *s, const struct pu_peerid *peer,
 			const struct pu_pkt *pkts, size_t n);
+/* Bytes that wait for the peer's carrier; 0 when there is none to wait for. */
+size_t pu_sessions_backlog(const struct pu_sessions *s, const struct pu_peerid *peer);
 /* Largest packet that travels in one piece now, never below 1280; PU_PKT_MAX while it
  * is not known (no carrier, path MTU discovery under way, stream). What is larger is
  * still delivered when it fits two datagrams, but the sender should be told. */

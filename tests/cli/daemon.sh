@@ -139,8 +139,8 @@ sleep 0.2
 run 0 status
 says "not running"
 run 1 ping home -c 1
-grumbles "daemon: not running"
-grumbles "try: sudo peerup-vpn up"
+grumbles "no daemon runs, asking directly"
+says "1 sent, 0 received, 100% loss"
 run 0 up
 run 0 down
 

@@ -33,6 +33,36 @@ grumbles "it must end in /p2p/<peer id>"
 run 2 init --non-interactive --dir "$TOP/third" --network My_Net
 run 2 init --non-interactive --dir "$TOP/third" --port 70000
 
+# --- init on a terminal asks for a relay
+cat >ask.py <<'PY'
+import os, pty, sys
+program, folder, answers = sys.argv[1], sys.argv[2], sys.argv[3:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(program, [program, "init", "--dir", folder])
+seen = b""
+while True:
+    try:
+        data = os.read(fd, 1000)
+    except OSError:
+        break
+    if not data:
+        break
+    seen += data
+    if seen.rstrip().endswith(b":") and answers:
+        os.write(fd, answers.pop(0).encode() + b"\n")
+        seen = b""
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+PY
+python3 ask.py "$PU" "$TOP/asked" 203.0.113.50 "$ID1" >out 2>err || bad "init with a short relay"
+has "$TOP/asked/config.yaml" "    - \"/ip4/203.0.113.50/tcp/7777/p2p/$ID1\""
+python3 ask.py "$PU" "$TOP/asked6" "[2001:db8::1]:8080" "$ID1" >out 2>err || bad "init with a v6 relay"
+has "$TOP/asked6/config.yaml" "    - \"/ip6/2001:db8::1/tcp/8080/p2p/$ID1\""
+python3 ask.py "$PU" "$TOP/none" "" >out 2>err || bad "init without a relay"
+has "$TOP/none/config.yaml" "addresses: []"
+python3 ask.py "$PU" "$TOP/wrong" relay.example.com "$ID1" >out 2>err && bad "init took a host name"
+[ ! -e "$TOP/wrong" ] || bad "a refused init left files"
+
 # --- who
 run 0 whoami
 says "12D3KooW"

@@ -13,6 +13,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+enum { INPUTS_PER_API = 16 }; /* unanswered requests fill up the places */
+
+static unsigned n_inputs;
 static struct pu_loop_uv *driver;
 static struct pu_api *api;
 static struct pu_peerid self;
@@ -66,7 +69,7 @@ static void stop(void)
 	pu_loop_uv_free(driver);
 }
 
-static void start(void)
+static void start_api(void)
 {
 	struct pu_api_options opt = { .version = "1", .socket_path = sock_path,
 				      .cookie_path = cookie_path, .ops = &ops };
@@ -75,15 +78,20 @@ static void start(void)
 
 	snprintf(sock_path, sizeof sock_path, "/tmp/pu_fuzz_api_%d", (int)getpid());
 	snprintf(cookie_path, sizeof cookie_path, "%s.c", sock_path);
-	if (pu_peerid_from_text(&self, "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5") < 0 ||
-	    pu_loop_uv_new(&driver) < 0)
-		abort();
 	opt.loop = pu_loop_uv_loop(driver);
 	if (pu_api_start(&opt, &api, NULL) < 0 ||
 	    pu_file_read(cookie_path, 64, &text, &len, NULL) < 0)
 		abort();
 	snprintf(cookie, sizeof cookie, "%s", text);
 	free(text);
+}
+
+static void start(void)
+{
+	if (pu_peerid_from_text(&self, "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5") < 0 ||
+	    pu_loop_uv_new(&driver) < 0)
+		abort();
+	start_api();
 	atexit(stop);
 }
 
@@ -102,6 +110,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (!driver)
 		start();
+	if (++n_inputs % INPUTS_PER_API == 0) {
+		pu_api_stop(api);
+		start_api();
+	}
 	if (pu_sock_connect(sock_path, &fd) < 0)
 		abort();
 	fcntl(fd, F_SETFL, O_NONBLOCK);

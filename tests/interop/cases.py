@@ -129,6 +129,11 @@ class Bench:
         return (self.dialer.wait("identified", 10, peer=self.listener.id),
                 self.listener.wait("identified", 10, peer=self.dialer.id))
 
+    def disconnect(self):
+        self.dialer.do("disconnect", peer=self.listener.id)
+        for p, other in self.both_ways():
+            p.wait("disconnected", 10, peer=other.id)
+
     def ping(self, who, whom, n=5):
         who.do("ping", peer=whom.id, n=n)
         for seq in range(1, n + 1):
@@ -188,14 +193,19 @@ def wrong_id(b):
 
 
 def shaped(b):
-    """Up and down at a good share of the link's rate. "share_down" is for peers whose
-    own sender stays below that (quic-go does, also towards another quic-go)."""
-    b.connect()
+    """Up and down at a good share of the link's rate. "share_down" is for peers whose own
+    sender stays below that (quic-go may, also towards another quic-go).
+
+    On a connection each: CUBIC's HyStart takes longer round trips for a full path even
+    while a side only acknowledges. An upload that fills the link's queue takes quic-go out
+    of slow start at its initial window, which then grows by one packet per round trip."""
     n = b.bytes()
     rate = b.case["link"]["rate"]
     shares = {"up": b.case["share"], "down": b.case.get("share_down", b.case["share"])}
     for proto, way in ((SINK, "up"), (SOURCE, "down")):
+        b.connect()
         result = b.transfer(b.we, b.peer, proto, n)
+        b.disconnect()
         got = n * 8 / 1000 / result["ms"]
         print(f"    {b.case['id']}: {way} {got:.1f} of {rate} Mbit/s", flush=True)
         # How fast a stand-in gets is not our business.

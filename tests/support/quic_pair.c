@@ -182,7 +182,7 @@ static const struct pu_conn_events conn_events = {
 	.on_closed = on_conn_closed,
 };
 
-static void take_conn(struct qp_side *s, struct pu_conn *c)
+void qp_take(struct qp_side *s, struct pu_conn *c)
 {
 	s->c = c;
 	s->n_conns++;
@@ -193,7 +193,7 @@ static void take_conn(struct qp_side *s, struct pu_conn *c)
 static void on_inbound(void *arg, struct pu_conn *c)
 {
 	assert_true(c->inbound);
-	take_conn(arg, c);
+	qp_take(arg, c);
 }
 
 static void on_inbound_failed(void *arg, const union pu_sockaddr *remote, int err)
@@ -228,7 +228,7 @@ static void on_dialled(void *arg, int err, struct pu_conn *c)
 	s->dial_err = err;
 	s->n_refused += err == PU_EREFUSED;
 	if (c)
-		take_conn(s, c);
+		qp_take(s, c);
 }
 
 void qp_transport_new(struct qp_side *s)

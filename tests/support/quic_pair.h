@@ -70,6 +70,8 @@ void qp_connect(struct qp_pair *p);
 bool qp_run_until(struct qp_pair *p, bool (*cond)(void *), void *arg, pu_time limit);
 /* A stream opened by s with to_write pattern bytes. */
 struct qp_stream *qp_open(struct qp_side *s, size_t to_write, bool fin);
+/* Makes c the latest connection of s. */
+void qp_take(struct qp_side *s, struct pu_conn *c);
 void qp_pump(struct qp_stream *q);
 uint64_t qp_hash(uint64_t h, const uint8_t *p, size_t len);
 

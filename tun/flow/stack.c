@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "tun/flow/checksum.h"
 #include "tun/flow/lwip_shim.h"
+#include "tun/flow/mend.h"
 
 enum {
 	/* A flow's number: 10, generation, index. Generation 0 belongs to the probe. */
@@ -249,18 +250,10 @@ static bool needs_tick(void)
 	return false;
 }
 
-/* An acknowledgement may take away what the persist timer was started for; lwIP
- * asserts that it does not. */
-static void mend_persist_timers(void)
-{
-	for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
-		if (!pcb->unsent || pcb->unacked)
-			pcb->persist_backoff = 0;
-}
-
 static void on_tick(void *arg)
 {
-	mend_persist_timers();
+	for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+		pu_flow_mend(pcb);
 	tcp_tmr();
 	if (needs_tick())
 		pu_flow_stack_wake();

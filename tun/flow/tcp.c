@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "tun/flow/lwip_shim.h"
+#include "tun/flow/mend.h"
 
 enum {
 	TX_FLOW_MAX = 1u << 20,   /* unacknowledged bytes of a flow … */
@@ -124,18 +125,6 @@ int pu_flow_tcp_accept(struct pu_flow *f)
 	return ERR_OK;
 }
 
-/* lwIP waits seconds before it sends less than the whole of a segment that is larger
- * than the window; a sender with small segments would have filled the window. */
-static void split_for_window(struct pu_flow *f)
-{
-	struct tcp_pcb *pcb = f->pcb;
-
-	if (pcb->unsent && !pcb->unacked && pcb->snd_wnd >= f->mss &&
-	    pcb->unsent->len > pcb->snd_wnd &&
-	    tcp_split_unsent_seg(pcb, (u16_t)pcb->snd_wnd) == ERR_OK)
-		tcp_output(pcb);
-}
-
 void pu_flow_tcp_input(struct pu_flow *f, const uint8_t *ip, const struct pu_packet *info)
 {
 	struct tcp_pcb *pcb;
@@ -156,7 +145,7 @@ void pu_flow_tcp_input(struct pu_flow *f, const uint8_t *ip, const struct pu_pac
 		f->fresh = false;
 		pcb->cwnd = pcb->ssthresh = CWND;
 	}
-	split_for_window(f);
+	pu_flow_mend(pcb);
 	if (f->want_write)
 		pu_flow_touch(f);
 }
@@ -223,7 +212,7 @@ void pu_flow_tcp_flush(struct pu_flow *f)
 	if (!pcb->unsent && !(pcb->flags & TF_ACK_NOW))
 		return;
 	tcp_output(pcb);
-	split_for_window(f);
+	pu_flow_mend(pcb);
 	pu_flow_stack_wake();
 }
 

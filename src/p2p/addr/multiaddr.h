@@ -83,6 +83,9 @@ int pu_multiaddr_to_sockaddr(const struct pu_multiaddr *ma, union pu_sockaddr *s
 int pu_multiaddr_from_sockaddr(struct pu_multiaddr *ma, const union pu_sockaddr *sa,
 			       enum pu_ma_kind kind);
 
+/* /ip4/A or /ip6/A from the bytes of an address; family AF_INET or AF_INET6. */
+void pu_multiaddr_from_ip(struct pu_multiaddr *ma, int family, const uint8_t *addr);
+
 /* Classes of the IP address in front (facts §3). */
 bool pu_multiaddr_is_loopback(const struct pu_multiaddr *ma);
 bool pu_multiaddr_is_public(const struct pu_multiaddr *ma);

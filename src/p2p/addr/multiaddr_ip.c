@@ -192,3 +192,12 @@ bool pu_sockaddr_eq(const union pu_sockaddr *a, const union pu_sockaddr *b)
 	       a->v6.sin6_scope_id == b->v6.sin6_scope_id &&
 	       IN6_ARE_ADDR_EQUAL(&a->v6.sin6_addr, &b->v6.sin6_addr);
 }
+
+void pu_multiaddr_from_ip(struct pu_multiaddr *ma, int family, const uint8_t *addr)
+{
+	bool v4 = family == AF_INET;
+
+	ma->len = 0;
+	/* An empty multiaddr has room for any address. */
+	(void)pu_multiaddr_append(ma, v4 ? PU_MA_IP4 : PU_MA_IP6, pu_bytes(addr, v4 ? 4 : 16));
+}

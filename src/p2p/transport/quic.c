@@ -65,8 +65,10 @@ static bool reaches(const struct quic_endpoint *ep, const union pu_sockaddr *rem
 	return is_any(&ep->local) || is_loopback(&ep->local) == is_loopback(remote);
 }
 
-int pu_quic_endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
-			 struct quic_endpoint **pep)
+/* A socket that can reach remote: a listening one if it fits, else an ephemeral one,
+ * kept for later dials. */
+static int endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
+			struct quic_endpoint **pep)
 {
 	union pu_sockaddr any = { 0 };
 	struct quic_endpoint *found = NULL;
@@ -93,9 +95,23 @@ static bool op_can_dial(const struct pu_transport *t, const struct pu_multiaddr 
 	return pu_multiaddr_kind(ma) == PU_MA_KIND_QUIC;
 }
 
-static int op_dial(struct pu_transport *t, const struct pu_multiaddr *ma,
-		   const struct pu_peerid *expected, pu_time timeout_ns, pu_dial_fn *on_done,
-		   void *arg, struct pu_dial **pd)
+/* How a dial and both sides of a punch begin: where to, from where. */
+static int begin(struct pu_quic *q, const struct pu_multiaddr *ma, struct quic_endpoint **pep,
+		 union pu_sockaddr *remote)
+{
+	int r;
+
+	if (!op_can_dial(&q->t, ma))
+		return PU_ENOTSUP;
+	r = pu_multiaddr_to_sockaddr(ma, remote);
+	if (r < 0)
+		return r;
+	return endpoint_for(q, remote, pep);
+}
+
+static int start(struct pu_transport *t, const struct pu_multiaddr *ma,
+		 const struct pu_peerid *expected, bool active, pu_time timeout_ns,
+		 pu_dial_fn *on_done, void *arg, struct pu_dial **pd)
 {
 	struct pu_quic *q = quic_of(t);
 	struct quic_endpoint *ep;
@@ -103,21 +119,19 @@ static int op_dial(struct pu_transport *t, const struct pu_multiaddr *ma,
 	struct pu_dial *d;
 	int r;
 
-	if (!op_can_dial(t, ma))
+	r = begin(q, ma, &ep, &remote);
+	if (r < 0)
+		return r;
+	if (!active && !ep->listening) /* nobody could come in */
 		return PU_ENOTSUP;
-	r = pu_multiaddr_to_sockaddr(ma, &remote);
-	if (r < 0)
-		return r;
-	r = pu_quic_endpoint_for(q, &remote, &ep);
-	if (r < 0)
-		return r;
 	d = calloc(1, sizeof *d);
 	if (!d)
 		return PU_ENOMEM;
 	d->on_done = on_done;
 	d->arg = arg;
 	d->deadline = pu_loop_now(q->cfg.loop) + timeout_ns;
-	r = pu_quic_conn_dial(q, ep, &remote, expected, d, &d->conn);
+	r = active ? pu_quic_conn_dial(q, ep, &remote, expected, d, &d->conn)
+		   : pu_quic_punch_start(q, ep, &remote, expected, d);
 	if (r < 0) {
 		free(d);
 		return r;
@@ -126,11 +140,32 @@ static int op_dial(struct pu_transport *t, const struct pu_multiaddr *ma,
 	return 0;
 }
 
+static int op_dial(struct pu_transport *t, const struct pu_multiaddr *ma,
+		   const struct pu_peerid *expected, pu_time timeout_ns, pu_dial_fn *on_done,
+		   void *arg, struct pu_dial **pd)
+{
+	return start(t, ma, expected, true, timeout_ns, on_done, arg, pd);
+}
+
+/* The initiator just dials; a dial leaves from the listening port anyway. */
+static int op_punch(struct pu_transport *t, const struct pu_multiaddr *ma,
+		    const struct pu_peerid *expected, bool initiator, pu_time timeout_ns,
+		    pu_dial_fn *on_done, void *arg, struct pu_dial **pd)
+{
+	if (!expected)
+		return PU_EINVAL;
+	return start(t, ma, expected, initiator, timeout_ns, on_done, arg, pd);
+}
+
 static void op_dial_cancel(struct pu_transport *t, struct pu_dial *d)
 {
 	struct quic_conn *c = d->conn;
 
 	(void)t;
+	if (!c) {
+		pu_quic_punch_cancel(d);
+		return;
+	}
 	c->dial = NULL;
 	free(d);
 	pu_quic_conn_end_app(c, PU_ECANCELED, PU_CONN_CODE_NORMAL, "");
@@ -170,6 +205,7 @@ static void op_stop(struct pu_transport *t)
 		if (c->state == QUIC_HANDSHAKE)
 			pu_quic_conn_end_app(c, PU_ECANCELED, PU_CONN_CODE_SHUTDOWN, "");
 	}
+	pu_quic_punch_end_all(q, true);
 }
 
 static void op_free(struct pu_transport *t)
@@ -177,6 +213,7 @@ static void op_free(struct pu_transport *t)
 	struct pu_quic *q = quic_of(t);
 	struct pu_list *it;
 
+	pu_quic_punch_end_all(q, false);
 	while ((it = pu_list_first(&q->conns))) {
 		struct quic_conn *c = PU_CONTAINER_OF(it, struct quic_conn, node);
 
@@ -199,6 +236,7 @@ static const struct pu_transport_ops quic_ops = {
 	.can_dial = op_can_dial,
 	.dial = op_dial,
 	.dial_cancel = op_dial_cancel,
+	.punch = op_punch,
 	.listen = op_listen,
 	.stop = op_stop,
 	.free = op_free,
@@ -217,6 +255,7 @@ int pu_quic_transport_new(const struct pu_transport_config *cfg, struct pu_trans
 	pu_list_init(&q->t.node);
 	pu_list_init(&q->endpoints);
 	pu_list_init(&q->conns);
+	pu_list_init(&q->punches);
 	pu_list_init(&q->touched);
 	pu_loop_random(cfg->loop, key, sizeof key);
 	pu_htab_init(&q->cids, key);

@@ -49,6 +49,8 @@ static void tell_ready(struct quic_conn *c)
 	struct pu_quic *q = c->q;
 	struct pu_dial *dial = c->dial;
 
+	if (c->c.inbound)
+		dial = pu_quic_punch_take(q, &c->c.peer);
 	c->dial = NULL;
 	c->state = QUIC_OPEN;
 	c->c.opened_at = quic_now(c);

@@ -12,7 +12,7 @@ void pu_quic_conn_end_app(struct quic_conn *c, int err, uint64_t code, const cha
 {
 	if (c->end.set)
 		return;
-	c->end.set = true;
+	c->end.set = c->c.closing = true;
 	c->end.err = err;
 	c->end.code = code;
 	if (c->completed)
@@ -59,7 +59,7 @@ void pu_quic_conn_end_liberr(struct quic_conn *c, int liberr)
 {
 	if (c->end.set)
 		return;
-	c->end.set = true;
+	c->end.set = c->c.closing = true;
 	pu_job_defer(&c->job);
 	switch (liberr) {
 	case NGTCP2_ERR_DRAINING:
@@ -82,7 +82,7 @@ void pu_quic_conn_end_liberr(struct quic_conn *c, int liberr)
 		pu_ng_close_transport(&c->end.close, NGTCP2_NO_ERROR);
 		return;
 	case NGTCP2_ERR_CRYPTO:
-		c->end.err = pu_quic_tls_verdict(c->tls);
+		c->end.err = c->tls ? pu_quic_tls_verdict(c->tls) : 0;
 		if (c->end.err == 0)
 			c->end.err = PU_ECRYPTO;
 		pu_ng_close_alert(&c->end.close, ngtcp2_conn_get_tls_alert(c->ng));

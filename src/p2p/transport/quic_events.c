@@ -7,6 +7,18 @@ static void on_rand(uint8_t *dest, size_t len, const ngtcp2_rand_ctx *ctx)
 	pu_loop_random(ctx->native_handle, dest, len);
 }
 
+/* A packet that decrypts is the first sign that a client means it; only then is it
+ * worth the TLS session, by far the most expensive part of a connection. */
+static int on_crypto_data(ngtcp2_conn *ng, pu_ng_level level, uint64_t offset,
+			  const uint8_t *p, size_t len, void *arg)
+{
+	struct quic_conn *c = arg;
+
+	if (!c->tls && pu_quic_tls_new(c, NULL, &c->tls) < 0)
+		return NGTCP2_ERR_CALLBACK_FAILURE;
+	return ngtcp2_crypto_recv_crypto_data_cb(ng, level, offset, p, len, arg);
+}
+
 static int on_new_cid(ngtcp2_conn *ng, ngtcp2_cid *cid, uint8_t *token, size_t len, void *arg)
 {
 	struct quic_conn *c = arg;
@@ -138,7 +150,7 @@ void pu_quic_callbacks(ngtcp2_callbacks *cb)
 	*cb = (ngtcp2_callbacks){
 		.client_initial = ngtcp2_crypto_client_initial_cb,
 		.recv_client_initial = ngtcp2_crypto_recv_client_initial_cb,
-		.recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb,
+		.recv_crypto_data = on_crypto_data,
 		.encrypt = ngtcp2_crypto_encrypt_cb,
 		.decrypt = ngtcp2_crypto_decrypt_cb,
 		.hp_mask = ngtcp2_crypto_hp_mask_cb,

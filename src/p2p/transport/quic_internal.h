@@ -33,8 +33,7 @@ enum {
 	QUIC_KEEP_ALIVE_MS = 15000,
 	QUIC_KEEP_ALIVE_SHORT_MS = 5000,
 	QUIC_HANDSHAKE_MS = 10000,
-	QUIC_RETRY_TOKEN_MS = 10000,
-	QUIC_TOKEN_VALID_MS = QUIC_RETRY_TOKEN_MS,
+	QUIC_TOKEN_VALID_MS = 10000,
 
 	/* Large enough that one lost packet does not stop a fast path while it is
 	 * repeated; it is also what a peer can make us keep for a slow consumer. */
@@ -80,7 +79,8 @@ struct pu_quic {
 	struct pu_tls_credentials *cred;
 	uint8_t reset_secret[QUIC_SECRET_LEN], token_secret[QUIC_SECRET_LEN];
 	struct pu_htab cids;
-	struct pu_list endpoints, conns;
+	struct quic_cid *last;  /* found last */
+	struct pu_list endpoints, conns, punches;
 	unsigned n_pending;     /* inbound handshakes */
 	unsigned n_closing;     /* connections that only answer late packets */
 	unsigned stray_credit;  /* answers to strangers left in this second */
@@ -116,11 +116,13 @@ struct quic_end {
 	pu_ng_close close;
 };
 
+/* A dial, or the passive side of a hole punch, which has no connection yet. */
 struct pu_dial {
-	struct quic_conn *conn;
+	struct quic_conn *conn; /* NULL: a punch */
 	pu_dial_fn *on_done;
 	void *arg;
 	pu_time deadline;
+	struct quic_punch *punch;
 };
 
 struct quic_conn {
@@ -147,7 +149,6 @@ struct quic_conn {
 
 	struct pu_timer timer;
 	struct pu_job job;
-	pu_time opened; /* creation; opened_at of c is when it was ready */
 
 	/* Streams: all, and by what they wait for. */
 	struct pu_list streams;
@@ -210,8 +211,7 @@ struct quic_stream {
 	bool fin_sent;
 	bool stopped;  /* the peer does not want more */
 	bool lost;     /* and there was more */
-	bool seen;     /* a frame of it was sent: the peer will know it */
-	bool reset_later;     /* with reset_code, once it was seen */
+	bool reset_later;     /* with reset_code, once the peer knows it */
 	uint32_t reset_code;
 
 	struct pu_buf rx;    /* arrived and not taken */
@@ -249,10 +249,16 @@ static inline pu_time quic_now(const struct quic_conn *c)
 	return pu_loop_now(c->q->cfg.loop);
 }
 
-/* quic.c: endpoints. A socket that can reach remote: a listening one if it fits,
- * else an ephemeral one, kept for later dials. */
-int pu_quic_endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
-			 struct quic_endpoint **pep);
+/* quic_punch.c: opens the way for an inbound connection of a peer and hands it over. */
+int pu_quic_punch_start(struct pu_quic *q, struct quic_endpoint *ep,
+			const union pu_sockaddr *remote, const struct pu_peerid *expected,
+			struct pu_dial *d);
+/* d is freed, on_done will not fire. */
+void pu_quic_punch_cancel(struct pu_dial *d);
+/* The punch that waits for that peer, if any; ended, the caller owns it. */
+struct pu_dial *pu_quic_punch_take(struct pu_quic *q, const struct pu_peerid *peer);
+/* Ends all, telling or not. */
+void pu_quic_punch_end_all(struct pu_quic *q, bool tell);
 
 /* quic_route.c: connection IDs and packets to connections. */
 extern const struct pu_udp_events pu_quic_udp_events;
@@ -260,8 +266,6 @@ int pu_quic_cid_add(struct quic_conn *c, const ngtcp2_cid *cid, struct quic_cid 
 void pu_quic_cid_remove(struct quic_conn *c, const ngtcp2_cid *cid);
 void pu_quic_cid_remove_all(struct quic_conn *c);
 void pu_quic_cid_random(struct pu_quic *q, ngtcp2_cid *cid);
-void pu_quic_send_retry(struct quic_endpoint *ep, const struct pu_dgrams *d,
-			const ngtcp2_pkt_hd *hd);
 
 /* quic_setup.c. */
 int pu_quic_conn_dial(struct pu_quic *q, struct quic_endpoint *ep,
@@ -301,9 +305,6 @@ int pu_quic_stream_recv(struct quic_stream *st, const uint8_t *p, size_t len, bo
 void pu_quic_stream_acked(struct quic_stream *st, uint64_t upto);
 void pu_quic_stream_on_reset(struct quic_stream *st, uint64_t code);
 void pu_quic_stream_on_wire_closed(struct quic_stream *st);
-/* A frame of it is in a packet, which may still be open: no other frame may be asked
- * for now, ngtcp2 would take it for a part of that packet. */
-void pu_quic_stream_on_sent(struct quic_stream *st);
 /* The peer will not read more: what is queued is lost. */
 void pu_quic_stream_on_stopped(struct quic_stream *st);
 /* Upcalls that are due: new streams, bytes left behind, room, ends. */

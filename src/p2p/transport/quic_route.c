@@ -15,7 +15,7 @@ enum {
 	 * bytes must get one too, or peers of a restarted node wait for their idle
 	 * timeout. */
 	RESET_RANDOM_MAX = 22,
-	RESET_TRIGGER_MIN = 1 + NGTCP2_MIN_STATELESS_RESET_RANDLEN + NGTCP2_STATELESS_RESET_TOKENLEN,
+	RESET_MIN = NGTCP2_MIN_STATELESS_RESET_RANDLEN + NGTCP2_STATELESS_RESET_TOKENLEN,
 	ANSWER_MAX = 1200,
 };
 
@@ -50,6 +50,8 @@ static void cid_free(struct quic_cid *k)
 {
 	if (k->conn->odcid == k)
 		k->conn->odcid = NULL;
+	if (k->conn->q->last == k)
+		k->conn->q->last = NULL;
 	pu_htab_remove(&k->conn->q->cids, &k->hnode);
 	pu_list_remove(&k->node);
 	free(k);
@@ -75,15 +77,26 @@ void pu_quic_cid_remove_all(struct quic_conn *c)
 		cid_free(PU_CONTAINER_OF(it, struct quic_cid, node));
 }
 
-static struct quic_conn *find(const struct pu_quic *q, const uint8_t *cid, size_t len)
+static bool is_cid(const struct quic_cid *k, const uint8_t *cid, size_t len)
 {
-	struct pu_hnode *n = pu_htab_first(&q->cids, pu_htab_hash(&q->cids, cid, len));
+	return k->cid.datalen == len && memcmp(k->cid.data, cid, len) == 0;
+}
 
+static struct quic_conn *find(struct pu_quic *q, const uint8_t *cid, size_t len)
+{
+	struct pu_hnode *n;
+
+	/* Packets come in trains. */
+	if (q->last && is_cid(q->last, cid, len))
+		return q->last->conn;
+	n = pu_htab_first(&q->cids, pu_htab_hash(&q->cids, cid, len));
 	for (; n; n = pu_htab_next(n)) {
 		struct quic_cid *k = PU_CONTAINER_OF(n, struct quic_cid, hnode);
 
-		if (k->cid.datalen == len && memcmp(k->cid.data, cid, len) == 0)
+		if (is_cid(k, cid, len)) {
+			q->last = k;
 			return k->conn;
+		}
 	}
 	return NULL;
 }
@@ -139,7 +152,7 @@ static void reset_stateless(struct quic_endpoint *ep, const struct pu_dgrams *d,
 	ngtcp2_cid cid;
 	size_t n_random;
 
-	if (len < RESET_TRIGGER_MIN || !may_answer(ep->q))
+	if (len <= RESET_MIN || !may_answer(ep->q))
 		return;
 	n_random = pu_min(RESET_RANDOM_MAX, len - 1 - NGTCP2_STATELESS_RESET_TOKENLEN);
 	ngtcp2_cid_init(&cid, vc->dcid, vc->dcidlen);
@@ -157,7 +170,7 @@ static void reset_stateless(struct quic_endpoint *ep, const struct pu_dgrams *d,
 static bool was_reset(struct quic_endpoint *ep, const struct pu_dgrams *d, const uint8_t *p,
 		      size_t len)
 {
-	if (len < RESET_TRIGGER_MIN - 1)
+	if (len < RESET_MIN)
 		return false;
 	PU_LIST_FOREACH(it, tmp, &ep->q->conns) {
 		struct quic_conn *c = PU_CONTAINER_OF(it, struct quic_conn, node);
@@ -176,8 +189,8 @@ static uint64_t token_time(const struct pu_quic *q)
 	return (uint64_t)((int64_t)q->cfg.loop->now + q->cfg.loop->wall_offset);
 }
 
-void pu_quic_send_retry(struct quic_endpoint *ep, const struct pu_dgrams *d,
-			const ngtcp2_pkt_hd *hd)
+static void send_retry(struct quic_endpoint *ep, const struct pu_dgrams *d,
+		       const ngtcp2_pkt_hd *hd)
 {
 	uint8_t token[NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN], out[ANSWER_MAX];
 	struct pu_quic *q = ep->q;
@@ -253,7 +266,7 @@ static void accept_initial(struct quic_endpoint *ep, const struct pu_dgrams *d,
 	/* Half of the places are for whoever comes; the rest only for clients that
 	 * have shown that they receive at their address. */
 	if (!after_retry && q->n_pending >= q->cfg.max_pending_inbound / 2) {
-		pu_quic_send_retry(ep, d, &hd);
+		send_retry(ep, d, &hd);
 		return;
 	}
 	if (pu_quic_conn_accept(ep, d, &hd, after_retry ? &odcid : NULL, &c) == 0)
@@ -289,7 +302,8 @@ static void on_packet(struct quic_endpoint *ep, const struct pu_dgrams *d, const
 		accept_initial(ep, d, p, len);
 	} else {
 		q->stats.stray++;
-		if (p[0] & 0x80) /* version negotiation for nobody */
+		/* Version negotiation for nobody, or a hole being punched. */
+		if (p[0] & 0x80 || !(p[0] & 0xc0))
 			return;
 		if (!was_reset(ep, d, p, len))
 			reset_stateless(ep, d, &vc, len);

@@ -22,7 +22,8 @@ enum {
 	FAST_QUANTUM = 60 << 10,
 	FAST_QUANTA = 4,
 	PACE_TOLERANCE = 1000000, /* ns; ngtcp2's own */
-	PACE_CREDIT = 1000000,    /* ns of lateness that may be made up */
+	PACE_CREDIT = 2500000,    /* ns of lateness that may be made up: a timer of the loop
+				   * is up to a millisecond late, and then it is a turn's turn */
 	/* A black hole is a long packet with no answer for this many PTOs (and at
 	 * least a second). The first pause between tries is a minute, then doubled. */
 	BLACK_HOLE_PTOS = 4,
@@ -173,7 +174,11 @@ static void tx_commit(struct quic_conn *c, uint8_t *p, size_t n, const ngtcp2_pa
 static size_t burst_limit(const struct quic_conn *c)
 {
 	size_t quantum = ngtcp2_conn_get_send_quantum(c->ng);
+	const pu_time now = quic_now(c);
 
+	/* A quantum is about a millisecond of the path. Woken late, two are due. */
+	if (c->pace_next > 0 && now > c->pace_next && now - c->pace_next > PACE_TOLERANCE / 2)
+		quantum *= 2;
 	/* The quantum stops growing at 64 KiB, one millisecond at half a Gbit/s; on
 	 * faster paths a turn may carry more, for turns are not free. */
 	return quantum >= FAST_QUANTUM ? FAST_QUANTA * quantum : quantum;
@@ -271,14 +276,12 @@ static ngtcp2_ssize offer_stream(struct quic_conn *c, struct quic_stream *st,
 		pu_quic_sendq_sent(&st->tx, (size_t)taken);
 		st->fin_sent = fin && (size_t)taken == len;
 	}
-	if (pu_quic_sendq_waiting(&st->tx) == 0 && (taken >= 0 || (!st->fin && !st->reset_later))) {
+	if (pu_quic_sendq_waiting(&st->tx) == 0 && (taken >= 0 || !st->fin)) {
 		pu_list_remove(&st->link_tx);
 	} else if (taken > 0) { /* the others first */
 		pu_list_remove(&st->link_tx);
 		pu_list_append(&c->ready, &st->link_tx);
 	}
-	if (taken >= 0)
-		pu_quic_stream_on_sent(st);
 	return r;
 }
 
@@ -292,7 +295,8 @@ static ngtcp2_ssize write_rest(struct quic_conn *c, ngtcp2_path_storage *ps,
 	const ngtcp2_vec huge = { c->q->tx.mem, HUGE_DATAGRAM };
 	int accepted = 0;
 
-	if ((c->dgram_wanted || !pu_list_empty(&c->ready)) && c->c.datagrams &&
+	if (PU_NG_OVERLONG_DATAGRAM && c->c.datagrams &&
+	    (c->dgram_wanted || !pu_list_empty(&c->ready)) &&
 	    ngtcp2_conn_get_remote_transport_params(c->ng)->max_datagram_frame_size >
 		    HUGE_DATAGRAM + DATAGRAM_FRAME)
 		return ngtcp2_conn_writev_datagram(c->ng, &ps->path, pi, p, c->udp_cap,
@@ -505,7 +509,7 @@ int pu_quic_send_datagram(struct pu_conn *pc, const struct iovec *iov, int n)
 {
 	struct quic_conn *c = quic_conn_of(pc);
 	ngtcp2_vec v[DATAGRAM_VECS];
-	size_t len = 0;
+	size_t len = 0, n_vecs = 0;
 
 	if (!c->ng || c->end.set || c->state != QUIC_OPEN)
 		return PU_ECLOSED;
@@ -514,7 +518,8 @@ int pu_quic_send_datagram(struct pu_conn *pc, const struct iovec *iov, int n)
 	if (n < 0 || n > DATAGRAM_VECS)
 		return PU_EINVAL;
 	for (int i = 0; i < n; i++) {
-		v[i] = (ngtcp2_vec){ iov[i].iov_base, iov[i].iov_len };
+		if (iov[i].iov_len > 0) /* ngtcp2 asserts it */
+			v[n_vecs++] = (ngtcp2_vec){ iov[i].iov_base, iov[i].iov_len };
 		len += iov[i].iov_len;
 	}
 	if (len > pu_quic_max_datagram(pc))
@@ -526,7 +531,7 @@ int pu_quic_send_datagram(struct pu_conn *pc, const struct iovec *iov, int n)
 		pu_job_defer(&c->job);
 	if (c->reading || c->ep->blocked || c->yielded || !burst_left(c) ||
 	    ngtcp2_conn_get_cwnd_left(c->ng) < WINDOW_RESERVE ||
-	    write_datagram(c, v, (size_t)n, len > QUIC_MIN_UDP) < 0)
+	    write_datagram(c, v, n_vecs, len > QUIC_MIN_UDP) < 0)
 		return c->end.set ? PU_ECLOSED : datagram_blocked(c);
 	pc->tx_bytes += len;
 	return 0;

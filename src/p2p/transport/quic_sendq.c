@@ -105,6 +105,33 @@ size_t pu_quic_sendq_acked(struct quic_sendq *q, uint64_t upto)
 	return (size_t)(q->acked - before);
 }
 
+size_t pu_quic_sendq_cut(struct quic_sendq *q)
+{
+	const size_t n = pu_quic_sendq_waiting(q);
+	struct quic_chunk *k = q->cursor, *next, **pp = &q->head;
+
+	if (!k)
+		return 0;
+	q->tail = NULL;
+	for (; *pp != k; pp = &(*pp)->next)
+		q->tail = *pp;
+	if (q->cursor_off > 0) { /* its front is under way */
+		k->len = q->cursor_off;
+		q->tail = k;
+		pp = &k->next;
+		k = k->next;
+	}
+	*pp = NULL;
+	for (; k; k = next) {
+		next = k->next;
+		free(k);
+	}
+	q->cursor = NULL;
+	q->cursor_off = 0;
+	q->written = q->sent;
+	return n;
+}
+
 size_t pu_quic_sendq_drop(struct quic_sendq *q)
 {
 	const size_t held = pu_quic_sendq_held(q);

@@ -24,6 +24,8 @@ size_t pu_quic_sendq_unsent(const struct quic_sendq *q, ngtcp2_vec *v, size_t ca
 void pu_quic_sendq_sent(struct quic_sendq *q, size_t n);
 /* Everything before that offset arrived; returns how many bytes that freed. */
 size_t pu_quic_sendq_acked(struct quic_sendq *q, uint64_t upto);
+/* Forgets what was not sent; returns how many bytes. */
+size_t pu_quic_sendq_cut(struct quic_sendq *q);
 /* Frees everything, acknowledged or not; returns how many bytes. */
 size_t pu_quic_sendq_drop(struct quic_sendq *q);
 

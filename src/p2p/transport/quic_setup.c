@@ -9,7 +9,8 @@ static void set_settings(const struct quic_conn *c, ngtcp2_settings *s)
 	ngtcp2_settings_default(s);
 	s->cc_algo = PU_NG_CC_BBR2;
 	s->initial_ts = quic_now(c);
-	s->handshake_timeout = PU_MS(QUIC_HANDSHAKE_MS);
+	/* A dial has a deadline of its own. */
+	s->handshake_timeout = c->c.inbound ? PU_MS(QUIC_HANDSHAKE_MS) : UINT64_MAX;
 	s->max_tx_udp_payload_size = QUIC_MAX_UDP;
 	s->max_window = QUIC_CONN_WINDOW_MAX;
 	s->max_stream_window = QUIC_STREAM_WINDOW_MAX;
@@ -37,7 +38,6 @@ static struct quic_conn *conn_new(struct pu_quic *q, struct quic_endpoint *ep, b
 		return NULL;
 	c->q = q;
 	c->ep = ep;
-	c->opened = pu_loop_now(q->cfg.loop);
 	c->udp_cap = QUIC_MAX_UDP;
 	c->probe_at = PU_TIME_NEVER;
 	c->c.ops = &pu_quic_conn_ops;
@@ -167,9 +167,7 @@ int pu_quic_conn_accept(struct quic_endpoint *ep, const struct pu_dgrams *d,
 	r = pu_quic_cid_add(c, &hd->dcid, &c->odcid);
 	if (r < 0)
 		goto fail;
-	r = pu_quic_tls_new(c, NULL, &c->tls);
-	if (r < 0)
-		goto fail;
+	/* The TLS session is made when the packet proves to be more than noise. */
 	*pc = c;
 	return 0;
 fail:

@@ -12,8 +12,11 @@
 #if NGTCP2_VERSION_NUM >= 0x010000
 
 #define PU_NG_CC_BBR2 NGTCP2_CC_ALGO_BBR
+/* How a datagram longer than any packet is answered is known of 0.12 only. */
+#define PU_NG_OVERLONG_DATAGRAM 0
 
 typedef ngtcp2_ccerr pu_ng_close;
+typedef ngtcp2_encryption_level pu_ng_level;
 
 static inline void pu_ng_close_app(pu_ng_close *e, uint64_t code, const char *reason)
 {
@@ -96,8 +99,10 @@ static inline int pu_ng_shutdown_stream_read(ngtcp2_conn *c, int64_t id, uint64_
 #else
 
 #define PU_NG_CC_BBR2 NGTCP2_CC_ALGO_BBR2
+#define PU_NG_OVERLONG_DATAGRAM 1
 
 typedef ngtcp2_connection_close_error pu_ng_close;
+typedef ngtcp2_crypto_level pu_ng_level;
 
 static inline void pu_ng_close_app(pu_ng_close *e, uint64_t code, const char *reason)
 {

@@ -161,6 +161,8 @@ static void op_shutdown(struct pu_stream *s)
 void pu_quic_stream_acked(struct quic_stream *st, uint64_t upto)
 {
 	conn_of(st)->held -= pu_quic_sendq_acked(&st->tx, upto);
+	if (st->reset_later)
+		mark_over(st);
 }
 
 void pu_quic_stream_on_stopped(struct quic_stream *st)
@@ -396,13 +398,6 @@ static void abort_wire(struct quic_stream *st, uint32_t code)
 	pu_job_defer(&c->job);
 }
 
-void pu_quic_stream_on_sent(struct quic_stream *st)
-{
-	st->seen = true;
-	if (st->reset_later)
-		mark_over(st);
-}
-
 /* Tells the end, once; then frees what neither side knows any more. */
 static void finish_one(struct quic_stream *st)
 {
@@ -415,7 +410,7 @@ static void finish_one(struct quic_stream *st)
 		st->failed = true;
 		st->fail_err = PU_ERESET;
 	}
-	if (st->reset_later && st->seen && st->wire_open && c->ng) {
+	if (st->reset_later && st->tx.acked > 0 && st->wire_open && c->ng) {
 		st->reset_later = false;
 		abort_wire(st, st->reset_code);
 	}
@@ -482,23 +477,36 @@ static void op_close(struct pu_stream *s)
 	release(st);
 }
 
+/* A peer on ngtcp2 0.12 forgets a stream of which it hears by RESET_STREAM first, and
+ * then never ends its own side, so we could never forget it. Before anything was
+ * acknowledged the reset has to wait; when nothing was sent, a FIN says as much. */
+static void reset_when_known(struct quic_stream *st, uint32_t code)
+{
+	struct quic_conn *c = conn_of(st);
+
+	pu_ng_shutdown_stream_read(c->ng, (int64_t)st->s.id, code);
+	c->held -= pu_quic_sendq_cut(&st->tx);
+	if (st->tx.sent == 0) {
+		st->fin = true;
+		mark_ready(st);
+		return;
+	}
+	st->reset_later = true;
+	st->reset_code = code;
+	pu_list_remove(&st->link_tx);
+	pu_job_defer(&c->job);
+}
+
 static void op_reset(struct pu_stream *s, uint32_t code)
 {
 	struct quic_stream *st = quic_stream_of(s);
-	struct quic_conn *c = conn_of(st);
 
-	if (st->wire_open && c->ng && !st->reset) {
+	if (st->wire_open && conn_of(st)->ng && !st->reset) {
 		st->rx_stopped = true;
-		if (st->s.inbound || st->seen || st->stopped) {
+		if (st->s.inbound || st->tx.acked > 0 || st->stopped)
 			abort_wire(st, code);
-		} else {
-			/* ngtcp2 0.12 forgets a stream of which it hears by RESET_STREAM,
-			 * and then never ends its own side: it has to see a frame. */
-			st->reset_later = true;
-			st->reset_code = code;
-			drop_queue(st);
-			mark_ready(st);
-		}
+		else
+			reset_when_known(st, code);
 	}
 	release(st);
 }

@@ -327,7 +327,7 @@ static void write_control(struct msghdr *m, const struct pu_dgrams *d, bool gso)
 
 static int send_error(struct pu_udp *u, int err)
 {
-	if (err == EAGAIN || err == EWOULDBLOCK || err == ENOBUFS) {
+	if (err == EAGAIN || err == EWOULDBLOCK) {
 		if (!u->want_write) {
 			u->want_write = true;
 			uv_poll_start(&u->poll, UV_READABLE | UV_WRITABLE, on_poll);

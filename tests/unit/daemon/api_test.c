@@ -384,6 +384,29 @@ static void a_client_that_left_does_not_matter(void **state)
 	assert_answer(ask("GET", "/v1/status", ""), "200", "peer_id");
 }
 
+static void a_series_ends_when_its_client_leaves(void **state)
+{
+	static char request[512];
+	int fd = connect_api();
+
+	format_request(request, sizeof request, "POST", "/v1/ping",
+		       "{\"peer\":\"home\",\"count\":1000}");
+	send_text(fd, request, strlen(request), 1000);
+	/* Finished writing is not left. */
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	for (int i = 0; i < 1200; i++) {
+		usleep(1000);
+		turn();
+	}
+	assert_int_equal(t.n_canceled, 0);
+	close(fd);
+	for (int i = 0; i < 1500 && t.n_canceled == 0; i++) {
+		usleep(1000);
+		turn();
+	}
+	assert_int_equal(t.n_canceled, 1);
+}
+
 static void stopping_ends_open_requests(void **state)
 {
 	static char request[512];
@@ -480,6 +503,7 @@ int main(void)
 		TEST(a_failed_reload_tells_why),
 		TEST(a_ping_is_answered_when_the_pong_comes),
 		TEST(a_client_that_left_does_not_matter),
+		TEST(a_series_ends_when_its_client_leaves),
 		TEST(stopping_ends_open_requests),
 		TEST(shutdown_is_answered_first_and_done_once),
 		TEST(idle_clients_that_left_make_room),

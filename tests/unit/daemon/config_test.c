@@ -375,7 +375,7 @@ static char *read_sample(const char *name)
 
 static void the_samples_load_without_a_remark(void **state)
 {
-	static const char *const names[] = { "peer.yaml", "minimal.yaml" };
+	static const char *const names[] = { "peerup.yaml", "minimal.yaml", "home.yaml", "laptop.yaml" };
 	struct pu_config *cfg;
 
 	for (size_t i = 0; i < PU_ARRAY_LEN(names); i++) {
@@ -388,12 +388,12 @@ static void the_samples_load_without_a_remark(void **state)
 	}
 }
 
-/* peer.yaml is the users' list of keys: it has each of them, with the default. */
+/* peerup.yaml is the users' list of keys: it has each of them, with the default. */
 static void the_large_sample_shows_every_key(void **state)
 {
 	const struct pu_config_schema *s = pu_config_schema_node();
 	struct pu_config *sample, *defaults;
-	char *text = read_sample("peer.yaml"), line[160];
+	char *text = read_sample("peerup.yaml"), line[160];
 
 	for (size_t i = 0; i < s->n_options; i++) {
 		const char *dot = strrchr(s->options[i].path, '.');

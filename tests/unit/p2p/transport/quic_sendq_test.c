@@ -97,6 +97,30 @@ static void nothing_is_acknowledged_before_it_was_sent(void **state)
 	assert_int_equal(check_unsent(&q), 0);
 }
 
+static void cut_keeps_what_is_under_way(void **state)
+{
+	static const size_t sent[] = { 0, 100, 40000, 60000 };
+
+	for (size_t i = 0; i < 4; i++) {
+		struct quic_sendq q = { 0 };
+
+		write_some(&q, 60000);
+		for (size_t n; q.sent < sent[i];) {
+			n = check_unsent(&q);
+			n = n < sent[i] - q.sent ? n : sent[i] - q.sent;
+			pu_quic_sendq_sent(&q, n);
+		}
+		assert_int_equal(pu_quic_sendq_cut(&q), 60000 - sent[i]);
+		assert_int_equal(q.written, sent[i]);
+		assert_int_equal(check_unsent(&q), 0);
+		write_some(&q, 3000);
+		assert_int_equal(check_unsent(&q), 3000);
+		pu_quic_sendq_sent(&q, 3000);
+		assert_int_equal(pu_quic_sendq_acked(&q, q.sent), sent[i] + 3000);
+		assert_null(q.head);
+	}
+}
+
 static void queue_is_empty_again_after_all(void **state)
 {
 	struct quic_sendq q = { 0 };
@@ -117,6 +141,7 @@ int main(void)
 		cmocka_unit_test(bytes_come_out_in_order),
 		cmocka_unit_test(sent_bytes_do_not_move),
 		cmocka_unit_test(nothing_is_acknowledged_before_it_was_sent),
+		cmocka_unit_test(cut_keeps_what_is_under_way),
 		cmocka_unit_test(queue_is_empty_again_after_all),
 	};
 

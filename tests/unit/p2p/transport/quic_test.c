@@ -309,6 +309,58 @@ static void dial_leaves_from_the_listening_socket(void **state)
 	assert_int_equal(pu_sim_node_sockets(pair.a.node), 1);
 }
 
+static void on_punched(void *arg, int err, struct pu_conn *c)
+{
+	struct qp_side *s = arg;
+
+	s->dial_err = err;
+	if (c)
+		qp_take(s, c);
+}
+
+static void punch(struct qp_side *s, const char *to, const struct pu_peerid *peer, bool initiator)
+{
+	struct pu_multiaddr ma;
+
+	assert_int_equal(pu_multiaddr_from_text(&ma, to), 0);
+	s->dial_err = 1;
+	assert_int_equal(s->t->ops->punch(s->t, &ma, peer, initiator, PU_SEC(5), on_punched, s,
+					  &s->dial), 0);
+}
+
+static void punching_joins_dialler_and_listener(void **state)
+{
+	struct pu_sim_link closed = lan;
+
+	qp_init(&pair, &lan);
+	assert_int_equal(qp_listen(&pair.a, "/ip4/10.0.0.1/udp/5001/quic-v1"), 0);
+	/* The first packets find closed NATs. */
+	closed.no_udp = true;
+	pu_sim_link(pair.a.node, pair.b.node, &closed);
+	punch(&pair.a, "/ip4/10.0.0.2/udp/4001/quic-v1", &pair.b.key.peer, true);
+	punch(&pair.b, "/ip4/10.0.0.1/udp/5001/quic-v1", &pair.a.key.peer, false);
+	pu_sim_run(pair.sim, PU_MS(100));
+	pu_sim_link(pair.a.node, pair.b.node, &lan);
+	pu_sim_run(pair.sim, PU_SEC(2));
+	assert_int_equal(pair.a.dial_err, 0);
+	assert_int_equal(pair.b.dial_err, 0);
+	assert_int_equal(pair.a.n_conns, 1);
+	assert_int_equal(pair.b.n_conns, 1); /* not announced as inbound too */
+	assert_true(pair.b.c->inbound);
+	assert_true(pair.a.c && !pair.a.c->inbound);
+}
+
+static void punch_without_peer_times_out(void **state)
+{
+	qp_init(&pair, &lan);
+	punch(&pair.b, "/ip4/10.0.0.1/udp/5001/quic-v1", &pair.a.key.peer, false);
+	pu_sim_run(pair.sim, PU_SEC(4));
+	assert_int_equal(pair.b.dial_err, 1);
+	assert_true(pu_sim_counters(pair.b.node, pair.a.node).udp_sent > 20);
+	pu_sim_run(pair.sim, PU_SEC(2));
+	assert_int_equal(pair.b.dial_err, PU_ETIMEDOUT);
+}
+
 static void foreign_addresses_are_not_dialled(void **state)
 {
 	struct pu_multiaddr ma;
@@ -346,6 +398,8 @@ int main(void)
 		T(listener_refuses_beyond_its_limit),
 		T(stopped_transport_takes_nobody_and_keeps_connections),
 		T(dial_leaves_from_the_listening_socket),
+		T(punching_joins_dialler_and_listener),
+		T(punch_without_peer_times_out),
 		T(foreign_addresses_are_not_dialled),
 	};
 

@@ -545,6 +545,103 @@ static void no_fin_overtakes_bytes_that_do_not_fit_the_window(void **state)
 	side_close(&s);
 }
 
+/* The receiving half of a kernel: a buffer of some size, a program that reads when it
+ * likes, acknowledgements and segments that get lost, segments taken in part. */
+struct receiver {
+	uint64_t random;
+	uint32_t start, next; /* sequence numbers */
+	size_t size, buffered;
+	unsigned loss; /* of 100 */
+	bool fin;
+};
+
+static uint8_t byte_at(uint32_t pos)
+{
+	return (uint8_t)(pos * 7 + (pos >> 8));
+}
+
+static void take_segment(struct side *s, struct receiver *r)
+{
+	const uint8_t *t = got_tcp(s);
+	uint32_t seq = pu_get_be32(t + 4), skip = r->next - seq;
+	size_t head = s->f.info.transport_len;
+	size_t n = (size_t)s->f.info.total_len - s->f.info.ip_len - head, take;
+
+	if (craft_random(&r->random) % 100 < r->loss || skip > n)
+		return;
+	take = pu_min(n - skip, r->size - r->buffered);
+	for (size_t i = 0; i < take; i++)
+		assert_int_equal(t[head + skip + i], byte_at(r->next - r->start + (uint32_t)i));
+	r->next += (uint32_t)take;
+	r->buffered += take;
+	if ((s->f.info.tcp_flags & FIN) && skip + take == n) {
+		r->fin = true;
+		r->next++;
+	}
+}
+
+static void say_window(struct side *s, struct receiver *r)
+{
+	struct craft c = from_program(s, 4, ACK, 0);
+
+	if (craft_random(&r->random) % 100 < r->loss)
+		return;
+	c.ack = r->next;
+	c.window = (uint16_t)pu_min(65535, r->size - r->buffered);
+	send_crafted(s, &c);
+}
+
+static void receive_until_fin(struct side *s, struct receiver *r)
+{
+	static const size_t sizes[] = { 400, 700, 1461, 5000, 30000, 64000 };
+	pu_time end = pu_loop_now(&s->loop) + PU_SEC(2000);
+
+	r->size = sizes[craft_random(&r->random) % PU_ARRAY_LEN(sizes)];
+	r->loss = craft_random(&r->random) % 3 * 5;
+	while (!r->fin && pu_loop_now(&s->loop) < end) {
+		bool any = false;
+
+		while (got(s)) {
+			any = true;
+			take_segment(s, r);
+			if (craft_random(&r->random) % 3)
+				say_window(s, r);
+		}
+		r->buffered -= craft_random(&r->random) % (r->buffered + 1);
+		say_window(s, r);
+		turn(s);
+		if (!any)
+			pass(s, PU_MS(50));
+	}
+}
+
+static void every_byte_arrives_whatever_the_window_does(void **state)
+{
+	static uint8_t bytes[80000];
+	struct side s;
+
+	for (uint32_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = byte_at(i);
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		struct receiver r = { .random = seed };
+		size_t len;
+
+		side_open(&s, NULL);
+		handshake(&s, 4);
+		drain(&s);
+		r.start = r.next = s.ack;
+		len = craft_random(&r.random) % 2 ? 3000 : sizeof bytes;
+		assert_int_equal(pu_flow_write(s.flow, bytes, len), len);
+		pu_flow_close(s.flow);
+		turn(&s);
+		receive_until_fin(&s, &r);
+		if (!r.fin || r.next - r.start != len + 1)
+			fail_msg("seed %d: %u of %zu bytes through a window of %zu", (int)seed,
+				 (unsigned)(r.next - r.start), len, r.size);
+		side_close(&s);
+	}
+}
+
 static void both_directions_end_on_their_own(void **state)
 {
 	struct side s;
@@ -717,6 +814,7 @@ int main(void)
 		cmocka_unit_test(writes_of_one_turn_leave_as_one_segment),
 		cmocka_unit_test(what_may_be_written_is_bounded),
 		cmocka_unit_test(no_fin_overtakes_bytes_that_do_not_fit_the_window),
+		cmocka_unit_test(every_byte_arrives_whatever_the_window_does),
 		cmocka_unit_test(both_directions_end_on_their_own),
 		cmocka_unit_test(the_port_may_be_used_again_at_once),
 		cmocka_unit_test(closing_ends_even_when_the_program_is_silent),

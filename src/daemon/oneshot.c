@@ -1,0 +1,185 @@
+#include "daemon/oneshot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/loop_uv.h"
+#include "crypto/key.h"
+#include "daemon/config.h"
+#include "daemon/control.h"
+#include "daemon/node.h"
+#include "daemon/version.h"
+#include "p2p/transport/net_uv.h"
+
+struct pu_oneshot {
+	struct pu_loop_uv *driver;
+	struct pu_loop *loop;
+	struct pu_net *net;
+	struct pu_node *node;
+	struct pu_control *control;
+	struct pu_timer timeout;
+	struct pu_oneshot_pong *pong; /* of the ping under way */
+};
+
+static void ignore_shutdown(void *arg)
+{
+}
+
+static int refuse_reload(void *arg, struct pu_failure *why)
+{
+	return PU_ENOTSUP;
+}
+
+/* The ports of the config may belong to somebody else, and nobody is to call us. */
+static int listen_anywhere(struct pu_config *cfg)
+{
+	static const char *const texts[] = { "/ip4/0.0.0.0/udp/0/quic-v1", "/ip6/::/udp/0/quic-v1",
+					     "/ip4/0.0.0.0/tcp/0", "/ip6/::/tcp/0" };
+	struct pu_multiaddr *v = calloc(PU_ARRAY_LEN(texts), sizeof *v);
+
+	if (!v)
+		return PU_ENOMEM;
+	for (size_t i = 0; i < PU_ARRAY_LEN(texts); i++)
+		if (pu_multiaddr_from_text(&v[i], texts[i]) < 0)
+			abort(); /* a constant of ours */
+	free(cfg->listen.v);
+	cfg->listen.v = v;
+	cfg->listen.n = PU_ARRAY_LEN(texts);
+	return 0;
+}
+
+static int load_config(const char *path, struct pu_config **pcfg, struct pu_failure *why)
+{
+	struct pu_config_diags *diags = calloc(1, sizeof *diags);
+	struct pu_config *cfg;
+	int r = diags ? pu_config_load(path, &cfg, diags) : PU_ENOMEM;
+
+	if (r < 0 && diags)
+		pu_config_diags_failure(diags, path, why);
+	free(diags);
+	if (r < 0)
+		return r;
+	r = listen_anywhere(cfg);
+	if (r < 0)
+		pu_config_free(cfg);
+	else
+		*pcfg = cfg;
+	return r;
+}
+
+static int make_node(struct pu_oneshot *o, const struct pu_paths *paths, struct pu_failure *why)
+{
+	struct pu_node_options opt = { .loop = o->loop, .net = o->net, .paths = paths,
+				       .version = PU_VERSION };
+	struct pu_control_options copt = { .shutdown = ignore_shutdown, .reload = refuse_reload };
+	int r = load_config(paths->config, &opt.cfg, why);
+
+	if (r == 0)
+		r = pu_node_new(&opt, &o->node, why);
+	if (r < 0)
+		return r;
+	copt.node = o->node;
+	return pu_control_new(&copt, &o->control);
+}
+
+static void on_timeout(void *arg)
+{
+	struct pu_oneshot *o = arg;
+
+	pu_loop_uv_stop(o->driver);
+}
+
+int pu_oneshot_new(const struct pu_paths *paths, struct pu_oneshot **po, struct pu_failure *why)
+{
+	struct pu_oneshot *o = calloc(1, sizeof *o);
+	int r = o ? pu_crypto_init() : PU_ENOMEM;
+
+	if (r == 0)
+		r = pu_loop_uv_new(&o->driver);
+	if (r == 0) {
+		o->loop = pu_loop_uv_loop(o->driver);
+		pu_timer_init(&o->timeout, o->loop, on_timeout, o);
+		r = pu_net_uv_new(o->loop, &o->net);
+	}
+	if (r == 0)
+		r = make_node(o, paths, why);
+	if (r < 0) {
+		pu_failure_set(why, r, "peerup-vpn", NULL, "%s", pu_err_text(r));
+		pu_oneshot_free(o);
+		return r;
+	}
+	pu_loop_uv_enter(o->loop);
+	pu_node_start(o->node);
+	pu_loop_uv_leave(o->loop);
+	*po = o;
+	return 0;
+}
+
+static void stop_node(struct pu_oneshot *o)
+{
+	pu_loop_uv_enter(o->loop);
+	pu_node_stop(o->node, on_timeout, o);
+	pu_loop_uv_leave(o->loop);
+	pu_loop_uv_run(o->driver);
+}
+
+void pu_oneshot_free(struct pu_oneshot *o)
+{
+	if (!o)
+		return;
+	if (o->node)
+		stop_node(o);
+	pu_control_free(o->control);
+	pu_node_free(o->node);
+	if (o->net)
+		pu_net_uv_free(o->net);
+	if (o->driver) {
+		pu_timer_stop(&o->timeout);
+		pu_loop_uv_free(o->driver);
+	}
+	free(o);
+}
+
+static void on_pong(void *arg, const struct pu_api_ping_result *r)
+{
+	struct pu_oneshot *o = arg;
+
+	*o->pong = (struct pu_oneshot_pong){ .err = r->err, .relayed = r->relayed, .rtt = r->rtt };
+	if (r->err)
+		snprintf(o->pong->error, sizeof o->pong->error, "%.*s",
+			 (int)strcspn(r->error, "\n"), r->error);
+	o->pong = NULL;
+	pu_loop_uv_stop(o->driver);
+}
+
+static void fail(struct pu_oneshot_pong *out, int err)
+{
+	*out = (struct pu_oneshot_pong){ .err = err };
+	snprintf(out->error, sizeof out->error, "%s", pu_err_text(err));
+}
+
+void pu_oneshot_ping(struct pu_oneshot *o, const struct pu_peerid *peer,
+		     struct pu_oneshot_pong *out)
+{
+	uint64_t id;
+	int r;
+
+	o->pong = out;
+	pu_loop_uv_enter(o->loop);
+	r = pu_control_ops.ping(o->control, peer, on_pong, o, &id);
+	pu_timer_set(&o->timeout, pu_loop_now(o->loop) + PU_SEC(PU_ONESHOT_TIMEOUT_S));
+	pu_loop_uv_leave(o->loop);
+	if (r < 0) {
+		fail(out, r);
+		o->pong = NULL;
+	} else {
+		pu_loop_uv_run(o->driver);
+	}
+	pu_timer_stop(&o->timeout);
+	if (o->pong) {
+		pu_control_ops.ping_cancel(o->control, id);
+		fail(out, PU_ETIMEDOUT);
+		o->pong = NULL;
+	}
+}

@@ -1,0 +1,31 @@
+/* A node for one question from the command line: no device, no control socket, random
+ * ports, gone when the answer is there. Only while no daemon runs: two nodes with one
+ * identity confuse their peers. */
+#ifndef PU_DAEMON_ONESHOT_H
+#define PU_DAEMON_ONESHOT_H
+
+#include "daemon/api.h"
+#include "daemon/paths.h"
+
+enum { PU_ONESHOT_TIMEOUT_S = 30 };
+
+struct pu_oneshot;
+
+struct pu_oneshot_pong {
+	int err; /* 0, or why there is no answer */
+	bool relayed;
+	pu_time rtt;
+	char error[PU_API_ERROR_MAX + 1]; /* text for err */
+};
+
+/* Loads config and identity. why tells the cause of a failure. */
+int pu_oneshot_new(const struct pu_paths *paths, struct pu_oneshot **po, struct pu_failure *why);
+/* Closes connections politely. NULL is fine. */
+void pu_oneshot_free(struct pu_oneshot *o);
+
+/* One ping, connecting first when needed. Blocks until answered or
+ * PU_ONESHOT_TIMEOUT_S are over. */
+void pu_oneshot_ping(struct pu_oneshot *o, const struct pu_peerid *peer,
+		     struct pu_oneshot_pong *out);
+
+#endif

@@ -1,0 +1,118 @@
+#include "base/loop_uv.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+struct fixture {
+	struct pu_loop_uv *uv;
+	struct pu_loop *loop;
+	struct pu_timer timer;
+	uv_idle_t idle; /* closed when the loop is freed */
+	pu_time fired;
+	unsigned n;
+};
+
+static void on_timer(void *arg)
+{
+	struct fixture *f = arg;
+
+	f->fired = pu_clock_monotonic();
+	f->n++;
+	pu_loop_uv_stop(f->uv);
+}
+
+static int setup(void **state)
+{
+	static struct fixture f;
+
+	f = (struct fixture){ 0 };
+	if (pu_loop_uv_new(&f.uv) < 0)
+		return -1;
+	f.loop = pu_loop_uv_loop(f.uv);
+	pu_timer_init(&f.timer, f.loop, on_timer, &f);
+	*state = &f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	pu_timer_stop(&f->timer);
+	pu_loop_uv_free(f->uv);
+	return 0;
+}
+
+static void a_timer_fires_soon_after_its_deadline_and_never_before(void **state)
+{
+	struct fixture *f = *state;
+	pu_time deadline;
+
+	for (unsigned i = 1; i <= 5; i++) {
+		deadline = pu_clock_monotonic() + PU_US(3300);
+		pu_timer_set(&f->timer, deadline);
+		pu_loop_uv_run(f->uv);
+		assert_int_equal(f->n, i);
+		assert_true(f->fired >= deadline);
+		assert_true(f->fired < deadline + PU_MS(500));
+	}
+}
+
+static void on_idle(uv_idle_t *h)
+{
+}
+
+/* Turns of the loop that are none of ours do not put a timer off. */
+static void a_busy_loop_does_not_starve_timers(void **state)
+{
+	struct fixture *f = *state;
+	pu_time begin = pu_clock_monotonic();
+
+	uv_idle_init(pu_loop_uv_of(f->loop), &f->idle);
+	uv_idle_start(&f->idle, on_idle);
+	pu_timer_set(&f->timer, begin + PU_MS(20));
+	while (f->n == 0 && pu_clock_monotonic() < begin + PU_SEC(2))
+		uv_run(pu_loop_uv_of(f->loop), UV_RUN_NOWAIT);
+	uv_close((uv_handle_t *)&f->idle, NULL);
+	assert_int_equal(f->n, 1);
+	assert_true(f->fired >= begin + PU_MS(20));
+}
+
+static void a_stopped_timer_does_not_fire(void **state)
+{
+	struct fixture *f = *state;
+	pu_time begin = pu_clock_monotonic();
+
+	pu_timer_set(&f->timer, begin + PU_MS(5));
+	uv_run(pu_loop_uv_of(f->loop), UV_RUN_NOWAIT);
+	pu_timer_stop(&f->timer);
+	while (pu_clock_monotonic() < begin + PU_MS(30))
+		uv_run(pu_loop_uv_of(f->loop), UV_RUN_NOWAIT);
+	assert_int_equal(f->n, 0);
+}
+
+static void random_bytes_differ(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t a[32], b[32];
+
+	pu_loop_random(f->loop, a, sizeof a);
+	pu_loop_random(f->loop, b, sizeof b);
+	assert_memory_not_equal(a, b, sizeof a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_timer_fires_soon_after_its_deadline_and_never_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_busy_loop_does_not_starve_timers, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_stopped_timer_does_not_fire, setup, teardown),
+		cmocka_unit_test_setup_teardown(random_bytes_differ, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
