@@ -12,6 +12,7 @@ export LC_ALL=C
 FUZZ_SECONDS=60
 jobs=$(nproc)
 failed=()
+summary=
 
 case ${1:-} in
 '') ;;
@@ -45,11 +46,15 @@ build() {
 	}
 }
 
+# What could not run says why, which CTest keeps to itself.
 run_tests() {
-	local preset=$1
+	local preset=$1 log=build/$1/ctest.log
 	shift
 	heading "test $preset"
-	ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" "$@" || failed+=("$preset")
+	ctest --test-dir "build/$preset" --output-on-failure --no-label-summary -j "$jobs" "$@" |
+		tee "$log" || failed+=("$preset")
+	sed -n 's/^skipped: /skipped: /p' "build/$preset/Testing/Temporary/LastTest.log" | sort | uniq -c
+	summary=$(grep -E '^[0-9]+% tests passed' "$log")
 }
 
 heading "packages"
@@ -77,6 +82,7 @@ if [ -n "${PEERUP_TEST_ALL:-}" ]; then
 fi
 run_tests release
 
+printf '\n%s\n' "$summary"
 if [ ${#failed[@]} -gt 0 ]; then
 	printf 'failed: %s\n' "${failed[*]}" >&2
 	exit 1

@@ -38,7 +38,7 @@ fail() {
 # What a failure leaves: logs and states of all hosts.
 evidence() {
 	local name to=${LAB_EVIDENCE:-$TOP/build/netlab-evidence}/$CASE
-	mkdir -p "$to" || return
+	mkdir -p "$to" 2> /dev/null && [ -w "$to" ] || to=$(mktemp -d)
 	for name in "${!HOST_PID[@]}"; do
 		{
 			on "$name" ip -d addr
@@ -75,7 +75,8 @@ lab_enter() {
 	why=$(unshare "${LAB_FLAGS[@]}" sh -c 'mount -t tmpfs tmpfs /run && ip link set lo up' 2>&1) ||
 		skip "no network namespaces here: $why"
 	export PEERUP_LAB=1 LAB_REAL_ROOT=
-	[ "$(id -u)" -ne 0 ] || LAB_REAL_ROOT=1
+	# Root of a user namespace has one user to be.
+	[ "$(id -u)" -ne 0 ] || ! grep -qE '^ +0 +0 +4294967295$' /proc/self/uid_map || LAB_REAL_ROOT=1
 	exec unshare "${LAB_FLAGS[@]}" bash "$0" "$@"
 }
 
@@ -102,12 +103,14 @@ need_product() {
 	PEERUP=${PEERUP:-$(newest peerup-vpn)}
 	[ -x "${PEERUP:-}" ] || skip "peerup-vpn is not built (cmake --build build/<preset>)"
 	[ -c /dev/net/tun ] || skip "this machine has no /dev/net/tun"
+	(: <> /dev/net/tun) 2> /dev/null || skip "no permission to open /dev/net/tun"
 	ln -sf "$(realpath "$PEERUP")" "$LAB/bin/peerup-vpn"
 }
 
 need_wire() {
 	WIRE=${WIRE:-$(newest wire)}
 	[ -x "${WIRE:-}" ] || skip "tests/support/wire is not built"
+	(: <> /dev/net/tun) 2> /dev/null || skip "no permission to open /dev/net/tun"
 }
 
 need_tools() {
