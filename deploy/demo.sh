@@ -67,7 +67,7 @@ kept_pid() { pgrep -o -f "^unshare .*${SELF} --kept"; }
 
 # The process of a kept demo that stands for the host.
 kept_host() {
-	local parents children
+	local parents children pid
 	parents=$(kept_pid) || return 1
 	while [ -n "$parents" ]; do
 		children=$(pgrep -P "$(tr '\n' ',' <<< "$parents" | sed 's/,$//')") || return 1
