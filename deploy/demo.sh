@@ -72,7 +72,7 @@ kept_host() {
 	while [ -n "$parents" ]; do
 		children=$(pgrep -P "$(tr '\n' ',' <<< "$parents" | sed 's/,$//')") || return 1
 		for pid in $children; do
-			if [ "$(tr '\0' ' ' < "/proc/$pid/cmdline" 2> /dev/null)" = "lab-host-$1 infinity " ]; then
+			if [ "$(cat "/proc/$pid/cmdline" 2> /dev/null | tr '\0' ' ')" = "lab-host-$1 infinity " ]; then
 				echo "$pid"
 				return 0
 			fi

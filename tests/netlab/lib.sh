@@ -82,8 +82,12 @@ lab_enter() {
 
 # A folder that exists everywhere, covered by memory of our own.
 lab_mount() {
-	LAB=/mnt
-	case $TOP in /mnt*) LAB=/media ;; esac
+	for LAB in /mnt /media /srv; do
+		case $TOP:$HOME:${XDG_CACHE_HOME:-}:${PEERUP:-} in
+		$LAB/* | *:$LAB/*) ;;
+		*) [ ! -d "$LAB" ] || break ;;
+		esac
+	done
 	mount -t tmpfs -o mode=755 tmpfs "$LAB" || skip "cannot mount a tmpfs"
 	mount -t tmpfs tmpfs /run || skip "cannot mount a tmpfs"
 	ip link set lo up
