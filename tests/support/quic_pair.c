@@ -130,6 +130,7 @@ static void on_stream(void *arg, struct pu_conn *c, struct pu_stream *st)
 
 	assert_true(st->inbound);
 	q->echo = s->echo;
+	q->take_max = s->hold ? 0 : SIZE_MAX;
 	q->close_on_eof = s->echo;
 }
 

@@ -46,6 +46,7 @@ struct qp_side {
 	unsigned n_streams;    /* used entries of streams */
 	struct qp_stream streams[QP_STREAMS_MAX];
 	bool echo;             /* inbound streams echo */
+	bool hold;             /* inbound streams take nothing at first */
 	uint64_t dgrams, dgram_bytes, dgram_ends, dgram_room, paths;
 	void (*on_datagram)(struct qp_side *s, const uint8_t *p, size_t len);
 	void (*on_room)(struct qp_side *s);

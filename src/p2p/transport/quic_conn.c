@@ -172,10 +172,19 @@ void pu_quic_conn_timer(void *arg)
 	c->reading = true;
 	r = ngtcp2_conn_handle_expiry(c->ng, now);
 	c->reading = false;
-	if (r != 0)
+	if (r != 0) {
 		pu_quic_conn_end_liberr(c, r);
-	else
-		pu_quic_check_black_hole(c);
+		return;
+	}
+	pu_quic_check_black_hole(c);
+	/* ngtcp2 0.12 does not say when the peer stops reading a stream; that a blocked
+	 * one is over shows when it is offered again. */
+	while (!pu_list_empty(&c->blocked)) {
+		struct pu_list *it = pu_list_first(&c->blocked);
+
+		pu_list_remove(it);
+		pu_list_append(&c->ready, it);
+	}
 }
 
 static void check_path(struct quic_conn *c)

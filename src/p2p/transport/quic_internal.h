@@ -28,6 +28,7 @@ enum {
 	QUIC_TX_CAP = 65000,        /* largest GSO send, IPv4 or IPv6 */
 	QUIC_TX_SEGMENTS_MAX = 64,  /* of one GSO send, on every kernel */
 	QUIC_CLOSE_PKT_MAX = QUIC_MIN_UDP,
+	QUIC_DATAGRAM_FRAME = 1 + 2, /* type, and a length of two bytes */
 
 	QUIC_IDLE_MS = 30000,
 	QUIC_KEEP_ALIVE_MS = 15000,
@@ -173,14 +174,14 @@ struct quic_conn {
 	size_t unpaced;      /* bytes written since the last pacing update */
 	pu_time pace_next;   /* nothing but acknowledgements before this */
 
-	/* Datagrams lost at the end of a burst: see quic_send.c. */
+	/* Datagrams lost at the end of a burst: see quic_datagram.c. */
 	pu_time keep_alive;
 	pu_time probe_at;    /* PU_TIME_NEVER: nothing to fear */
 	uint64_t probe_left; /* of the window, when that was set */
 	unsigned n_probes;
 	bool probe_due;
 
-	/* Path MTU black holes: see quic_send.c. */
+	/* Path MTU black holes: see quic_path.c. */
 	size_t udp_cap;          /* packets are not longer than this */
 	pu_time big_since;       /* a long packet without any answer since; 0: none */
 	pu_time cap_until;
@@ -211,14 +212,16 @@ struct quic_stream {
 	bool fin_sent;
 	bool stopped;  /* the peer does not want more */
 	bool lost;     /* and there was more */
-	bool reset_later;     /* with reset_code, once the peer knows it */
+	bool reset_due;       /* with reset_code, by the job, */
+	bool reset_later;     /* or once the peer knows it */
 	uint32_t reset_code;
 
 	struct pu_buf rx;    /* arrived and not taken */
 	bool rx_fin;         /* all arrived */
 	bool eof_told;
 	bool rx_any;         /* the consumer got a byte at least */
-	bool rx_stopped;     /* we asked the peer to stop */
+	bool rx_stopped;     /* we asked the peer to stop, */
+	bool stop_due;       /* or the job will */
 	size_t discarded;    /* after close */
 
 	bool wire_open; /* ngtcp2 knows it */
@@ -237,6 +240,11 @@ static inline struct quic_conn *quic_conn_of(const struct pu_conn *c)
 static inline struct quic_stream *quic_stream_of(const struct pu_stream *s)
 {
 	return PU_CONTAINER_OF((struct pu_stream *)s, struct quic_stream, s);
+}
+
+static inline struct quic_conn *quic_conn_of_stream(const struct quic_stream *st)
+{
+	return quic_conn_of(st->s.conn);
 }
 
 static inline struct pu_loop *quic_loop(const struct quic_conn *c)
@@ -301,34 +309,65 @@ void pu_quic_conn_destroy(struct quic_conn *c, bool goodbye);
 /* quic_stream.c. */
 extern const struct pu_stream_ops pu_quic_stream_ops;
 struct quic_stream *pu_quic_stream_new(struct quic_conn *c, int64_t id, bool inbound);
-int pu_quic_stream_recv(struct quic_stream *st, const uint8_t *p, size_t len, bool fin);
 void pu_quic_stream_acked(struct quic_stream *st, uint64_t upto);
 void pu_quic_stream_on_reset(struct quic_stream *st, uint64_t code);
 void pu_quic_stream_on_wire_closed(struct quic_stream *st);
 /* The peer will not read more: what is queued is lost. */
 void pu_quic_stream_on_stopped(struct quic_stream *st);
-/* Upcalls that are due: new streams, bytes left behind, room, ends. */
-void pu_quic_streams_announce(struct quic_conn *c);
-void pu_quic_streams_resume(struct quic_conn *c);
+/* Asks the peer to stop, at once or, inside of ngtcp2, by the job: it would forget the
+ * credit for what it has received and is about to hand over. */
+void pu_quic_stream_stop(struct quic_stream *st, uint64_t code);
+/* The job looks at it: something to tell, or nothing left to live for. */
+void pu_quic_stream_mark_over(struct quic_stream *st);
+/* Upcalls that are due: room, ends. */
 void pu_quic_streams_tell_room(struct quic_conn *c);
 void pu_quic_streams_finish(struct quic_conn *c);
 /* The connection is lost: every consumer hears it, everything is freed. */
 void pu_quic_streams_lose(struct quic_conn *c, bool tell);
+/* Moves all nodes: who asks again from inside a callback waits for the next round. */
+void pu_quic_take_all(struct pu_list *batch, struct pu_list *from);
 
-/* quic_send.c. */
+/* quic_stream_rx.c. */
+int pu_quic_stream_recv(struct quic_stream *st, const uint8_t *p, size_t len, bool fin);
+/* What nobody wants any more, now and later. */
+void pu_quic_stream_drop_rx(struct quic_stream *st);
+void pu_quic_stream_resume(struct pu_stream *s);
+/* Upcalls that are due: new streams, bytes left behind. */
+void pu_quic_streams_announce(struct quic_conn *c);
+void pu_quic_streams_resume(struct quic_conn *c);
+
+/* quic_tx.c. */
+/* Space for one packet of c, as long as the path may have it. */
+uint8_t *pu_quic_tx_slot(struct quic_conn *c);
+/* The n bytes at p, which came from pu_quic_tx_slot(), are a packet for that path. */
+void pu_quic_tx_commit(struct quic_conn *c, uint8_t *p, size_t n, const ngtcp2_path *path,
+		       uint8_t ecn);
 void pu_quic_tx_flush(struct pu_quic *q);
-/* At the end of a turn: asks for datagrams that were refused, then writes. */
-void pu_quic_flush(struct quic_conn *c);
-/* Writes the packet that announces c->end; returns its length, 0 when impossible. */
-size_t pu_quic_write_close(struct quic_conn *c, uint8_t *p, size_t cap);
-int pu_quic_send_datagram(struct pu_conn *pc, const struct iovec *iov, int n);
-size_t pu_quic_max_datagram(const struct pu_conn *pc);
-void pu_quic_endpoint_writable(struct quic_endpoint *ep);
 /* Counts and sends; what the kernel cannot take now is held, the rest is dropped. */
 int pu_quic_endpoint_send(struct quic_endpoint *ep, const struct pu_dgrams *d);
+void pu_quic_endpoint_writable(struct quic_endpoint *ep);
+
+/* quic_send.c. */
+/* At the end of a turn: asks for datagrams that were refused, then writes. */
+void pu_quic_flush(struct quic_conn *c);
+/* Pacing and the limit of a turn allow another packet. */
+bool pu_quic_burst_left(struct quic_conn *c);
+/* Streams that wait are not behind. */
+bool pu_quic_datagrams_turn(const struct quic_conn *c);
+/* Writes the packet that announces c->end; returns its length, 0 when impossible. */
+size_t pu_quic_write_close(struct quic_conn *c, uint8_t *p, size_t cap);
+
+/* quic_datagram.c. */
+int pu_quic_send_datagram(struct pu_conn *pc, const struct iovec *iov, int n);
+size_t pu_quic_max_datagram(const struct pu_conn *pc);
+/* If somebody was refused and there is room now. */
+void pu_quic_tell_datagram_room(struct quic_conn *c);
 /* When datagrams wait for a window that nothing may ever open again: the time at which
  * to ask the peer for an acknowledgement. PU_TIME_NEVER otherwise. */
 pu_time pu_quic_next_probe(struct quic_conn *c);
+void pu_quic_probe(struct quic_conn *c);
+
+/* quic_path.c. */
 void pu_quic_sent_big_acked(struct quic_conn *c);
 void pu_quic_check_black_hole(struct quic_conn *c);
 

@@ -1,21 +1,11 @@
-/* Streams of a QUIC connection: the send queue that ngtcp2 points into until the
- * bytes are acknowledged, the bytes a consumer left behind, and who frees what. */
+/* Streams of a QUIC connection: writing, ends, and who frees what. */
 #include "p2p/transport/quic_internal.h"
 
 #include <stdlib.h>
 
 enum {
 	ROOM_WORTH_TELLING = 64 << 10,
-	/* A closed stream tolerates this much more before the peer is asked to stop:
-	 * the echo of a multistream negotiation must not meet STOP_SENDING, or go
-	 * peers take the whole stream for failed. */
-	DISCARD_FREE = 4096,
 };
-
-static struct quic_conn *conn_of(const struct quic_stream *st)
-{
-	return quic_conn_of(st->s.conn);
-}
 
 struct quic_stream *pu_quic_stream_new(struct quic_conn *c, int64_t id, bool inbound)
 {
@@ -43,12 +33,12 @@ struct quic_stream *pu_quic_stream_new(struct quic_conn *c, int64_t id, bool inb
 
 static void drop_queue(struct quic_stream *st)
 {
-	conn_of(st)->held -= pu_quic_sendq_drop(&st->tx);
+	quic_conn_of_stream(st)->held -= pu_quic_sendq_drop(&st->tx);
 }
 
 static void stream_free(struct quic_stream *st)
 {
-	struct quic_conn *c = conn_of(st);
+	struct quic_conn *c = quic_conn_of_stream(st);
 
 	drop_queue(st);
 	pu_buf_deinit(&st->rx);
@@ -64,9 +54,9 @@ static void stream_free(struct quic_stream *st)
 }
 
 /* The job looks at it: something to tell, or nothing left to live for. */
-static void mark_over(struct quic_stream *st)
+void pu_quic_stream_mark_over(struct quic_stream *st)
 {
-	struct quic_conn *c = conn_of(st);
+	struct quic_conn *c = quic_conn_of_stream(st);
 
 	if (pu_list_empty(&st->link_ov))
 		pu_list_append(&c->over, &st->link_ov);
@@ -80,11 +70,11 @@ static void mark_failed(struct quic_stream *st, int err, uint64_t code)
 	st->failed = true;
 	st->fail_err = err;
 	st->fail_code = (uint32_t)code;
-	mark_over(st);
+	pu_quic_stream_mark_over(st);
 }
 
 /* Who asks again from inside a callback waits for the next round. */
-static void take_all(struct pu_list *batch, struct pu_list *from)
+void pu_quic_take_all(struct pu_list *batch, struct pu_list *from)
 {
 	struct pu_list *it;
 
@@ -99,7 +89,7 @@ static void take_all(struct pu_list *batch, struct pu_list *from)
 
 static void mark_ready(struct quic_stream *st)
 {
-	struct quic_conn *c = conn_of(st);
+	struct quic_conn *c = quic_conn_of_stream(st);
 
 	if (!st->wire_open || st->stopped || st->reset)
 		return;
@@ -110,7 +100,7 @@ static void mark_ready(struct quic_stream *st)
 
 static size_t room(const struct quic_stream *st)
 {
-	const struct quic_conn *c = conn_of(st);
+	const struct quic_conn *c = quic_conn_of_stream(st);
 	size_t unsent = pu_quic_sendq_waiting(&st->tx);
 	size_t held = pu_quic_sendq_held(&st->tx);
 
@@ -124,12 +114,12 @@ static size_t room(const struct quic_stream *st)
 static size_t op_write(struct pu_stream *s, const uint8_t *p, size_t len)
 {
 	struct quic_stream *st = quic_stream_of(s);
-	struct quic_conn *c = conn_of(st);
+	struct quic_conn *c = quic_conn_of_stream(st);
 	size_t n;
 
 	if (st->stopped) { /* nobody reads it; on_closed follows once reading ends */
 		st->lost = true;
-		mark_over(st);
+		pu_quic_stream_mark_over(st);
 		return len;
 	}
 	n = pu_quic_sendq_append(&st->tx, p, pu_min(len, room(st)));
@@ -160,9 +150,9 @@ static void op_shutdown(struct pu_stream *s)
 
 void pu_quic_stream_acked(struct quic_stream *st, uint64_t upto)
 {
-	conn_of(st)->held -= pu_quic_sendq_acked(&st->tx, upto);
+	quic_conn_of_stream(st)->held -= pu_quic_sendq_acked(&st->tx, upto);
 	if (st->reset_later)
-		mark_over(st);
+		pu_quic_stream_mark_over(st);
 }
 
 void pu_quic_stream_on_stopped(struct quic_stream *st)
@@ -172,14 +162,14 @@ void pu_quic_stream_on_stopped(struct quic_stream *st)
 		return;
 	st->stopped = true;
 	st->lost = pu_quic_sendq_waiting(&st->tx) > 0;
-	mark_over(st);
+	pu_quic_stream_mark_over(st);
 }
 
 void pu_quic_streams_tell_room(struct quic_conn *c)
 {
 	struct pu_list batch, *it;
 
-	take_all(&batch, &c->writers);
+	pu_quic_take_all(&batch, &c->writers);
 	while ((it = pu_list_first(&batch))) {
 		struct quic_stream *st = PU_CONTAINER_OF(it, struct quic_stream, link_wr);
 
@@ -188,172 +178,6 @@ void pu_quic_streams_tell_room(struct quic_conn *c)
 			pu_list_append(&c->writers, it);
 		else if (st->owned && st->s.ev && st->s.ev->on_writable)
 			st->s.ev->on_writable(st->s.arg, &st->s);
-	}
-}
-
-/* ---- Receiving ---- */
-
-static void credit(struct quic_stream *st, size_t n)
-{
-	struct quic_conn *c = conn_of(st);
-
-	if (n == 0 || !c->ng)
-		return;
-	if (st->wire_open)
-		ngtcp2_conn_extend_max_stream_offset(c->ng, (int64_t)st->s.id, n);
-	ngtcp2_conn_extend_max_offset(c->ng, n);
-	pu_job_defer(&c->job);
-}
-
-/* Bytes for nobody: only the connection gets its credit back. */
-static void discard(struct quic_stream *st, size_t n)
-{
-	struct quic_conn *c = conn_of(st);
-
-	if (!c->ng)
-		return;
-	if (n > 0)
-		ngtcp2_conn_extend_max_offset(c->ng, n);
-	st->discarded += n;
-	if (st->rx_stopped || st->rx_fin || !st->wire_open ||
-	    (!st->rx_any && st->discarded <= DISCARD_FREE))
-		return;
-	st->rx_stopped = true;
-	pu_ng_shutdown_stream_read(c->ng, (int64_t)st->s.id, PU_STREAM_CODE_NONE);
-	pu_job_defer(&c->job);
-}
-
-static void drop_rx(struct quic_stream *st)
-{
-	size_t n = st->rx.len;
-
-	pu_buf_deinit(&st->rx);
-	pu_buf_init(&st->rx, QUIC_STREAM_WINDOW_MAX);
-	discard(st, n);
-}
-
-/* Offers p to the consumer; returns what it took (all, when it closed the stream
- * meanwhile). */
-static size_t offer(struct quic_stream *st, const uint8_t *p, size_t len)
-{
-	size_t n;
-
-	if (!st->s.ev || st->failed)
-		return 0;
-	n = pu_min(st->s.ev->on_recv(st->s.arg, &st->s, p, len), len);
-	if (!st->owned) {
-		discard(st, len);
-		return len;
-	}
-	if (n > 0)
-		st->rx_any = true;
-	credit(st, n);
-	return n;
-}
-
-static void tell_eof(struct quic_stream *st)
-{
-	if (!st->owned || !st->s.ev || st->failed || !st->rx_fin || st->rx.len > 0 ||
-	    st->eof_told)
-		return;
-	st->eof_told = true;
-	if (st->s.ev->on_eof)
-		st->s.ev->on_eof(st->s.arg, &st->s);
-	if (st->lost)
-		mark_over(st);
-}
-
-static void offer_kept(struct quic_stream *st)
-{
-	struct pu_buf kept = st->rx;
-	size_t n;
-
-	if (kept.len > 0) {
-		/* Out of the stream while the consumer looks at it, for it may close. */
-		pu_buf_init(&st->rx, QUIC_STREAM_WINDOW_MAX);
-		n = offer(st, pu_buf_bytes(&kept).p, kept.len);
-		if (!st->owned) {
-			pu_buf_deinit(&kept);
-			return;
-		}
-		pu_buf_consume(&kept, n);
-		if (kept.len == 0)
-			pu_buf_clear(&kept, 0);
-		st->rx = kept;
-	}
-	tell_eof(st);
-}
-
-int pu_quic_stream_recv(struct quic_stream *st, const uint8_t *p, size_t len, bool fin)
-{
-	struct quic_conn *c = conn_of(st);
-	const bool fresh = !pu_list_empty(&st->link_rx) && !st->owned;
-	size_t n = 0;
-	int r;
-
-	c->c.rx_bytes += len;
-	if (fin)
-		st->rx_fin = true;
-	if (!st->owned && !fresh) {
-		discard(st, len);
-		return 0;
-	}
-	if (st->owned && st->rx.len == 0 && len > 0)
-		n = offer(st, p, len);
-	if (n == len) {
-		tell_eof(st);
-		return 0;
-	}
-	r = pu_buf_append(&st->rx, p + n, len - n);
-	if (r < 0)
-		return r;
-	if (st->owned && n == 0 && st->rx.len > len)
-		offer_kept(st);
-	return 0;
-}
-
-static void op_resume(struct pu_stream *s)
-{
-	struct quic_stream *st = quic_stream_of(s);
-	struct quic_conn *c = conn_of(st);
-
-	if (pu_list_empty(&st->link_rx))
-		pu_list_append(&c->resumed, &st->link_rx);
-	pu_job_defer(&c->job);
-}
-
-void pu_quic_streams_resume(struct quic_conn *c)
-{
-	struct pu_list batch, *it;
-
-	take_all(&batch, &c->resumed);
-	while ((it = pu_list_first(&batch))) {
-		struct quic_stream *st = PU_CONTAINER_OF(it, struct quic_stream, link_rx);
-
-		pu_list_remove(it);
-		if (st->owned && !st->failed && st->s.ev)
-			offer_kept(st);
-	}
-}
-
-void pu_quic_streams_announce(struct quic_conn *c)
-{
-	struct pu_list *it;
-
-	/* What came before the peer's goodbye still counts; after ours nobody cares. */
-	while ((!c->end.set || c->end.by_peer) && (it = pu_list_first(&c->fresh))) {
-		struct quic_stream *st = PU_CONTAINER_OF(it, struct quic_stream, link_rx);
-
-		pu_list_remove(it);
-		if (!st->wire_open && !st->rx_fin) { /* reset before anybody saw it */
-			mark_over(st);
-			continue;
-		}
-		st->owned = true;
-		if (c->c.ev && c->c.ev->on_stream)
-			c->c.ev->on_stream(c->c.arg, &c->c, &st->s);
-		else
-			pu_stream_reset(&st->s, PU_STREAM_CODE_NEGOTIATION);
 	}
 }
 
@@ -367,11 +191,11 @@ void pu_quic_stream_on_reset(struct quic_stream *st, uint64_t code)
 	 * stop; what we wrote is still being delivered. */
 	if (!st->owned && !fresh)
 		return;
-	drop_rx(st);
+	pu_quic_stream_drop_rx(st);
 	if (fresh) {
 		pu_list_remove(&st->link_rx);
 		st->failed = true;
-		mark_over(st);
+		pu_quic_stream_mark_over(st);
 		return;
 	}
 	mark_failed(st, PU_ERESET, code);
@@ -385,14 +209,37 @@ void pu_quic_stream_on_wire_closed(struct quic_stream *st)
 	if (pu_quic_sendq_held(&st->tx) > 0 && !st->fin_sent)
 		st->lost = true;
 	drop_queue(st);
-	mark_over(st);
+	pu_quic_stream_mark_over(st);
+}
+
+void pu_quic_stream_stop(struct quic_stream *st, uint64_t code)
+{
+	struct quic_conn *c = quic_conn_of_stream(st);
+
+	if (st->rx_stopped)
+		return;
+	if (c->reading) {
+		st->stop_due = true;
+		pu_quic_stream_mark_over(st);
+		return;
+	}
+	st->rx_stopped = true;
+	pu_ng_shutdown_stream_read(c->ng, (int64_t)st->s.id, code);
+	pu_job_defer(&c->job);
 }
 
 static void abort_wire(struct quic_stream *st, uint32_t code)
 {
-	struct quic_conn *c = conn_of(st);
+	struct quic_conn *c = quic_conn_of_stream(st);
 
-	st->reset = true;
+	st->reset_code = code;
+	if (c->reading) {
+		st->reset_due = true;
+		pu_quic_stream_mark_over(st);
+		return;
+	}
+	st->reset = st->rx_stopped = true;
+	st->reset_due = st->reset_later = false;
 	pu_list_remove(&st->link_tx);
 	pu_ng_shutdown_stream(c->ng, (int64_t)st->s.id, code);
 	pu_job_defer(&c->job);
@@ -401,7 +248,7 @@ static void abort_wire(struct quic_stream *st, uint32_t code)
 /* Tells the end, once; then frees what neither side knows any more. */
 static void finish_one(struct quic_stream *st)
 {
-	struct quic_conn *c = conn_of(st);
+	struct quic_conn *c = quic_conn_of_stream(st);
 
 	/* The peer stopped reading although there was more: an end of the stream, but
 	 * not before everything it sent was taken. Without more it is none: who
@@ -410,9 +257,11 @@ static void finish_one(struct quic_stream *st)
 		st->failed = true;
 		st->fail_err = PU_ERESET;
 	}
-	if (st->reset_later && st->tx.acked > 0 && st->wire_open && c->ng) {
-		st->reset_later = false;
-		abort_wire(st, st->reset_code);
+	if (st->wire_open && c->ng) {
+		if (st->stop_due)
+			pu_quic_stream_stop(st, st->reset_code);
+		if (st->reset_due || (st->reset_later && st->tx.acked > 0))
+			abort_wire(st, st->reset_code);
 	}
 	if (st->failed) {
 		if (st->wire_open && c->ng && !st->reset)
@@ -421,7 +270,7 @@ static void finish_one(struct quic_stream *st)
 			st->owned = false;
 			pu_list_remove(&st->link_rx);
 			pu_list_remove(&st->link_wr);
-			drop_rx(st);
+			pu_quic_stream_drop_rx(st);
 			if (st->s.ev)
 				st->s.ev->on_closed(st->s.arg, &st->s, st->fail_err,
 						    st->fail_code);
@@ -465,8 +314,8 @@ static void release(struct quic_stream *st)
 	st->owned = false;
 	pu_list_remove(&st->link_rx);
 	pu_list_remove(&st->link_wr);
-	drop_rx(st);
-	mark_over(st);
+	pu_quic_stream_drop_rx(st);
+	pu_quic_stream_mark_over(st);
 }
 
 static void op_close(struct pu_stream *s)
@@ -482,9 +331,10 @@ static void op_close(struct pu_stream *s)
  * acknowledged the reset has to wait; when nothing was sent, a FIN says as much. */
 static void reset_when_known(struct quic_stream *st, uint32_t code)
 {
-	struct quic_conn *c = conn_of(st);
+	struct quic_conn *c = quic_conn_of_stream(st);
 
-	pu_ng_shutdown_stream_read(c->ng, (int64_t)st->s.id, code);
+	st->reset_code = code;
+	pu_quic_stream_stop(st, code);
 	c->held -= pu_quic_sendq_cut(&st->tx);
 	if (st->tx.sent == 0) {
 		st->fin = true;
@@ -492,7 +342,6 @@ static void reset_when_known(struct quic_stream *st, uint32_t code)
 		return;
 	}
 	st->reset_later = true;
-	st->reset_code = code;
 	pu_list_remove(&st->link_tx);
 	pu_job_defer(&c->job);
 }
@@ -501,8 +350,7 @@ static void op_reset(struct pu_stream *s, uint32_t code)
 {
 	struct quic_stream *st = quic_stream_of(s);
 
-	if (st->wire_open && conn_of(st)->ng && !st->reset) {
-		st->rx_stopped = true;
+	if (st->wire_open && quic_conn_of_stream(st)->ng && !st->reset) {
 		if (st->s.inbound || st->tx.acked > 0 || st->stopped)
 			abort_wire(st, code);
 		else
@@ -514,7 +362,7 @@ static void op_reset(struct pu_stream *s, uint32_t code)
 const struct pu_stream_ops pu_quic_stream_ops = {
 	.write = op_write,
 	.shutdown = op_shutdown,
-	.resume = op_resume,
+	.resume = pu_quic_stream_resume,
 	.close = op_close,
 	.reset = op_reset,
 	.room = op_room,

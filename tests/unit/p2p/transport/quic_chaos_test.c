@@ -107,6 +107,37 @@ static void end_all(struct qp_side *s)
 	}
 }
 
+/* None of the peer's credit was lost: a consumer that takes nothing shows how much there
+ * is. At least half of the window, for that much is told only when the rest is used. */
+static void credit_is_whole(struct qp_side *from, struct qp_side *to)
+{
+	enum { SOME = 23 << 17 };
+	struct qp_stream *q, *r;
+	unsigned i = to->n_streams;
+
+	pu_sim_link(pair.a.node, pair.b.node, &(struct pu_sim_link){ .delay = PU_MS(1) });
+	pu_sim_run(pair.sim, PU_SEC(1));
+	to->hold = true;
+	q = qp_open(from, SOME / 2, false);
+	r = qp_open(from, SOME / 2, false);
+	pu_sim_run(pair.sim, PU_SEC(10));
+	assert_int_equal(to->n_streams, i + 2);
+	assert_int_equal(q->to_write, 0);
+	assert_int_equal(r->to_write, 0);
+	/* All of it arrived although nobody took any. */
+	assert_int_equal(pu_stream_room(q->st), 256 << 10);
+	assert_int_equal(pu_stream_room(r->st), 256 << 10);
+	to->hold = false;
+	for (; i < to->n_streams; i++) {
+		to->streams[i].take_max = SIZE_MAX;
+		pu_stream_resume(to->streams[i].st);
+	}
+	pu_sim_run(pair.sim, PU_SEC(1));
+	end_all(from);
+	end_all(to);
+	pu_sim_run(pair.sim, PU_SEC(5));
+}
+
 static void one_life(unsigned seed)
 {
 	struct pu_sim_link l = { 0 };
@@ -141,6 +172,8 @@ static void one_life(unsigned seed)
 	pu_sim_run(pair.sim, PU_SEC(20));
 	assert_int_equal(pair.a.c->n_streams, 0);
 	assert_int_equal(pair.b.c->n_streams, 0);
+	credit_is_whole(&pair.a, &pair.b);
+	credit_is_whole(&pair.b, &pair.a);
 	if (dice(2))
 		pu_conn_close(dice(2) ? pair.a.c : pair.b.c, dice(8));
 	pu_sim_run(pair.sim, PU_MS(dice(300)));
