@@ -38,12 +38,12 @@ static const uint64_t NEVER = UINT64_MAX;
 
 struct link_params {
 	double delay_ms;
-	double jitter_ms;    /* uniform, plus or minus; never reorders by itself */
-	double rate_mbit;    /* 0: unlimited */
+	double jitter_ms; /* uniform, plus or minus; never reorders by itself */
+	double rate_mbit; /* 0: unlimited */
 	double loss_percent;
 	double reorder_percent; /* frames that come late and are overtaken */
 	double late_ms;         /* by how much */
-	double queue_ms;     /* what waits longer for its turn to be sent is dropped */
+	double queue_ms;        /* what waits longer for its turn to be sent is dropped */
 };
 
 static const struct param {
@@ -179,7 +179,8 @@ static void accept_frame(struct way *w, const struct link_params *p, const uint8
 		return;
 	}
 	if (w->n_held == HELD_MAX ||
-	    (p->rate_mbit > 0 && w->busy_until > now + (uint64_t)(p->queue_ms * (double)NS_PER_MS))) {
+	    (p->rate_mbit > 0 &&
+	     w->busy_until > now + (uint64_t)(p->queue_ms * (double)NS_PER_MS))) {
 		w->overflowed++;
 		return;
 	}
