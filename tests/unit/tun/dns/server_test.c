@@ -30,7 +30,7 @@ struct env {
 	uint16_t up_port;
 };
 
-enum { PATIENCE_MS = 4000 };
+enum { PATIENCE_MS = 4000, START_TRIES = 20 };
 
 static const struct pu_ip loopback4 = { 4, { 127, 0, 0, 1 } };
 static const struct pu_ip loopback6 = { 6, { [15] = 1 } };
@@ -80,10 +80,15 @@ static void start(struct env *e, unsigned n_upstreams, bool local_only)
 		.upstream_ms = 150,
 		.n_upstreams = n_upstreams,
 	};
+	int tries = 0, r;
 
 	for (unsigned i = 0; i < n_upstreams; i++)
 		cfg.upstreams[i] = (struct pu_dns_endpoint){ loopback4, e->up_port };
-	assert_int_equal(pu_dns_server_start(pu_loop_uv_loop(e->uv), &cfg, &e->server), 0);
+	/* A port that is free for UDP may be taken for TCP by somebody else. */
+	do
+		r = pu_dns_server_start(pu_loop_uv_loop(e->uv), &cfg, &e->server);
+	while (r == PU_EADDRINUSE && ++tries < START_TRIES);
+	assert_int_equal(r, 0);
 	e->port = pu_dns_server_port(e->server, 0);
 	e->port6 = pu_dns_server_port(e->server, 1);
 	assert_int_not_equal(e->port, 0);
