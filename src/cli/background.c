@@ -26,9 +26,15 @@ static int open_log(const char *path, const struct pu_file_owner *owner)
 		snprintf(old, sizeof old, "%s.old", path);
 		rename(path, old);
 	}
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd >= 0 && owner->set && fchown(fd, owner->uid, owner->gid) < 0) {
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		  0600);
+	if (fd < 0)
+		return -1;
+	/* In a user's directory root must not be led to another file by a second name. */
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1 ||
+	    (owner->set && fchown(fd, owner->uid, owner->gid) < 0)) {
 		close(fd);
+		errno = EPERM;
 		return -1;
 	}
 	return fd;

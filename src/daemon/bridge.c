@@ -516,4 +516,5 @@ void pu_bridge_each_counter(const struct pu_bridge *b,
 	fn(arg, "flows_opened", flow.opened);
 	fn(arg, "flows_accepted", flow.accepted);
 	fn(arg, "flows_refused", flow.refused + flow.refused_limit);
+	fn(arg, "flows_checksum_bypass", flow.checksum_bypass);
 }

@@ -10,6 +10,7 @@
 #include "base/loop_uv.h"
 #include "crypto/key.h"
 #include "daemon/control.h"
+#include "daemon/interfaces.h"
 #include "daemon/janitor.h"
 #include "daemon/node.h"
 #include "daemon/version.h"
@@ -33,7 +34,8 @@ struct daemon {
 	struct pu_loop *loop;
 	struct pu_net *net;
 	struct pu_node *node;
-	struct pu_vpn *vpn;
+	struct pu_vpn *vpn;		    /* or, without a device, … */
+	struct pu_interfaces *interfaces; /* … only its eyes */
 	struct pu_control *control;
 	struct pu_api *api;
 	struct pu_timer stop_timer;
@@ -88,6 +90,8 @@ static void stop(void *arg)
 	pu_api_stop(d->api);
 	pu_control_free(d->control);
 	pu_vpn_stop(d->vpn);
+	pu_interfaces_stop(d->interfaces);
+	d->interfaces = NULL;
 	d->api = NULL;
 	d->control = NULL;
 	d->vpn = NULL;
@@ -253,6 +257,8 @@ static int start_all(struct daemon *d)
 		if (r < 0)
 			return r;
 		pu_vpn_on_lost(d->vpn, on_device_lost, d);
+	} else if (pu_interfaces_start(d->node, &d->interfaces) < 0) {
+		pu_log_msg(PU_LOG_WARN, "daemon", "changes of the network will not be noticed");
 	}
 	r = drop_rights(d);
 	return r < 0 ? r : open_control(d);
@@ -289,6 +295,7 @@ static void free_all(struct daemon *d)
 	pu_api_stop(d->api);
 	pu_control_free(d->control);
 	pu_vpn_stop(d->vpn);
+	pu_interfaces_stop(d->interfaces);
 	pu_node_free(d->node);
 	pu_config_free(d->cfg);
 	free_loop(d);

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/loop_uv.h"
+#include "daemon/interfaces.h"
 #include "daemon/zone.h"
 #include "platform/platform.h"
 #include "tun/dns/server.h"
@@ -216,24 +217,12 @@ static void on_route(void *arg, const struct pu_route_event *ev)
 		pu_bridge_route(v->bridge, ev);
 }
 
-static void tell_addresses(struct pu_vpn *v)
-{
-	struct pu_prefix addrs[PU_PLATFORM_ADDRS_MAX];
-	struct pu_multiaddr ma[PU_PLATFORM_ADDRS_MAX];
-	size_t n = pu_platform_addrs(v->platform, v->node->cfg->vpn.interface, addrs,
-				     PU_ARRAY_LEN(addrs));
-
-	for (size_t i = 0; i < n; i++)
-		pu_multiaddr_from_ip(&ma[i], addrs[i].family, addrs[i].addr);
-	pu_node_network_changed(v->node, ma, n);
-}
-
 static void on_network_change(void *arg)
 {
 	struct pu_vpn *v = arg;
 
 	pu_log_msg(PU_LOG_INFO, "vpn", "the network changed");
-	tell_addresses(v);
+	pu_interfaces_tell(v->node, v->platform, v->node->cfg->vpn.interface);
 	refresh_upstreams(v);
 }
 
@@ -316,7 +305,7 @@ static int start(struct pu_vpn *v, struct pu_failure *why)
 		r = pu_platform_watch_routes(v->platform, v->dev.name);
 	if (r < 0)
 		return pu_failure_set(why, r, v->dev.name, NULL, "%s", pu_err_text(r));
-	tell_addresses(v);
+	pu_interfaces_tell(v->node, v->platform, v->node->cfg->vpn.interface);
 	return start_names(v, why);
 }
 

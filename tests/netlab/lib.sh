@@ -393,7 +393,7 @@ pid_in_netns() {
 # daemon_pid HOST: the process that holds the device
 daemon_pid() {
 	local pid
-	for pid in $(pid_in_netns "$1" peerup-vpn); do
+	for pid in $(product_pids "$1"); do
 		if ls -l "/proc/$pid/fd" | grep -q /dev/net/tun; then
 			printf '%s\n' "$pid"
 			return
@@ -401,6 +401,9 @@ daemon_pid() {
 	done
 	fail "no peerup-vpn process on $1 holds a device"
 }
+
+# product_pids HOST: all its processes there
+product_pids() { pid_in_netns "$1" "$(basename "$PEERUP")"; }
 
 # gone HOST: nothing of the product is left there
 gone() {

@@ -41,7 +41,8 @@ struct link_params {
 	double jitter_ms;    /* uniform, plus or minus; never reorders by itself */
 	double rate_mbit;    /* 0: unlimited */
 	double loss_percent;
-	double reorder_percent; /* frames that skip the delay and overtake */
+	double reorder_percent; /* frames that come late and are overtaken */
+	double late_ms;         /* by how much */
 	double queue_ms;     /* what waits longer for its turn to be sent is dropped */
 };
 
@@ -54,6 +55,7 @@ static const struct param {
 	{ "rate", offsetof(struct link_params, rate_mbit) },
 	{ "loss", offsetof(struct link_params, loss_percent) },
 	{ "reorder", offsetof(struct link_params, reorder_percent) },
+	{ "late", offsetof(struct link_params, late_ms) },
 	{ "queue", offsetof(struct link_params, queue_ms) },
 };
 
@@ -156,7 +158,7 @@ static uint64_t schedule(struct way *w, const struct link_params *p, size_t len,
 		sent += (uint64_t)((double)len * 8000 / p->rate_mbit);
 	w->busy_until = sent;
 	if (random_unit(seed) * 100 < p->reorder_percent)
-		return sent;
+		return sent + (uint64_t)((wait_ms + p->late_ms) * (double)NS_PER_MS);
 	if (p->jitter_ms > 0)
 		wait_ms += (2 * random_unit(seed) - 1) * p->jitter_ms;
 	due = sent + (uint64_t)((wait_ms > 0 ? wait_ms : 0) * (double)NS_PER_MS);
@@ -303,7 +305,8 @@ static void run(struct way *ways, struct link_params *p, uint64_t seed)
 static void usage(FILE *to)
 {
 	fprintf(to, "usage: wire --a DEVICE --b DEVICE [--delay MS] [--jitter MS] [--rate MBIT]\n"
-		    "            [--loss PERCENT] [--reorder PERCENT] [--queue MS] [--seed N]\n");
+		    "            [--loss PERCENT] [--reorder PERCENT] [--late MS] [--queue MS]\n"
+		    "            [--seed N]\n");
 }
 
 int main(int argc, char **argv)
@@ -317,10 +320,11 @@ int main(int argc, char **argv)
 		{ "rate", required_argument, NULL, 'p' },
 		{ "loss", required_argument, NULL, 'p' },
 		{ "reorder", required_argument, NULL, 'p' },
+		{ "late", required_argument, NULL, 'p' },
 		{ "queue", required_argument, NULL, 'p' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct link_params p = { .queue_ms = 100 };
+	struct link_params p = { .late_ms = 3, .queue_ms = 100 };
 	const char *names[2] = { NULL, NULL };
 	struct way ways[2] = { { .from = -1 }, { .from = -1 } };
 	uint64_t seed = 1;

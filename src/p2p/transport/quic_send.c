@@ -13,7 +13,8 @@ enum {
 	FAST_QUANTUM = 60 << 10,  /* see burst_limit() */
 	FAST_QUANTA = 4,
 	PACE_TOLERANCE = 1000000, /* ns; ngtcp2's own */
-	PACE_CREDIT = 1000000,    /* ns of lateness that may be made up */
+	PACE_CREDIT = 2500000,    /* ns of lateness that may be made up: a timer of the loop
+				   * is up to a millisecond late, and then it is a turn's turn */
 };
 
 /* ---- How much in this turn ---- */
@@ -21,7 +22,11 @@ enum {
 static size_t burst_limit(const struct quic_conn *c)
 {
 	size_t quantum = ngtcp2_conn_get_send_quantum(c->ng);
+	const pu_time now = quic_now(c);
 
+	/* A quantum is about a millisecond of the path. Woken late, two are due. */
+	if (c->pace_next > 0 && now > c->pace_next && now - c->pace_next > PACE_TOLERANCE / 2)
+		quantum *= 2;
 	/* The quantum stops growing at 64 KiB, one millisecond at half a Gbit/s; on
 	 * faster paths a turn may carry more, for turns are not free. */
 	return quantum >= FAST_QUANTUM ? FAST_QUANTA * quantum : quantum;
@@ -117,6 +122,7 @@ static ngtcp2_ssize offer_stream(struct quic_conn *c, struct quic_stream *st,
 				      (int64_t)st->s.id, v, n, quic_now(c));
 	if (taken >= 0) {
 		pu_quic_sendq_sent(&st->tx, (size_t)taken);
+		c->stream_bytes += (uint64_t)taken;
 		st->fin_sent = fin && (size_t)taken == len;
 	}
 	if (pu_quic_sendq_waiting(&st->tx) == 0 && (taken >= 0 || !st->fin)) {
@@ -154,6 +160,7 @@ static bool write_packet(struct quic_conn *c)
 	ngtcp2_path_storage ps;
 	ngtcp2_pkt_info pi = { 0 };
 	uint8_t *p = pu_quic_tx_slot(c);
+	uint64_t before = c->stream_bytes;
 	struct quic_stream *st;
 	ngtcp2_ssize r;
 
@@ -171,6 +178,8 @@ static bool write_packet(struct quic_conn *c)
 	}
 	if (r > 0)
 		pu_quic_tx_commit(c, p, (size_t)r, &ps.path, (uint8_t)pi.ecn);
+	if (r > QUIC_MIN_UDP && c->stream_bytes > before)
+		pu_quic_sent_big(c);
 	if (r > 0 && c->dgram_wanted)
 		c->lead -= r;
 	return r > 0;

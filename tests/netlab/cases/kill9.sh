@@ -32,7 +32,7 @@ linked laptop home
 says '10\.64\.' on laptop getent ahostsv4 home.p2p
 
 say "killed with everything that watched over it: the next start cleans up"
-kill -9 $(pid_in_netns laptop peerup-vpn)
+kill -9 $(product_pids laptop)
 sleep 0.5
 silent_about peerup0 on laptop ip link
 eventually 5 on laptop getent hosts www.example.test

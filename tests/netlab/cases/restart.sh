@@ -29,7 +29,7 @@ eventually 20 on laptop ping -c 1 -W 2 home.p2p
 eventually 10 get
 
 say "kill -9 of home and up"
-kill -9 $(pid_in_netns home peerup-vpn)
+kill -9 $(product_pids home)
 sleep 0.5
 up home
 eventually 20 on laptop ping -c 1 -W 2 home.p2p
