@@ -162,6 +162,7 @@ struct quic_conn {
 	size_t held;             /* bytes in send queues */
 
 	/* Datagrams and pacing. */
+	uint64_t stream_bytes; /* of streams, put into packets */
 	bool dgram_wanted;   /* on_datagram_room is owed, */
 	pu_time dgram_after; /* in a turn later than this */
 	bool dgram_got;      /* since the last on_datagrams_end */
@@ -368,6 +369,7 @@ pu_time pu_quic_next_probe(struct quic_conn *c);
 void pu_quic_probe(struct quic_conn *c);
 
 /* quic_path.c. */
+void pu_quic_sent_big(struct quic_conn *c);
 void pu_quic_sent_big_acked(struct quic_conn *c);
 void pu_quic_check_black_hole(struct quic_conn *c);
 

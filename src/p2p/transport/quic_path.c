@@ -14,6 +14,14 @@ enum {
 	BLACK_HOLE_DOUBLINGS = 5,
 };
 
+/* Only packets whose acknowledgement ngtcp2 reports may be counted: its own probes of
+ * a longer MTU are lost by design, and answered in silence. */
+void pu_quic_sent_big(struct quic_conn *c)
+{
+	if (c->big_since == 0)
+		c->big_since = quic_now(c);
+}
+
 void pu_quic_sent_big_acked(struct quic_conn *c)
 {
 	c->big_since = 0;

@@ -122,6 +122,7 @@ static ngtcp2_ssize offer_stream(struct quic_conn *c, struct quic_stream *st,
 				      (int64_t)st->s.id, v, n, quic_now(c));
 	if (taken >= 0) {
 		pu_quic_sendq_sent(&st->tx, (size_t)taken);
+		c->stream_bytes += (uint64_t)taken;
 		st->fin_sent = fin && (size_t)taken == len;
 	}
 	if (pu_quic_sendq_waiting(&st->tx) == 0 && (taken >= 0 || !st->fin)) {
@@ -159,6 +160,7 @@ static bool write_packet(struct quic_conn *c)
 	ngtcp2_path_storage ps;
 	ngtcp2_pkt_info pi = { 0 };
 	uint8_t *p = pu_quic_tx_slot(c);
+	uint64_t before = c->stream_bytes;
 	struct quic_stream *st;
 	ngtcp2_ssize r;
 
@@ -176,6 +178,8 @@ static bool write_packet(struct quic_conn *c)
 	}
 	if (r > 0)
 		pu_quic_tx_commit(c, p, (size_t)r, &ps.path, (uint8_t)pi.ecn);
+	if (r > QUIC_MIN_UDP && c->stream_bytes > before)
+		pu_quic_sent_big(c);
 	if (r > 0 && c->dgram_wanted)
 		c->lead -= r;
 	return r > 0;

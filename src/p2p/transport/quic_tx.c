@@ -131,9 +131,6 @@ void pu_quic_tx_commit(struct quic_conn *c, uint8_t *p, size_t n, const ngtcp2_p
 	tx->n++;
 	c->burst += n;
 	c->unpaced += n;
-	if (n > QUIC_MIN_UDP && c->big_since == 0 &&
-	    ngtcp2_conn_get_path_max_tx_udp_payload_size(c->ng) > QUIC_MIN_UDP)
-		c->big_since = quic_now(c);
 	if (n < tx->segment) /* a shorter one can only be the last */
 		pu_quic_tx_flush(c->q);
 }

@@ -97,14 +97,9 @@ static void pump_datagrams(void *arg, struct pu_conn *c)
 	size_t len = pu_min(b->len, pu_conn_max_datagram(c));
 	struct iovec iov = { data, len };
 
-	/* As from a device: super-packets of 64 KiB. */
-	for (int i = 0; i < 256; i++) {
-		if (pu_conn_send_datagram(c, &iov, 1) < 0) {
-			b->blocked++;
-			return;
-		}
+	while (pu_conn_send_datagram(c, &iov, 1) == 0)
 		b->sent += len;
-	}
+	b->blocked++;
 }
 
 static void on_stream(void *arg, struct pu_conn *c, struct pu_stream *st)

@@ -73,6 +73,27 @@ static void size_follows_the_path(void **state)
 	assert_int_equal(pair.b.dgram_bytes, max + 1412);
 }
 
+static void size_stays_on_a_good_path(void **state)
+{
+	struct pu_quic_stats st;
+
+	/* Idle, then some small and some large ones, then idle again. */
+	start(&lan);
+	pu_sim_run(pair.sim, PU_SEC(100));
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(put(&pair.a, 1100 + (size_t)i * 6), 0);
+		pu_sim_run(pair.sim, PU_MS(700));
+	}
+	qp_open(&pair.b, 300000, true);
+	pu_sim_run(pair.sim, PU_SEC(100));
+	assert_int_equal(pu_conn_max_datagram(pair.a.c), 1412);
+	assert_int_equal(pu_conn_max_datagram(pair.b.c), 1412);
+	pu_quic_transport_stats(pair.a.t, &st);
+	assert_int_equal(st.black_holes, 0);
+	pu_quic_transport_stats(pair.b.t, &st);
+	assert_int_equal(st.black_holes, 0);
+}
+
 static void narrow_path_keeps_small_packets(void **state)
 {
 	const struct pu_sim_link narrow = { .delay = PU_MS(1), .mtu = 1300 };
@@ -247,6 +268,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(datagrams_arrive_whole),
 		T(size_follows_the_path),
+		T(size_stays_on_a_good_path),
 		T(narrow_path_keeps_small_packets),
 		T(black_hole_shrinks_packets_and_heals),
 		T(black_hole_is_found_with_datagrams_alone),
