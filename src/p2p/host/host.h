@@ -146,6 +146,13 @@ int pu_host_connect(struct pu_host *h, const struct pu_peerid *peer, pu_host_con
 /* The same, but a limited (relayed) connection does not count. */
 int pu_host_connect_direct(struct pu_host *h, const struct pu_peerid *peer,
 			   pu_host_connect_fn *on_done, void *arg, struct pu_host_request **preq);
+/* One hole punch to that address at this moment: the peer, who was told when, does the
+ * same with the other role (p2p/dcutr). The connection that results is like any other;
+ * one that the peer opened meanwhile ends the request with success, too. PU_ENOTSUP: no
+ * transport can. */
+int pu_host_punch(struct pu_host *h, const struct pu_peerid *peer, const struct pu_multiaddr *ma,
+		  bool initiator, pu_time timeout, pu_host_connect_fn *on_done, void *arg,
+		  struct pu_host_request **preq);
 /* Connects if needed, opens a stream on the best connection (or on c when not
  * NULL) and negotiates the first protocol of the list that the peer supports.
  * PU_ENOPROTO when it supports none. A single protocol that the peer's identify listed

@@ -47,6 +47,7 @@ struct pu_conn_ops {
 	int (*send_datagram)(struct pu_conn *c, const struct iovec *iov, int n);
 	size_t (*max_datagram)(const struct pu_conn *c);
 	pu_time (*rtt)(const struct pu_conn *c);
+	int (*migrate)(struct pu_conn *c);
 };
 
 /* Common head of every implementation. */
@@ -63,7 +64,7 @@ struct pu_conn {
 	bool inbound;
 	bool closing;     /* pu_conn_close() was called: as good as gone */
 	bool early_muxer; /* muxer agreed inside the security handshake */
-	bool limited;     /* through a relay that sent a Limit */
+	bool limited;     /* through a relay */
 	bool datagrams;   /* both ends take QUIC DATAGRAM frames */
 	pu_time opened_at;
 	unsigned n_streams; /* open streams, both directions */
@@ -96,6 +97,15 @@ static inline int pu_conn_send_datagram(struct pu_conn *c, const struct iovec *i
 static inline size_t pu_conn_max_datagram(const struct pu_conn *c)
 {
 	return c->ops->max_datagram ? c->ops->max_datagram(c) : 0;
+}
+
+/* This machine's addresses changed: goes on from the source address that the kernel now
+ * takes for this peer, and proves the new path in the background (on_path tells when local
+ * changed). Streams and datagrams stay. PU_ENOTSUP: the peer or the transport cannot, dial
+ * again; PU_EUNREACH: no way to the peer now; PU_EEXIST: nothing changed. */
+static inline int pu_conn_migrate(struct pu_conn *c)
+{
+	return c->ops->migrate ? c->ops->migrate(c) : -22 /* PU_ENOTSUP */;
 }
 
 /* Smoothed round trip in ns; 0 when not measured yet. */
