@@ -232,18 +232,26 @@ switch() {
 
 # wire HOST DEVICE HOST DEVICE [--delay MS …]: the link emulator
 wire() {
-	local a=$1 da=$2 b=$3 db=$4
+	local a=$1 da=$2 b=$3 db=$4 n=${#WIRE_FD[@]} fd
 	shift 4
-	mkfifo "$LAB/wire.out" "$LAB/wire.in"
-	"$WIRE" --a wire-a --b wire-b "$@" < "$LAB/wire.in" > "$LAB/wire.out" 2> "$LAB/wire.log" &
-	exec 8> "$LAB/wire.in"
-	read -r -t 5 _ < "$LAB/wire.out" || fail "no link emulator: $(cat "$LAB/wire.log")"
-	ip link set wire-a netns "${HOST_PID[$a]}" name "$da" &&
-		ip link set wire-b netns "${HOST_PID[$b]}" name "$db" || fail "no wire"
+	mkfifo "$LAB/wire$n.out" "$LAB/wire$n.in"
+	"$WIRE" --a "wire-a$n" --b "wire-b$n" "$@" < "$LAB/wire$n.in" > "$LAB/wire$n.out" \
+		2> "$LAB/wire$n.log" &
+	exec {fd}> "$LAB/wire$n.in"
+	WIRE_FD+=("$fd")
+	read -r -t 5 _ < "$LAB/wire$n.out" || fail "no link emulator: $(cat "$LAB/wire$n.log")"
+	ip link set "wire-a$n" netns "${HOST_PID[$a]}" name "$da" &&
+		ip link set "wire-b$n" netns "${HOST_PID[$b]}" name "$db" || fail "no wire"
 }
+WIRE_FD=()
 
-# wire_set delay=50 loss=3: changes it while it runs
-wire_set() { printf '%s\n' "$*" >&8; }
+# wire_set delay=50 loss=3: changes all wires while they run
+wire_set() {
+	local fd
+	for fd in "${WIRE_FD[@]}"; do
+		printf '%s\n' "$*" >&"$fd"
+	done
+}
 
 # ---- demanding
 
