@@ -436,8 +436,10 @@ void pu_host_protect(struct pu_host *h, const struct pu_peerid *peer, bool on)
 	struct pu_peer *p = on ? pu_peerstore_get(&h->peers, peer)
 			       : pu_peerstore_find(&h->peers, peer);
 
-	if (p)
-		p->protected_ = on;
+	if (p && on)
+		p->protections++;
+	else if (p && p->protections > 0)
+		p->protections--;
 }
 
 void pu_host_disconnect(struct pu_host *h, const struct pu_peerid *peer, uint64_t code)
