@@ -176,7 +176,7 @@ static bool idle(const struct pu_conn *c)
 {
 	const struct host_conn *hc = host_conn_of(c);
 
-	return !c->closing && !hc->peer->protected_ && c->n_streams == 0 &&
+	return !c->closing && hc->peer->protections == 0 && c->n_streams == 0 &&
 	       c->rx_bytes + c->tx_bytes == hc->seen_bytes;
 }
 
@@ -211,7 +211,7 @@ static bool has_room(struct pu_host *h, const struct pu_peer *p)
 		return true;
 	c = least_needed(h);
 	if (!c)
-		return p->protected_; /* the user's own peers always get in */
+		return p->protections > 0; /* the user's own peers always get in */
 	pu_conn_close(c, PU_CONN_CODE_GC);
 	return true;
 }

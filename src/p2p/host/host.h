@@ -108,6 +108,8 @@ void pu_host_remove_addr(struct pu_host *h, const struct pu_peerid *peer,
 			 const struct pu_multiaddr *ma);
 size_t pu_host_peer_addrs(const struct pu_host *h, const struct pu_peerid *peer,
 			  struct pu_multiaddr *out, size_t cap);
+/* Whatever failed before: the addresses of the peer may be dialled again now. */
+void pu_host_forget_failures(struct pu_host *h, const struct pu_peerid *peer);
 /* True when the peer's identify listed the protocol. */
 bool pu_host_peer_supports(const struct pu_host *h, const struct pu_peerid *peer,
 			   const char *protocol);
@@ -133,7 +135,8 @@ bool pu_host_peer_identity(const struct pu_host *h, const struct pu_peerid *peer
 struct pu_conn *pu_host_conn(const struct pu_host *h, const struct pu_peerid *peer);
 /* All connections: calls fn for each. */
 void pu_host_each_conn(struct pu_host *h, void (*fn)(void *arg, struct pu_conn *c), void *arg);
-/* Connections of a protected peer are never closed as idle or surplus. */
+/* Connections of a protected peer are never closed as idle or surplus. Counted: as often
+ * off as it was on. */
 void pu_host_protect(struct pu_host *h, const struct pu_peerid *peer, bool on);
 void pu_host_disconnect(struct pu_host *h, const struct pu_peerid *peer, uint64_t code);
 

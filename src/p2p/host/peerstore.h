@@ -36,7 +36,7 @@ struct pu_peer {
 	size_t n_protocols;
 	char agent[PU_PEERSTORE_AGENT_MAX];
 	bool identified;
-	bool protected_;
+	unsigned protections;
 	uint64_t record_seq;
 	enum pu_host_record record; /* of the last message */
 	struct pu_multiaddr observed; /* how it sees us; empty when it did not say */
@@ -72,6 +72,8 @@ struct pu_peer_addr *pu_peerstore_find_addr(const struct pu_peer *p,
 					    const struct pu_multiaddr *ma);
 /* A dial to the address ended. Failures keep it from being dialled for a while. */
 void pu_peerstore_dialed(struct pu_peerstore *ps, struct pu_peer_addr *a, bool ok);
+/* The addresses of one peer may be tried again. */
+void pu_peerstore_forget_failures_of(struct pu_peer *p);
 /* The network changed: everything may be tried again. */
 void pu_peerstore_forget_failures(struct pu_peerstore *ps);
 
