@@ -176,7 +176,7 @@ static bool idle(const struct pu_conn *c)
 {
 	const struct host_conn *hc = host_conn_of(c);
 
-	return !c->closing && hc->peer->protections == 0 && c->n_streams == 0 &&
+	return !c->closing && !hc->peer->protections && c->n_streams == 0 &&
 	       c->rx_bytes + c->tx_bytes == hc->seen_bytes;
 }
 

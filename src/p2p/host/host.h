@@ -135,8 +135,8 @@ bool pu_host_peer_identity(const struct pu_host *h, const struct pu_peerid *peer
 struct pu_conn *pu_host_conn(const struct pu_host *h, const struct pu_peerid *peer);
 /* All connections: calls fn for each. */
 void pu_host_each_conn(struct pu_host *h, void (*fn)(void *arg, struct pu_conn *c), void *arg);
-/* Connections of a protected peer are never closed as idle or surplus. Counted: as often
- * off as it was on. */
+/* Connections of a protected peer are never closed as idle or surplus. Counted: every
+ * owner that switched it on switches it off once. */
 void pu_host_protect(struct pu_host *h, const struct pu_peerid *peer, bool on);
 void pu_host_disconnect(struct pu_host *h, const struct pu_peerid *peer, uint64_t code);
 

@@ -69,7 +69,7 @@ struct pu_peer *pu_peerstore_find(const struct pu_peerstore *ps, const struct pu
 
 static bool precious(const struct pu_peer *p)
 {
-	if (p->n_conns > 0 || p->dial || p->protections > 0)
+	if (p->n_conns > 0 || p->dial || p->protections)
 		return true;
 	PU_LIST_FOREACH(it, tmp, &p->addrs)
 		if (PU_CONTAINER_OF(it, struct pu_peer_addr, node)->permanent)

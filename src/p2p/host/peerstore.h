@@ -36,7 +36,7 @@ struct pu_peer {
 	size_t n_protocols;
 	char agent[PU_PEERSTORE_AGENT_MAX];
 	bool identified;
-	unsigned protections;
+	unsigned protections; /* owners that want it kept */
 	uint64_t record_seq;
 	enum pu_host_record record; /* of the last message */
 	struct pu_multiaddr observed; /* how it sees us; empty when it did not say */
