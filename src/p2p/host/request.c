@@ -237,15 +237,14 @@ void pu_request_dialed(struct pu_host *h, const struct pu_peerid *peer, int err)
 
 void pu_request_connected(struct pu_host *h, struct pu_conn *c)
 {
-	struct pu_peer *p = host_conn_of(c)->peer;
-
 	PU_LIST_FOREACH(it, tmp, &h->requests) {
 		struct pu_host_request *req = PU_CONTAINER_OF(it, struct pu_host_request, node);
 
 		if (req->state != REQUEST_DIALING || !pu_peerid_eq(&req->peer, &c->peer))
 			continue;
-		/* A relayed connection does not end the search for a direct one. */
-		if (!c->limited || (!p->dial && !req->direct))
+		/* A dial goes on: a relayed connection does not end the search for a direct
+		 * one, but nobody has to wait for that. */
+		if (!c->limited || !req->direct)
 			use_conn(req, c);
 	}
 }
@@ -332,7 +331,7 @@ static int find_conn(struct pu_host_request *req)
 		return 0;
 	}
 	req->state = REQUEST_DIALING;
-	r = pu_dialer_start(h, p);
+	r = pu_dialer_start(h, p, req->direct);
 	if (r < 0)
 		report_later(req, r);
 	return 0;

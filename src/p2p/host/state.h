@@ -120,8 +120,8 @@ void pu_negotiation_drop_all(struct host_conn *hc);
 struct host_handler *pu_host_find_handler(const struct pu_host *h, struct pu_bytes name);
 
 /* dialer.c: joins or begins the dial to a peer. 0, or why nothing can be tried; the
- * outcome goes to pu_request_dialed(). */
-int pu_dialer_start(struct pu_host *h, struct pu_peer *p);
+ * outcome goes to pu_request_dialed(). direct: no circuits for this caller's sake. */
+int pu_dialer_start(struct pu_host *h, struct pu_peer *p, bool direct);
 void pu_dialer_stop(struct pu_host *h, struct pu_peer *p);
 
 /* request.c: a dial to that peer ended, or a connection came from elsewhere. */
