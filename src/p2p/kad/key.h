@@ -5,7 +5,10 @@
 #include "crypto/hash.h"
 #include "crypto/peerid.h"
 
-enum { PU_KAD_KEY_BITS = PU_SHA256_LEN * 8 };
+enum {
+	PU_KAD_KEY_BITS = PU_SHA256_LEN * 8,
+	PU_KAD_K = 20, /* how many are near: default and most */
+};
 
 struct pu_kad_key {
 	uint8_t b[PU_SHA256_LEN];

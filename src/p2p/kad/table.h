@@ -9,7 +9,6 @@
 #include "p2p/kad/key.h"
 
 enum {
-	PU_KAD_K = 20,              /* default and most */
 	PU_KAD_SPARE = 8,           /* waiting per bucket */
 	PU_KAD_TABLE_FAILURES = 2,  /* in a row: dead, when somebody waits for the place */
 	PU_KAD_TABLE_FORGET = 4,    /* in a row: dead, even so */
