@@ -30,6 +30,8 @@ struct pu_dial_job {
 	size_t n_attempts;
 	pu_time deadline;
 	struct pu_timer timer;
+	bool relayed; /* somebody is content with a circuit */
+	bool direct;  /* somebody is not */
 	int err; /* most telling failure */
 };
 
@@ -39,8 +41,8 @@ static void pump(void *arg);
 static int telling(int err)
 {
 	static const int order[] = { PU_EUNREACH, PU_ENOENT, PU_ETIMEDOUT, PU_EREFUSED, PU_ERESET,
-				     PU_ECLOSED, PU_ENOPROTO, PU_EPROTO, PU_ECRYPTO, PU_EPEERID,
-				     PU_EDENIED };
+				     PU_ECLOSED, PU_ENOPROTO, PU_ELIMIT, PU_EPROTO, PU_ECRYPTO,
+				     PU_EPEERID, PU_EDENIED };
 
 	for (size_t i = 0; i < PU_ARRAY_LEN(order); i++)
 		if (order[i] == err)
@@ -122,12 +124,40 @@ static void attempt_failed(struct attempt *a, int err)
 
 /* Dialling. */
 
+static bool is_circuit(const struct attempt *a)
+{
+	return pu_multiaddr_kind(&a->ma) == PU_MA_KIND_CIRCUIT;
+}
+
+/* There is a circuit now, which does not do for everybody who waits: goes on without
+ * circuits if there is anything left to try. */
+static bool go_on_directly(struct pu_dial_job *job)
+{
+	bool any = false;
+
+	job->relayed = false;
+	PU_LIST_FOREACH(it, tmp, &job->attempts) {
+		struct attempt *a = PU_CONTAINER_OF(it, struct attempt, node);
+
+		if (a->state == ATTEMPT_FAILED)
+			continue;
+		any |= !is_circuit(a);
+		if (!is_circuit(a))
+			continue;
+		attempt_stop(a);
+		a->state = ATTEMPT_FAILED;
+	}
+	pu_timer_set(&job->timer, pu_loop_now(job->h->loop));
+	return any;
+}
+
 static void on_dialed(void *arg, int err, struct pu_conn *c)
 {
 	struct attempt *a = arg;
 	struct pu_dial_job *job = a->job;
 	struct pu_host *h = job->h;
 	struct pu_peerid id = job->peer->id;
+	bool direct = job->direct;
 
 	a->d = NULL;
 	if (err < 0) {
@@ -136,12 +166,19 @@ static void on_dialed(void *arg, int err, struct pu_conn *c)
 		return;
 	}
 	score(a, 0);
+	if (c->limited && direct && go_on_directly(job)) {
+		pu_connmgr_adopt(h, c);
+		return;
+	}
+	err = job->err ? job->err : PU_EUNREACH;
 	job_free(job);
 	if (!pu_connmgr_adopt(h, c))
 		pu_request_dialed(h, &id, PU_ELIMIT);
+	else if (c->limited && direct)
+		pu_request_dialed(h, &id, err);
 }
 
-static struct pu_transport *transport_for(struct pu_host *h, const struct pu_multiaddr *ma)
+struct pu_transport *pu_dialer_transport(struct pu_host *h, const struct pu_multiaddr *ma)
 {
 	PU_LIST_FOREACH(it, tmp, &h->transports) {
 		struct pu_transport *t = PU_CONTAINER_OF(it, struct pu_transport, node);
@@ -188,7 +225,7 @@ static bool usable(struct pu_host *h, const struct pu_multiaddr *ma)
 {
 	if (pu_dial_names_needed(ma))
 		return true;
-	return transport_for(h, ma) && !pu_listener_is_ours(&h->listener, ma);
+	return pu_dialer_transport(h, ma) && !pu_listener_is_ours(&h->listener, ma);
 }
 
 static struct attempt *attempt_new(struct pu_dial_job *job, const struct pu_dial_plan *plan,
@@ -203,7 +240,7 @@ static struct attempt *attempt_new(struct pu_dial_job *job, const struct pu_dial
 	a->known_as = known_as ? *known_as : plan->ma;
 	a->depth = depth;
 	a->start_at = pu_loop_now(job->h->loop) + plan->delay;
-	a->t = transport_for(job->h, &a->ma);
+	a->t = pu_dialer_transport(job->h, &a->ma);
 	pu_list_append(&job->attempts, &a->node);
 	job->n_attempts++;
 	return a;
@@ -308,10 +345,20 @@ static void pump(void *arg)
 					  ? a->start_at : job->deadline);
 }
 
-/* Addresses that may be tried now. *pheld: some are kept back after failures. */
-static size_t collect(struct pu_host *h, struct pu_peer *p, struct pu_dial_plan *plan, size_t cap,
-		      bool *pheld)
+static bool in_job(const struct pu_dial_job *job, const struct pu_multiaddr *ma)
 {
+	PU_LIST_FOREACH(it, tmp, &job->attempts)
+		if (pu_multiaddr_eq(&PU_CONTAINER_OF(it, struct attempt, node)->known_as, ma))
+			return true;
+	return false;
+}
+
+/* Addresses that may be tried now and are not in the job yet. *pheld: some are kept back
+ * after failures. */
+static size_t collect(struct pu_dial_job *job, struct pu_dial_plan *plan, size_t cap, bool *pheld)
+{
+	struct pu_host *h = job->h;
+	struct pu_peer *p = job->peer;
 	pu_time now = pu_loop_now(h->loop);
 	size_t n = 0;
 
@@ -322,7 +369,9 @@ static size_t collect(struct pu_host *h, struct pu_peer *p, struct pu_dial_plan 
 			pu_peerstore_remove_addr(&h->peers, p, &a->ma);
 			continue;
 		}
-		if (!usable(h, &a->ma) || n == cap)
+		if (!usable(h, &a->ma) || n == cap || in_job(job, &a->ma))
+			continue;
+		if (!job->relayed && pu_multiaddr_kind(&a->ma) == PU_MA_KIND_CIRCUIT)
 			continue;
 		if (a->retry_at > now)
 			*pheld = true;
@@ -332,32 +381,54 @@ static size_t collect(struct pu_host *h, struct pu_peer *p, struct pu_dial_plan 
 	return n;
 }
 
-int pu_dialer_start(struct pu_host *h, struct pu_peer *p)
+/* Whoever comes later may know more addresses, or be content with less. */
+static size_t extend(struct pu_dial_job *job, bool direct, bool *pheld)
 {
 	struct pu_dial_plan plan[PU_DIALER_ATTEMPTS_MAX];
-	struct pu_dial_job *job;
-	bool held = false;
 	size_t n;
 
-	if (p->dial)
-		return 0;
-	n = collect(h, p, plan, PU_ARRAY_LEN(plan), &held);
-	if (n == 0)
-		return held && p->dial_err ? p->dial_err : PU_EUNREACH;
-	job = calloc(1, sizeof *job);
+	job->direct |= direct;
+	job->relayed |= !direct;
+	n = collect(job, plan, PU_ARRAY_LEN(plan), pheld);
+	pu_dialer_rank(plan, n);
+	for (size_t i = 0; i < n; i++)
+		attempt_new(job, &plan[i], NULL, 0);
+	if (n > 0)
+		pu_timer_set(&job->timer, pu_loop_now(job->h->loop));
+	return n;
+}
+
+static struct pu_dial_job *job_new(struct pu_host *h, struct pu_peer *p)
+{
+	struct pu_dial_job *job = calloc(1, sizeof *job);
+
 	if (!job)
-		return PU_ENOMEM;
+		return NULL;
 	job->h = h;
 	job->peer = p;
 	job->deadline = pu_loop_now(h->loop) + PU_SEC(PU_HOST_DIAL_TIMEOUT_S);
 	pu_list_init(&job->attempts);
 	pu_timer_init(&job->timer, h->loop, pump, job);
-	pu_dialer_rank(plan, n);
-	for (size_t i = 0; i < n; i++)
-		attempt_new(job, &plan[i], NULL, 0);
-	pu_timer_set(&job->timer, pu_loop_now(h->loop));
 	p->dial = job;
-	return 0;
+	return job;
+}
+
+int pu_dialer_start(struct pu_host *h, struct pu_peer *p, bool direct)
+{
+	struct pu_dial_job *job = p->dial;
+	bool held = false;
+
+	if (job) {
+		extend(job, direct, &held);
+		return 0;
+	}
+	job = job_new(h, p);
+	if (!job)
+		return PU_ENOMEM;
+	if (extend(job, direct, &held) > 0)
+		return 0;
+	job_free(job);
+	return held && p->dial_err ? p->dial_err : PU_EUNREACH;
 }
 
 void pu_dialer_stop(struct pu_host *h, struct pu_peer *p)

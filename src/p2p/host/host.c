@@ -61,6 +61,7 @@ struct pu_transport_config pu_host_transport_config(struct pu_host *h)
 		.arg = h,
 		.max_pending_inbound = HOST_PENDING_INBOUND,
 		.max_streams = h->cfg.max_streams,
+		.security = &h->cfg.tcp,
 	};
 }
 
@@ -370,6 +371,14 @@ size_t pu_host_peer_addrs(const struct pu_host *h, const struct pu_peerid *peer,
 		if (n < cap)
 			out[n++] = PU_CONTAINER_OF(it, struct pu_peer_addr, node)->ma;
 	return n;
+}
+
+void pu_host_forget_failures(struct pu_host *h, const struct pu_peerid *peer)
+{
+	struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
+
+	if (p)
+		pu_peerstore_forget_failures_of(p);
 }
 
 void pu_host_each_protocol(const struct pu_host *h, const struct pu_peerid *peer,

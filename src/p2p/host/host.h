@@ -108,6 +108,8 @@ void pu_host_remove_addr(struct pu_host *h, const struct pu_peerid *peer,
 			 const struct pu_multiaddr *ma);
 size_t pu_host_peer_addrs(const struct pu_host *h, const struct pu_peerid *peer,
 			  struct pu_multiaddr *out, size_t cap);
+/* Whatever failed before: the addresses of the peer may be dialled again now. */
+void pu_host_forget_failures(struct pu_host *h, const struct pu_peerid *peer);
 /* True when the peer's identify listed the protocol. */
 bool pu_host_peer_supports(const struct pu_host *h, const struct pu_peerid *peer,
 			   const char *protocol);

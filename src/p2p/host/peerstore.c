@@ -224,18 +224,20 @@ void pu_peerstore_dialed(struct pu_peerstore *ps, struct pu_peer_addr *a, bool o
 	a->retry_at = pu_loop_now(ps->loop) + PU_SEC(pu_min(wait, BACKOFF_MAX_S));
 }
 
+void pu_peerstore_forget_failures_of(struct pu_peer *p)
+{
+	PU_LIST_FOREACH(it, tmp, &p->addrs) {
+		struct pu_peer_addr *a = PU_CONTAINER_OF(it, struct pu_peer_addr, node);
+
+		a->failures = 0;
+		a->retry_at = 0;
+	}
+}
+
 void pu_peerstore_forget_failures(struct pu_peerstore *ps)
 {
-	PU_LIST_FOREACH(it, tmp, &ps->lru) {
-		struct pu_peer *p = PU_CONTAINER_OF(it, struct pu_peer, lru);
-
-		PU_LIST_FOREACH(jt, jtmp, &p->addrs) {
-			struct pu_peer_addr *a = PU_CONTAINER_OF(jt, struct pu_peer_addr, node);
-
-			a->failures = 0;
-			a->retry_at = 0;
-		}
-	}
+	PU_LIST_FOREACH(it, tmp, &ps->lru)
+		pu_peerstore_forget_failures_of(PU_CONTAINER_OF(it, struct pu_peer, lru));
 }
 
 /* Protocols. */

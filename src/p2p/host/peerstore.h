@@ -72,6 +72,8 @@ struct pu_peer_addr *pu_peerstore_find_addr(const struct pu_peer *p,
 					    const struct pu_multiaddr *ma);
 /* A dial to the address ended. Failures keep it from being dialled for a while. */
 void pu_peerstore_dialed(struct pu_peerstore *ps, struct pu_peer_addr *a, bool ok);
+/* The addresses of one peer may be tried again. */
+void pu_peerstore_forget_failures_of(struct pu_peer *p);
 /* The network changed: everything may be tried again. */
 void pu_peerstore_forget_failures(struct pu_peerstore *ps);
 
