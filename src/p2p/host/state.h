@@ -6,6 +6,7 @@
 #include "p2p/host/host.h"
 #include "p2p/host/listener.h"
 #include "p2p/host/peerstore.h"
+#include "p2p/host/probation.h"
 
 enum {
 	HOST_CONNS_DEFAULT = 256,
@@ -28,7 +29,7 @@ struct host_conn {
 	struct pu_list node; /* host's, oldest first */
 	struct pu_host *h;
 	struct pu_conn *c;
-	struct pu_peer *peer;
+	struct pu_peer *peer; /* NULL on probation */
 	struct pu_list negotiations; /* inbound streams without a protocol yet */
 	struct pu_identify_conn *identify; /* owned by p2p/proto/identify.c */
 	uint64_t seen_bytes;               /* activity at the last look */
@@ -46,6 +47,8 @@ struct pu_host {
 	struct pu_peerstore peers;
 	struct pu_listener listener;
 	struct pu_list conns; /* host_conn.node */
+	struct pu_probation probation;
+	unsigned n_holds; /* of those who end in their own time */
 	struct pu_list handlers;
 	struct pu_list observers;
 	struct host_walk *walk; /* innermost */
@@ -65,6 +68,9 @@ static inline struct host_conn *host_conn_of(const struct pu_conn *c)
 {
 	return c->arg;
 }
+
+/* host.c: maybe that was the last thing that pu_host_stop() waited for. */
+void pu_host_one_less(struct pu_host *h);
 
 /* Calls one member of all observers; they may come and go meanwhile, and what they
  * do may call observers again. */
@@ -109,6 +115,8 @@ static inline void host_walk_end(struct pu_host *h, struct host_walk *w)
 
 /* connmgr.c: takes over a new connection. False: it was turned away and closed. */
 bool pu_connmgr_adopt(struct pu_host *h, struct pu_conn *c);
+/* Says goodbye to a connection that nobody takes over. */
+void pu_connmgr_turn_away(struct pu_host *h, struct pu_conn *c, uint64_t code);
 struct pu_conn *pu_connmgr_best(const struct pu_peer *p);
 /* With a direct connection only. */
 struct pu_conn *pu_connmgr_best_direct(const struct pu_peer *p);
