@@ -190,7 +190,7 @@ static struct pu_conn *least_needed(struct pu_host *h)
 	PU_LIST_FOREACH(it, tmp, &h->conns) {
 		struct pu_conn *c = PU_CONTAINER_OF(it, struct host_conn, node)->c;
 
-		if (host_conn_of(c)->peer->protected_)
+		if (host_conn_of(c)->peer->protections)
 			continue;
 		if (idle_for(c) > (worst ? idle_for(worst) : PU_SEC(TIDY_S)))
 			worst = c;
@@ -208,7 +208,7 @@ static bool has_room(struct pu_host *h, const struct pu_peer *p)
 		return true;
 	c = least_needed(h);
 	if (!c)
-		return p->protected_; /* the user's own peers always get in */
+		return p->protections > 0; /* the user's own peers always get in */
 	pu_conn_close(c, PU_CONN_CODE_GC);
 	return true;
 }
@@ -256,7 +256,7 @@ static bool surplus(struct pu_host *h, const struct pu_conn *c)
 	const struct pu_peerid *us = &h->cfg.key->peer;
 	bool first = memcmp(us, &c->peer, sizeof *us) < 0;
 
-	if (pu_connmgr_best(p) == c || (p->protected_ && pu_connmgr_spare(p) == c))
+	if (pu_connmgr_best(p) == c || (p->protections && pu_connmgr_spare(p) == c))
 		return false;
 	return idle_for(c) >= PU_SEC(first ? SURPLUS_S : SURPLUS_HELP_S);
 }
@@ -268,7 +268,7 @@ static void look_at(struct pu_host *h, struct pu_conn *c)
 	if (!idle(c)) {
 		hc->seen_bytes = c->rx_bytes + c->tx_bytes;
 		hc->active_at = pu_loop_now(h->loop);
-	} else if ((h->cfg.idle_timeout && !hc->peer->protected_ &&
+	} else if ((h->cfg.idle_timeout && !hc->peer->protections &&
 		    idle_for(c) >= h->cfg.idle_timeout) || surplus(h, c)) {
 		pu_conn_close(c, PU_CONN_CODE_GC);
 	}

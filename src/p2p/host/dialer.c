@@ -29,9 +29,10 @@ struct pu_dial_job {
 	struct pu_peer *peer;
 	struct pu_list attempts; /* in order of start */
 	size_t n_attempts;
-	enum pu_worth least; /* of the addresses that are tried */
 	pu_time deadline;
 	struct pu_timer timer;
+	enum pu_worth least; /* of the addresses that are tried */
+	bool direct;         /* somebody is not content with a circuit */
 	int err; /* most telling failure */
 };
 
@@ -41,8 +42,8 @@ static void pump(void *arg);
 static int telling(int err)
 {
 	static const int order[] = { PU_EUNREACH, PU_ENOENT, PU_ETIMEDOUT, PU_EREFUSED, PU_ERESET,
-				     PU_ECLOSED, PU_ENOPROTO, PU_EPROTO, PU_ECRYPTO, PU_EPEERID,
-				     PU_EDENIED };
+				     PU_ECLOSED, PU_ENOPROTO, PU_ELIMIT, PU_EPROTO, PU_ECRYPTO,
+				     PU_EPEERID, PU_EDENIED };
 
 	for (size_t i = 0; i < PU_ARRAY_LEN(order); i++)
 		if (order[i] == err)
@@ -96,6 +97,7 @@ static void attempt_stop(struct attempt *a)
 {
 	if (a->d || a->names)
 		remember(a, PU_ECANCELED);
+
 	if (a->d)
 		a->t->ops->dial_cancel(a->t, a->d);
 	if (a->names)
@@ -165,25 +167,30 @@ static void attempt_failed(struct attempt *a, int err)
 
 /* Dialling. */
 
-/* A relayed connection is there already: circuits need not be tried any more. False:
- * neither does anything else. */
-static bool goes_on_for_better(struct pu_dial_job *job)
+static bool is_circuit(const struct attempt *a)
+{
+	return pu_multiaddr_kind(&a->ma) == PU_MA_KIND_CIRCUIT;
+}
+
+/* There is a circuit now, which serves meanwhile: goes on without circuits if there is
+ * anything left to try. */
+static bool go_on_directly(struct pu_dial_job *job)
 {
 	bool any = false;
 
+	job->least = pu_max(job->least, PU_WORTH_DIRECT_STREAM);
 	PU_LIST_FOREACH(it, tmp, &job->attempts) {
 		struct attempt *a = PU_CONTAINER_OF(it, struct attempt, node);
 
 		if (a->state == ATTEMPT_FAILED)
 			continue;
-		if (pu_multiaddr_kind(&a->ma) == PU_MA_KIND_CIRCUIT) {
-			attempt_stop(a);
-			a->state = ATTEMPT_FAILED;
-		} else {
-			any = true;
-		}
+		any |= !is_circuit(a);
+		if (!is_circuit(a))
+			continue;
+		attempt_stop(a);
+		a->state = ATTEMPT_FAILED;
 	}
-	job->least = PU_WORTH_DIRECT_STREAM;
+	pu_timer_set(&job->timer, pu_loop_now(job->h->loop));
 	return any;
 }
 
@@ -193,6 +200,7 @@ static void on_dialed(void *arg, int err, struct pu_conn *c)
 	struct pu_dial_job *job = a->job;
 	struct pu_host *h = job->h;
 	struct pu_peerid id = job->peer->id;
+	bool direct = job->direct;
 
 	a->d = NULL;
 	if (err < 0) {
@@ -201,16 +209,20 @@ static void on_dialed(void *arg, int err, struct pu_conn *c)
 		return;
 	}
 	score(a, 0);
-	a->state = ATTEMPT_FAILED; /* it is over */
-	if (c->limited && goes_on_for_better(job))
-		pu_timer_set(&job->timer, pu_loop_now(h->loop));
-	else
-		job_free(job);
+	a->state = ATTEMPT_FAILED; /* over, that is */
+	if (c->limited && go_on_directly(job)) {
+		pu_connmgr_adopt(h, c);
+		return;
+	}
+	err = job->err ? job->err : PU_EUNREACH;
+	job_free(job);
 	if (!pu_connmgr_adopt(h, c))
 		pu_request_dialed(h, &id, PU_ELIMIT);
+	else if (c->limited && direct)
+		pu_request_dialed(h, &id, err);
 }
 
-static struct pu_transport *transport_for(struct pu_host *h, const struct pu_multiaddr *ma)
+struct pu_transport *pu_dialer_transport(struct pu_host *h, const struct pu_multiaddr *ma)
 {
 	PU_LIST_FOREACH(it, tmp, &h->transports) {
 		struct pu_transport *t = PU_CONTAINER_OF(it, struct pu_transport, node);
@@ -258,7 +270,7 @@ bool pu_dialer_can(struct pu_host *h, const struct pu_multiaddr *ma)
 {
 	if (pu_dial_names_needed(ma))
 		return true;
-	return transport_for(h, ma) && !pu_listener_is_ours(&h->listener, ma);
+	return pu_dialer_transport(h, ma) && !pu_listener_is_ours(&h->listener, ma);
 }
 
 bool pu_dialer_is_dialing(const struct pu_peer *p, const struct pu_multiaddr *ma)
@@ -286,7 +298,7 @@ static struct attempt *attempt_new(struct pu_dial_job *job, const struct pu_dial
 	a->known_as = known_as ? *known_as : plan->ma;
 	a->depth = depth;
 	a->start_at = pu_loop_now(job->h->loop) + plan->delay;
-	a->t = transport_for(job->h, &a->ma);
+	a->t = pu_dialer_transport(job->h, &a->ma);
 	pu_list_append(&job->attempts, &a->node);
 	job->n_attempts++;
 	return a;
@@ -416,10 +428,20 @@ static size_t avoid_black_holes(struct pu_host *h, struct pu_dial_plan *plan, si
 	return kept > 0 || luxury ? kept : n;
 }
 
-/* Addresses that may be tried now. *pheld: some are kept back after failures. */
-static size_t collect(struct pu_host *h, struct pu_peer *p, enum pu_worth least,
-		      struct pu_dial_plan *plan, size_t cap, bool *pheld)
+static bool in_job(const struct pu_dial_job *job, const struct pu_multiaddr *ma)
 {
+	PU_LIST_FOREACH(it, tmp, &job->attempts)
+		if (pu_multiaddr_eq(&PU_CONTAINER_OF(it, struct attempt, node)->known_as, ma))
+			return true;
+	return false;
+}
+
+/* Addresses that may be tried now and are not in the job yet. *pheld: some are kept back
+ * after failures. */
+static size_t collect(struct pu_dial_job *job, struct pu_dial_plan *plan, size_t cap, bool *pheld)
+{
+	struct pu_host *h = job->h;
+	struct pu_peer *p = job->peer;
 	pu_time now = pu_loop_now(h->loop);
 	size_t n = 0;
 
@@ -430,15 +452,32 @@ static size_t collect(struct pu_host *h, struct pu_peer *p, enum pu_worth least,
 			pu_peerstore_remove_addr(&h->peers, p, &a->ma);
 			continue;
 		}
-		if (!pu_dialer_can(h, &a->ma) || n == cap || pu_addr_worth(&a->ma) < least ||
-		    pu_dialer_is_dialing(p, &a->ma))
+		if (!pu_dialer_can(h, &a->ma) || n == cap || in_job(job, &a->ma) ||
+		    pu_addr_worth(&a->ma) < job->least)
 			continue;
 		if (a->retry_at > now)
 			*pheld = true;
 		else
 			plan[n++] = (struct pu_dial_plan){ .ma = a->ma };
 	}
-	return avoid_black_holes(h, plan, n, least > PU_WORTH_RELAYED);
+	return avoid_black_holes(h, plan, n, job->least > PU_WORTH_RELAYED);
+}
+
+/* Whoever comes later may know more addresses, or be content with less. */
+static size_t extend(struct pu_dial_job *job, enum pu_worth least, bool *pheld)
+{
+	struct pu_dial_plan plan[PU_DIALER_ATTEMPTS_MAX];
+	size_t n;
+
+	job->direct |= least > PU_WORTH_RELAYED;
+	job->least = pu_min(job->least, least);
+	n = collect(job, plan, PU_ARRAY_LEN(plan), pheld);
+	pu_dialer_rank(plan, n);
+	for (size_t i = 0; i < n; i++)
+		attempt_new(job, &plan[i], NULL, 0);
+	if (n > 0)
+		pu_timer_set(&job->timer, pu_loop_now(job->h->loop));
+	return n;
 }
 
 static struct pu_dial_job *job_new(struct pu_host *h, struct pu_peer *p)
@@ -449,6 +488,7 @@ static struct pu_dial_job *job_new(struct pu_host *h, struct pu_peer *p)
 		return NULL;
 	job->h = h;
 	job->peer = p;
+	job->least = PU_WORTH_DIRECT;
 	job->deadline = pu_loop_now(h->loop) + PU_SEC(PU_HOST_DIAL_TIMEOUT_S);
 	pu_list_init(&job->attempts);
 	pu_timer_init(&job->timer, h->loop, pump, job);
@@ -458,26 +498,20 @@ static struct pu_dial_job *job_new(struct pu_host *h, struct pu_peer *p)
 
 int pu_dialer_start(struct pu_host *h, struct pu_peer *p, enum pu_worth least)
 {
-	struct pu_dial_plan plan[PU_DIALER_ATTEMPTS_MAX];
 	struct pu_dial_job *job = p->dial;
 	bool held = false;
-	size_t n;
 
-	if (job && job->least <= least)
+	if (job) {
+		extend(job, least, &held);
 		return 0;
-	n = collect(h, p, least, plan, PU_ARRAY_LEN(plan), &held);
-	if (!job && n == 0)
-		return held && p->dial_err ? p->dial_err : PU_EUNREACH;
-	if (!job)
-		job = job_new(h, p);
+	}
+	job = job_new(h, p);
 	if (!job)
 		return PU_ENOMEM;
-	job->least = least;
-	pu_dialer_rank(plan, n);
-	for (size_t i = 0; i < n; i++)
-		attempt_new(job, &plan[i], NULL, 0);
-	pu_timer_set(&job->timer, pu_loop_now(h->loop));
-	return 0;
+	if (extend(job, least, &held) > 0)
+		return 0;
+	job_free(job);
+	return held && p->dial_err ? p->dial_err : PU_EUNREACH;
 }
 
 void pu_dialer_stop(struct pu_host *h, struct pu_peer *p)

@@ -139,7 +139,7 @@ void pu_health_quiet(struct host_conn *hc)
 {
 	struct pu_health *he = &hc->health;
 
-	if (he->state != PU_HEALTH_WELL || !hc->peer->protected_ || hc->c->closing)
+	if (he->state != PU_HEALTH_WELL || !hc->peer->protections || hc->c->closing)
 		return;
 	enter(hc, PU_HEALTH_WATCHED);
 	he->looked_at = he->since;

@@ -61,6 +61,7 @@ struct pu_transport_config pu_host_transport_config(struct pu_host *h)
 		.arg = h,
 		.max_pending_inbound = HOST_PENDING_INBOUND,
 		.max_streams = h->cfg.max_streams,
+		.security = &h->cfg.tcp,
 	};
 }
 
@@ -103,7 +104,7 @@ static void tell_new_addrs(void *arg)
 		if (!p->new_addrs)
 			continue;
 		p->new_addrs = false;
-		if (!p->protected_)
+		if (!p->protections)
 			continue;
 		/* What observers do may change the list; the rest is told next time. */
 		pu_job_defer(&h->new_addrs);
@@ -397,6 +398,14 @@ size_t pu_host_peer_addrs(const struct pu_host *h, const struct pu_peerid *peer,
 	return n;
 }
 
+void pu_host_forget_failures(struct pu_host *h, const struct pu_peerid *peer)
+{
+	struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
+
+	if (p)
+		pu_peerstore_forget_failures_of(p);
+}
+
 void pu_host_each_protocol(const struct pu_host *h, const struct pu_peerid *peer,
 			   void (*fn)(void *arg, const char *protocol), void *arg)
 {
@@ -461,8 +470,10 @@ void pu_host_protect(struct pu_host *h, const struct pu_peerid *peer, bool on)
 	struct pu_peer *p = on ? pu_peerstore_get(&h->peers, peer)
 			       : pu_peerstore_find(&h->peers, peer);
 
-	if (p)
-		p->protected_ = on;
+	if (p && on)
+		p->protections++;
+	else if (p && p->protections > 0)
+		p->protections--;
 }
 
 void pu_host_disconnect(struct pu_host *h, const struct pu_peerid *peer, uint64_t code)

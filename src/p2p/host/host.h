@@ -116,6 +116,8 @@ void pu_host_remove_addr(struct pu_host *h, const struct pu_peerid *peer,
 			 const struct pu_multiaddr *ma);
 size_t pu_host_peer_addrs(const struct pu_host *h, const struct pu_peerid *peer,
 			  struct pu_multiaddr *out, size_t cap);
+/* Whatever failed before: the addresses of the peer may be dialled again now. */
+void pu_host_forget_failures(struct pu_host *h, const struct pu_peerid *peer);
 /* True when the peer's identify listed the protocol. */
 bool pu_host_peer_supports(const struct pu_host *h, const struct pu_peerid *peer,
 			   const char *protocol);
@@ -144,7 +146,7 @@ struct pu_conn *pu_host_conn(const struct pu_host *h, const struct pu_peerid *pe
 void pu_host_each_conn(struct pu_host *h, void (*fn)(void *arg, struct pu_conn *c), void *arg);
 /* The best connection of a protected peer is never closed as idle, nor is one spare of
  * another kind (relayed beside direct, TCP beside QUIC); their paths are watched
- * (p2p/host/health.h). */
+ * (p2p/host/health.h). Counted: every owner that switched it on switches it off once. */
 void pu_host_protect(struct pu_host *h, const struct pu_peerid *peer, bool on);
 void pu_host_disconnect(struct pu_host *h, const struct pu_peerid *peer, uint64_t code);
 

@@ -104,16 +104,6 @@ int pu_host_learn_addr(struct pu_host *h, const struct pu_peerid *peer,
 	return r;
 }
 
-void pu_host_note_dial(struct pu_host *h, const struct pu_peerid *peer,
-		       const struct pu_multiaddr *ma, const char *note)
-{
-	struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
-	struct pu_peer_addr *a = p ? pu_peerstore_find_addr(p, ma) : NULL;
-
-	if (a)
-		a->note = note;
-}
-
 const char *pu_addr_source_text(enum pu_addr_source s)
 {
 	switch (s) {

@@ -67,7 +67,6 @@ struct pu_addr_attempt {
 	pu_time at, took;
 	int err;
 	enum pu_dial_stage stage;
-	const char *note; /* constant text: what a relay said, for instance; NULL */
 };
 
 /* One known address of a peer. */
@@ -87,10 +86,6 @@ size_t pu_host_candidates(struct pu_host *h, const struct pu_peerid *peer,
 /* As pu_host_add_addr(), with the source; those of the user are permanent. */
 int pu_host_learn_addr(struct pu_host *h, const struct pu_peerid *peer,
 		       const struct pu_multiaddr *ma, enum pu_addr_source source);
-/* For transports, before a dial of theirs fails: what the other end said about it (a
- * constant text), to be shown with the attempt. */
-void pu_host_note_dial(struct pu_host *h, const struct pu_peerid *peer,
-		       const struct pu_multiaddr *ma, const char *note);
 const char *pu_addr_source_text(enum pu_addr_source s);
 const char *pu_dial_stage_text(enum pu_dial_stage s);
 enum pu_worth pu_addr_worth(const struct pu_multiaddr *ma);

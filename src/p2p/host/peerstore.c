@@ -19,6 +19,7 @@ void pu_peerstore_init(struct pu_peerstore *ps, struct pu_loop *loop)
 	uint8_t key[16];
 
 	ps->loop = loop;
+	ps->on_new_addrs = NULL;
 	pu_loop_random(loop, key, sizeof key);
 	pu_htab_init(&ps->peers, key);
 	pu_list_init(&ps->lru);
@@ -70,7 +71,7 @@ struct pu_peer *pu_peerstore_find(const struct pu_peerstore *ps, const struct pu
 
 static bool precious(const struct pu_peer *p)
 {
-	if (p->n_conns > 0 || p->dial || p->protected_)
+	if (p->n_conns > 0 || p->dial || p->protections)
 		return true;
 	PU_LIST_FOREACH(it, tmp, &p->addrs)
 		if (PU_CONTAINER_OF(it, struct pu_peer_addr, node)->permanent)
@@ -212,17 +213,14 @@ void pu_peerstore_note_source(struct pu_peer *p, const struct pu_multiaddr *ma,
 void pu_peerstore_remember(struct pu_peer_addr *a, const struct pu_addr_attempt *t)
 {
 	struct pu_addr_history *y = a->history;
-	const char *note = a->note;
 
-	a->note = NULL;
 	if (!y)
 		y = a->history = calloc(1, sizeof *y);
 	if (!y)
 		return;
 	if (y->n == PU_ADDR_ATTEMPTS_MAX)
 		memmove(&y->v[0], &y->v[1], --y->n * sizeof y->v[0]);
-	y->v[y->n] = *t;
-	y->v[y->n++].note = note;
+	y->v[y->n++] = *t;
 }
 
 void pu_peerstore_remove_addr(struct pu_peerstore *ps, struct pu_peer *p,
@@ -265,18 +263,20 @@ void pu_peerstore_dialed(struct pu_peerstore *ps, struct pu_peer_addr *a, bool o
 	a->retry_at = pu_loop_now(ps->loop) + PU_SEC(pu_min(wait, BACKOFF_MAX_S));
 }
 
+void pu_peerstore_forget_failures_of(struct pu_peer *p)
+{
+	PU_LIST_FOREACH(it, tmp, &p->addrs) {
+		struct pu_peer_addr *a = PU_CONTAINER_OF(it, struct pu_peer_addr, node);
+
+		a->failures = 0;
+		a->retry_at = 0;
+	}
+}
+
 void pu_peerstore_forget_failures(struct pu_peerstore *ps)
 {
-	PU_LIST_FOREACH(it, tmp, &ps->lru) {
-		struct pu_peer *p = PU_CONTAINER_OF(it, struct pu_peer, lru);
-
-		PU_LIST_FOREACH(jt, jtmp, &p->addrs) {
-			struct pu_peer_addr *a = PU_CONTAINER_OF(jt, struct pu_peer_addr, node);
-
-			a->failures = 0;
-			a->retry_at = 0;
-		}
-	}
+	PU_LIST_FOREACH(it, tmp, &ps->lru)
+		pu_peerstore_forget_failures_of(PU_CONTAINER_OF(it, struct pu_peer, lru));
 }
 
 /* Protocols. */

@@ -31,7 +31,6 @@ struct pu_peer_addr {
 	unsigned failures; /* in a row */
 	pu_time retry_at;
 	unsigned sources; /* bits 1 << enum pu_addr_source */
-	const char *note; /* for the attempt under way */
 	struct pu_addr_history *history; /* NULL: never tried */
 };
 
@@ -45,7 +44,7 @@ struct pu_peer {
 	size_t n_protocols;
 	char agent[PU_PEERSTORE_AGENT_MAX];
 	bool identified;
-	bool protected_;
+	unsigned protections; /* owners that want it kept */
 	uint64_t record_seq;
 	enum pu_host_record record; /* of the last message */
 	struct pu_multiaddr observed; /* how it sees us; empty when it did not say */
@@ -91,8 +90,10 @@ void pu_peerstore_note_source(struct pu_peer *p, const struct pu_multiaddr *ma,
 			      enum pu_addr_source source);
 /* A dial to the address ended. Failures keep it from being dialled for a while. */
 void pu_peerstore_dialed(struct pu_peerstore *ps, struct pu_peer_addr *a, bool ok);
-/* Remembers it, with the note of the address if there is one. Costs history, not dials. */
+/* Remembers it; without memory for that it is forgotten. */
 void pu_peerstore_remember(struct pu_peer_addr *a, const struct pu_addr_attempt *t);
+/* The addresses of one peer may be tried again. */
+void pu_peerstore_forget_failures_of(struct pu_peer *p);
 /* The network changed: everything may be tried again. */
 void pu_peerstore_forget_failures(struct pu_peerstore *ps);
 

@@ -16,6 +16,7 @@ enum {
 
 enum request_state {
 	REQUEST_DIALING,   /* waits for a connection to the peer */
+	REQUEST_PUNCHING,  /* the same, while a hole is punched */
 	REQUEST_OPENING,   /* has one; opens the stream from a job or timer */
 	REQUEST_AGREEING,  /* multistream */
 	REQUEST_REPORTING, /* the outcome is known; a job will tell */
@@ -29,6 +30,7 @@ struct pu_host_request {
 	char **protocols; /* NULL: only a connection is wanted */
 	bool direct;      /* a limited connection does not do */
 	bool fresh;       /* only one that is not there yet does */
+	struct host_punch *punch;
 	struct pu_conn *c;
 	struct pu_stream *st;
 	struct pu_multistream ms;
@@ -46,6 +48,7 @@ static void request_free(struct pu_host_request *req)
 	pu_list_remove(&req->node);
 	pu_timer_stop(&req->timer);
 	pu_job_cancel(&req->job);
+	pu_punch_free(req->punch);
 	for (char **p = req->protocols; p && *p; p++)
 		free(*p);
 	free(req->protocols);
@@ -241,10 +244,12 @@ void pu_request_connected(struct pu_host *h, struct pu_conn *c)
 	PU_LIST_FOREACH(it, tmp, &h->requests) {
 		struct pu_host_request *req = PU_CONTAINER_OF(it, struct pu_host_request, node);
 
-		if (req->state != REQUEST_DIALING || !pu_peerid_eq(&req->peer, &c->peer))
+		bool waits = req->state == REQUEST_DIALING || req->state == REQUEST_PUNCHING;
+
+		if (!waits || !pu_peerid_eq(&req->peer, &c->peer))
 			continue;
-		/* A relayed connection serves until the search for a direct one, which goes on,
-		 * has an outcome. */
+		/* A dial goes on: a relayed connection does not end the search for a direct
+		 * one, but nobody has to wait for that. */
 		if (!c->limited || !req->direct)
 			use_conn(req, c);
 	}
@@ -273,6 +278,8 @@ void pu_request_cancel_all(struct pu_host *h)
 			pu_stream_reset(req->st, PU_STREAM_CODE_SHUTDOWN);
 		req->st = NULL;
 		pu_timer_stop(&req->timer);
+		pu_punch_free(req->punch);
+		req->punch = NULL;
 		report_later(req, PU_ECANCELED);
 	}
 }
@@ -316,6 +323,11 @@ static struct pu_host_request *request_new(struct pu_host *h, const struct pu_pe
 	return req;
 }
 
+static bool is_suspect(const struct pu_conn *c)
+{
+	return host_conn_of(c)->health.state == PU_HEALTH_SUSPECT;
+}
+
 /* Finds or begins a connection. */
 static int find_conn(struct pu_host_request *req)
 {
@@ -327,7 +339,7 @@ static int find_conn(struct pu_host_request *req)
 	if (!p)
 		return PU_ENOMEM;
 	c = req->direct ? pu_connmgr_best_direct(p) : pu_connmgr_best(p);
-	if (c && host_conn_of(c)->health.state != PU_HEALTH_SUSPECT) {
+	if (c && !is_suspect(c)) {
 		use_conn(req, c);
 		return 0;
 	}
@@ -346,8 +358,7 @@ static int worth_wanted(const struct pu_peer *p, enum pu_host_better what)
 {
 	const struct pu_conn *best = pu_connmgr_best(p);
 
-	if (!best || what == PU_HOST_REPLACE ||
-	    host_conn_of(best)->health.state == PU_HEALTH_SUSPECT)
+	if (!best || what == PU_HOST_REPLACE || is_suspect(best))
 		return PU_WORTH_RELAYED;
 	if (pu_connmgr_class(best) == PU_WORTH_DIRECT)
 		return PU_EUNREACH;
@@ -427,6 +438,41 @@ int pu_host_connect_better(struct pu_host *h, const struct pu_peerid *peer,
 	if (preq)
 		*preq = req;
 	return 0;
+}
+
+int pu_request_await(struct pu_host *h, const struct pu_peerid *peer, pu_host_connect_fn *on_done,
+		     void *arg, struct pu_host_request **preq, bool *pthere)
+{
+	struct pu_peer *p;
+	struct pu_conn *c;
+	int r = check(h, peer);
+
+	if (r < 0)
+		return r;
+	p = pu_peerstore_get(&h->peers, peer);
+	*preq = p ? request_new(h, peer) : NULL;
+	if (!*preq)
+		return PU_ENOMEM;
+	(*preq)->state = REQUEST_PUNCHING;
+	(*preq)->direct = true;
+	(*preq)->on_connect = on_done;
+	(*preq)->arg = arg;
+	c = pu_connmgr_best_direct(p);
+	*pthere = c && !is_suspect(c);
+	if (*pthere)
+		use_conn(*preq, c);
+	return 0;
+}
+
+void pu_request_set_punch(struct pu_host_request *req, struct host_punch *p)
+{
+	req->punch = p;
+}
+
+void pu_request_punched(struct pu_host_request *req, int err)
+{
+	if (req->state == REQUEST_PUNCHING) /* else there is a connection already */
+		report_later(req, err);
 }
 
 int pu_host_open(struct pu_host *h, const struct pu_peerid *peer, struct pu_conn *c,
