@@ -98,6 +98,26 @@ static void stopped(void *arg)
 		on_stopped(h->stopped_arg);
 }
 
+static void tell_new_addrs(void *arg)
+{
+	struct pu_host *h = arg;
+
+	PU_LIST_FOREACH(it, tmp, &h->peers.lru) {
+		struct pu_peer *p = PU_CONTAINER_OF(it, struct pu_peer, lru);
+		struct pu_peerid id = p->id;
+
+		if (!p->new_addrs)
+			continue;
+		p->new_addrs = false;
+		if (!p->protections)
+			continue;
+		/* What observers do may change the list; the rest is told next time. */
+		pu_job_defer(&h->new_addrs);
+		HOST_NOTIFY(h, on_peer_addrs, &id);
+		return;
+	}
+}
+
 static int copy_text(char **pto, const char *from)
 {
 	*pto = strdup(from ? from : "");
@@ -154,6 +174,8 @@ static void init(struct pu_host *h, const struct pu_host_config *cfg)
 	pu_probation_init(&h->probation, h);
 	pu_timer_init(&h->tidy, h->loop, pu_connmgr_tidy, h);
 	pu_job_init(&h->stop_job, h->loop, stopped, h);
+	pu_job_init(&h->new_addrs, h->loop, tell_new_addrs, h);
+	h->peers.on_new_addrs = &h->new_addrs;
 }
 
 int pu_host_new(const struct pu_host_config *cfg, struct pu_host **ph)
@@ -234,6 +256,7 @@ void pu_host_free(struct pu_host *h)
 	assert(h->state == HOST_STOPPED && h->stats.n_conns == 0 && h->n_holds == 0);
 	pu_timer_stop(&h->tidy);
 	pu_job_cancel(&h->stop_job);
+	pu_job_cancel(&h->new_addrs);
 	pu_identify_free(h->identify);
 	PU_LIST_FOREACH(it, tmp, &h->transports) {
 		struct pu_transport *t = PU_CONTAINER_OF(it, struct pu_transport, node);
@@ -290,6 +313,8 @@ int pu_host_listen(struct pu_host *h, const struct pu_multiaddr *ma)
 void pu_host_set_interface_addrs(struct pu_host *h, const struct pu_multiaddr *ip_only, size_t n)
 {
 	pu_peerstore_forget_failures(&h->peers);
+	pu_black_hole_reset(&h->no_udp);
+	pu_black_hole_reset(&h->no_ip6);
 	pu_listener_set_interfaces(&h->listener, ip_only, n);
 }
 
