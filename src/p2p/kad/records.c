@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/err.h"
+#include "base/rfc3339.h"
 
 struct value {
 	struct pu_hnode hnode;
@@ -136,11 +136,9 @@ int pu_kad_records_put(struct pu_kad_records *rs, struct pu_bytes key, struct pu
 /* js wants the fraction and the Z. */
 static void put_time(char *out, size_t cap, int64_t unix_s)
 {
-	time_t t = (time_t)unix_s;
-	struct tm tm;
+	char text[PU_RFC3339_MAX];
 
-	if (!gmtime_r(&t, &tm) || strftime(out, cap, "%Y-%m-%dT%H:%M:%S.000000000Z", &tm) == 0)
-		out[0] = '\0';
+	snprintf(out, cap, "%.19s.000000000Z", pu_rfc3339_text(unix_s, text));
 }
 
 int pu_kad_records_get(struct pu_kad_records *rs, struct pu_bytes key, struct pu_kad_message *m)
