@@ -178,6 +178,7 @@ static size_t on_recv(void *arg, const uint8_t *p, size_t len)
 	struct pu_muxed *m = arg;
 	size_t done = 0;
 
+	m->conn.heard_at = pu_loop_now(m->loop);
 	while (alive(m) && done < len) {
 		size_t n = pu_min(len - done, pu_buf_room(&m->in));
 		int r = pu_buf_append(&m->in, p + done, n);
@@ -336,10 +337,19 @@ static pu_time muxed_rtt(const struct pu_conn *c)
 	return pu_yamux_rtt(of_conn(c)->ym);
 }
 
+static void muxed_probe(struct pu_conn *c)
+{
+	struct pu_muxed *m = of_conn(c);
+
+	if (m->state == MUXED_OPEN)
+		pu_yamux_probe(m->ym);
+}
+
 static const struct pu_conn_ops muxed_ops = {
 	.open_stream = muxed_open_stream,
 	.close = muxed_close,
 	.rtt = muxed_rtt,
+	.probe = muxed_probe,
 };
 
 static void fill_conn(struct pu_muxed *m, const struct pu_upgrade_config *cfg)
