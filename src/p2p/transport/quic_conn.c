@@ -109,6 +109,7 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 		.remote = { (struct sockaddr *)&d->remote.sa, pu_sockaddr_len(&d->remote) },
 		.user_data = ep,
 	};
+	bool elsewhere = false;
 	int r;
 
 	if (!c->ng) {
@@ -120,6 +121,10 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 	if (c->c.inbound && d->local.sa.sa_family) {
 		local = d->local;
 		path.local.addrlen = pu_sockaddr_len(&local);
+		elsewhere = !pu_sockaddr_eq(&d->remote, &c->remote_sa) ||
+			    !pu_sockaddr_eq(&local, &c->local_sa);
+		if (elsewhere && !pu_quic_arrival_allowed(c))
+			return;
 	} else if (d->local.sa.sa_family && c->state == QUIC_HANDSHAKE) {
 		c->seen_local = d->local;
 	}
@@ -127,6 +132,10 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 	r = ngtcp2_conn_read_pkt(c->ng, &path, &pi, p, len, quic_now(c));
 	c->reading = false;
 	c->c.heard_at = quic_now(c);
+	if (elsewhere && c->state == QUIC_OPEN && update_addrs(c)) {
+		c->path_news = true;
+		pu_quic_arrived(c);
+	}
 	note_touched(c);
 	if (r == NGTCP2_ERR_RETRY) {
 		/* ngtcp2 wants the client's address proved: forget this attempt. */

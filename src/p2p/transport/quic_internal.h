@@ -199,6 +199,12 @@ struct quic_conn {
 	union pu_sockaddr path_local;
 	union pu_sockaddr seen_local, local_sa, remote_sa;
 
+	/* A client that came to another path: see quic_arrival.c. */
+	pu_time arrived_at;
+	unsigned n_asked;   /* packets sent there, as far as they matter */
+	bool cramped;       /* one of them had to be short */
+	pu_time deaf_until; /* to packets of other paths */
+
 	/* While closing. */
 	uint8_t *close_pkt;
 	size_t close_len;
@@ -387,6 +393,15 @@ int pu_quic_follow(struct pu_conn *pc, const struct pu_multiaddr *to);
 void pu_quic_ask(struct pu_conn *pc);
 /* ngtcp2 has an answer from that path, or has given up waiting. */
 void pu_quic_path_validated(struct quic_conn *c, const ngtcp2_path *path, bool ok);
+
+/* quic_arrival.c, for connections that the peer dialled. */
+/* A packet of another path than the one in use may be given to ngtcp2. */
+bool pu_quic_arrival_allowed(const struct quic_conn *c);
+/* ngtcp2 uses another path from now on. */
+void pu_quic_arrived(struct quic_conn *c);
+/* A packet of that length was written for the path in use. */
+void pu_quic_arrival_sent(struct quic_conn *c, size_t len);
+void pu_quic_arrival_validated(struct quic_conn *c, bool ok);
 
 /* quic_path.c. */
 void pu_quic_sent_big(struct quic_conn *c);
