@@ -136,6 +136,7 @@ struct pu_sim *pu_sim_new(uint64_t seed)
 	s->now = PU_SEC(1000);
 	s->link.delay = PU_MS(1);
 	pu_list_init(&s->names);
+	pu_list_init(&s->nats);
 	return s;
 }
 
@@ -167,6 +168,7 @@ void pu_sim_free(struct pu_sim *s)
 	}
 	for (unsigned i = 0; i < s->n_nodes; i++)
 		node_free(s->nodes[i]);
+	sim_nats_free(s);
 	PU_LIST_FOREACH(it, tmp, &s->names) {
 		struct sim_name *nm = PU_CONTAINER_OF(it, struct sim_name, node);
 

@@ -178,7 +178,7 @@ static void on_dialed(void *arg, int err, struct pu_conn *c)
 		pu_request_dialed(h, &id, err);
 }
 
-static struct pu_transport *transport_for(struct pu_host *h, const struct pu_multiaddr *ma)
+struct pu_transport *pu_dialer_transport(struct pu_host *h, const struct pu_multiaddr *ma)
 {
 	PU_LIST_FOREACH(it, tmp, &h->transports) {
 		struct pu_transport *t = PU_CONTAINER_OF(it, struct pu_transport, node);
@@ -225,7 +225,7 @@ static bool usable(struct pu_host *h, const struct pu_multiaddr *ma)
 {
 	if (pu_dial_names_needed(ma))
 		return true;
-	return transport_for(h, ma) && !pu_listener_is_ours(&h->listener, ma);
+	return pu_dialer_transport(h, ma) && !pu_listener_is_ours(&h->listener, ma);
 }
 
 static struct attempt *attempt_new(struct pu_dial_job *job, const struct pu_dial_plan *plan,
@@ -240,7 +240,7 @@ static struct attempt *attempt_new(struct pu_dial_job *job, const struct pu_dial
 	a->known_as = known_as ? *known_as : plan->ma;
 	a->depth = depth;
 	a->start_at = pu_loop_now(job->h->loop) + plan->delay;
-	a->t = transport_for(job->h, &a->ma);
+	a->t = pu_dialer_transport(job->h, &a->ma);
 	pu_list_append(&job->attempts, &a->node);
 	job->n_attempts++;
 	return a;

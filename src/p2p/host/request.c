@@ -16,6 +16,7 @@ enum {
 
 enum request_state {
 	REQUEST_DIALING,   /* waits for a connection to the peer */
+	REQUEST_PUNCHING,  /* the same, while a hole is punched */
 	REQUEST_OPENING,   /* has one; opens the stream from a job or timer */
 	REQUEST_AGREEING,  /* multistream */
 	REQUEST_REPORTING, /* the outcome is known; a job will tell */
@@ -28,6 +29,7 @@ struct pu_host_request {
 	struct pu_peerid peer;
 	char **protocols; /* NULL: only a connection is wanted */
 	bool direct;      /* a limited connection does not do */
+	struct host_punch *punch;
 	struct pu_conn *c;
 	struct pu_stream *st;
 	struct pu_multistream ms;
@@ -45,6 +47,7 @@ static void request_free(struct pu_host_request *req)
 	pu_list_remove(&req->node);
 	pu_timer_stop(&req->timer);
 	pu_job_cancel(&req->job);
+	pu_punch_free(req->punch);
 	for (char **p = req->protocols; p && *p; p++)
 		free(*p);
 	free(req->protocols);
@@ -240,7 +243,9 @@ void pu_request_connected(struct pu_host *h, struct pu_conn *c)
 	PU_LIST_FOREACH(it, tmp, &h->requests) {
 		struct pu_host_request *req = PU_CONTAINER_OF(it, struct pu_host_request, node);
 
-		if (req->state != REQUEST_DIALING || !pu_peerid_eq(&req->peer, &c->peer))
+		bool waits = req->state == REQUEST_DIALING || req->state == REQUEST_PUNCHING;
+
+		if (!waits || !pu_peerid_eq(&req->peer, &c->peer))
 			continue;
 		/* A dial goes on: a relayed connection does not end the search for a direct
 		 * one, but nobody has to wait for that. */
@@ -272,6 +277,8 @@ void pu_request_cancel_all(struct pu_host *h)
 			pu_stream_reset(req->st, PU_STREAM_CODE_SHUTDOWN);
 		req->st = NULL;
 		pu_timer_stop(&req->timer);
+		pu_punch_free(req->punch);
+		req->punch = NULL;
 		report_later(req, PU_ECANCELED);
 	}
 }
@@ -378,6 +385,41 @@ int pu_host_connect_direct(struct pu_host *h, const struct pu_peerid *peer,
 			   pu_host_connect_fn *on_done, void *arg, struct pu_host_request **preq)
 {
 	return begin_connect(h, peer, true, on_done, arg, preq);
+}
+
+int pu_request_await(struct pu_host *h, const struct pu_peerid *peer, pu_host_connect_fn *on_done,
+		     void *arg, struct pu_host_request **preq, bool *pthere)
+{
+	struct pu_peer *p;
+	struct pu_conn *c;
+	int r = check(h, peer);
+
+	if (r < 0)
+		return r;
+	p = pu_peerstore_get(&h->peers, peer);
+	*preq = p ? request_new(h, peer) : NULL;
+	if (!*preq)
+		return PU_ENOMEM;
+	(*preq)->state = REQUEST_PUNCHING;
+	(*preq)->direct = true;
+	(*preq)->on_connect = on_done;
+	(*preq)->arg = arg;
+	c = pu_connmgr_best_direct(p);
+	*pthere = c != NULL;
+	if (c)
+		use_conn(*preq, c);
+	return 0;
+}
+
+void pu_request_set_punch(struct pu_host_request *req, struct host_punch *p)
+{
+	req->punch = p;
+}
+
+void pu_request_punched(struct pu_host_request *req, int err)
+{
+	if (req->state == REQUEST_PUNCHING) /* else there is a connection already */
+		report_later(req, err);
 }
 
 int pu_host_open(struct pu_host *h, const struct pu_peerid *peer, struct pu_conn *c,

@@ -14,6 +14,8 @@ enum {
 	HOST_PENDING_INBOUND = 64,
 };
 
+struct host_punch;
+
 struct host_handler {
 	struct pu_list node;
 	pu_host_stream_fn *fn;
@@ -123,11 +125,23 @@ struct host_handler *pu_host_find_handler(const struct pu_host *h, struct pu_byt
  * outcome goes to pu_request_dialed(). direct: no circuits for this caller's sake. */
 int pu_dialer_start(struct pu_host *h, struct pu_peer *p, bool direct);
 void pu_dialer_stop(struct pu_host *h, struct pu_peer *p);
+/* Who dials such addresses, or NULL. */
+struct pu_transport *pu_dialer_transport(struct pu_host *h, const struct pu_multiaddr *ma);
 
 /* request.c: a dial to that peer ended, or a connection came from elsewhere. */
 void pu_request_dialed(struct pu_host *h, const struct pu_peerid *peer, int err);
 void pu_request_connected(struct pu_host *h, struct pu_conn *c);
 void pu_request_conn_closed(struct pu_host *h, struct pu_conn *c);
 void pu_request_cancel_all(struct pu_host *h);
+/* A request that is content with the next direct connection to that peer, or the one
+ * there is (*pthere). PU_ECLOSED, PU_EINVAL, PU_ENOMEM. */
+int pu_request_await(struct pu_host *h, const struct pu_peerid *peer, pu_host_connect_fn *on_done,
+		     void *arg, struct pu_host_request **preq, bool *pthere);
+/* It owns the punch from now on. */
+void pu_request_set_punch(struct pu_host_request *req, struct host_punch *p);
+void pu_request_punched(struct pu_host_request *req, int err);
+
+/* punch.c */
+void pu_punch_free(struct host_punch *p);
 
 #endif

@@ -188,8 +188,12 @@ static int open_socket(const union pu_sockaddr *remote, const union pu_sockaddr 
 			setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) < 0 ||
 			bind(fd, &bind_to->sa, pu_sockaddr_len(bind_to)) < 0))
 		goto fail;
-	if (connect(fd, &remote->sa, pu_sockaddr_len(remote)) < 0 && errno != EINPROGRESS)
+	if (connect(fd, &remote->sa, pu_sockaddr_len(remote)) < 0 && errno != EINPROGRESS) {
+		/* Both ends are given, and there is a connection between them. */
+		if (bind_to && errno == EADDRNOTAVAIL)
+			errno = EADDRINUSE;
 		goto fail;
+	}
 	return fd;
 fail:
 	r = pu_err_from_errno(errno);
