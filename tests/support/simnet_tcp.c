@@ -39,6 +39,7 @@ struct pu_tcp {
 	struct pu_buf rx;
 	bool rx_paused, rx_fin, eof_told;
 	size_t in_flight; /* sent and not yet taken by the peer's consumer */
+	uint64_t sent, acked; /* by the peer's stack */
 	bool write_blocked, fin_sent;
 	int syn_tries;
 };
@@ -205,6 +206,26 @@ static void acked(struct sim_event *e)
 	put(t);
 }
 
+/* The peer's stack has what we sent: that is on its way back to us. */
+static void stack_acked(struct sim_event *e)
+{
+	struct tcp_event te;
+
+	if (postponed(e))
+		return;
+	te = unpack(e);
+	te.t->acked += te.n;
+	put(te.t);
+}
+
+static void ack(struct pu_tcp *t, size_t n)
+{
+	struct sim_dir *dir = t->peer ? sim_dir(t->node, t->peer->node) : NULL;
+
+	if (dir)
+		post(t->peer, t->node->sim->now + dir->cfg.delay, stack_acked, dir, n, 0);
+}
+
 /* The consumer took n bytes: the window of the other side opens. */
 static void credit(struct pu_tcp *t, size_t n)
 {
@@ -323,6 +344,7 @@ static void seg_arrives(struct sim_event *e)
 	sg = PU_CONTAINER_OF(first, struct seg, list);
 	switch (sg->kind) {
 	case SEG_DATA:
+		ack(t, sg->len);
 		if (t->closed && t->peer) {
 			send_seg(t, SEG_RST, NULL, 0);
 		} else if (t->state == TCP_OPEN && !t->closed) {
@@ -586,12 +608,20 @@ int sim_tcp_write(struct pu_tcp *t, const struct iovec *iov, int n)
 			}
 			send_seg(t, SEG_DATA, p, len);
 			t->in_flight += len;
+			t->sent += len;
 			p += len;
 			left -= len;
 			sent += len;
 		}
 	}
 	return (int)sent;
+}
+
+bool sim_tcp_progress(struct pu_tcp *t, uint64_t *packed, bool *pwaiting)
+{
+	*packed = t->acked;
+	*pwaiting = t->acked < t->sent;
+	return !t->node->sim->tcp_silent;
 }
 
 void sim_tcp_resume(struct pu_tcp *t)

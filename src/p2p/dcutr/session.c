@@ -112,6 +112,8 @@ static void on_exchange(void *arg, int err, const struct pu_dcutr_message *their
 	struct pu_dcutr_session *s = arg;
 
 	s->exchange = NULL;
+	if (s->over)
+		return;
 	if (err < 0) {
 		end(s, outcome_of(err));
 		return;

@@ -145,6 +145,8 @@ static void arm(struct quic_conn *c)
 		at = c->pace_next;
 	if (pu_quic_next_probe(c) < at)
 		at = c->probe_at;
+	if (pu_quic_next_look(c) < at)
+		at = c->look_at;
 	pu_timer_set(&c->timer, at);
 }
 
@@ -167,6 +169,7 @@ void pu_quic_conn_timer(void *arg)
 	}
 	if (c->probe_at <= now)
 		c->probe_due = true;
+	pu_quic_look(c);
 	if (ngtcp2_conn_get_expiry(c->ng) > now)
 		return;
 	c->reading = true;
@@ -176,6 +179,7 @@ void pu_quic_conn_timer(void *arg)
 		pu_quic_conn_end_liberr(c, r);
 		return;
 	}
+	c->flight_unsure = true;
 	pu_quic_check_black_hole(c);
 	/* ngtcp2 0.12 does not say when the peer stops reading a stream; that a blocked
 	 * one is over shows when it is offered again. */
@@ -274,4 +278,6 @@ const struct pu_conn_ops pu_quic_conn_ops = {
 	.send_datagram = pu_quic_send_datagram,
 	.max_datagram = pu_quic_max_datagram,
 	.rtt = op_rtt,
+	.unanswered = pu_quic_unanswered,
+	.probe = pu_quic_ask,
 };

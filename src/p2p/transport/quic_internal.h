@@ -182,6 +182,11 @@ struct quic_conn {
 	unsigned n_probes;
 	bool probe_due;
 
+	/* Signs of life: see quic_life.c. */
+	pu_time asked_at;   /* the peer owes an acknowledgement since; 0: nothing */
+	pu_time look_at;    /* while it does: when to see whether one came */
+	bool flight_unsure; /* ngtcp2 may have sent something by itself */
+
 	/* Path MTU black holes: see quic_path.c. */
 	size_t udp_cap;          /* packets are not longer than this */
 	pu_time big_since;       /* a long packet without any answer since; 0: none */
@@ -367,6 +372,27 @@ void pu_quic_tell_datagram_room(struct quic_conn *c);
  * to ask the peer for an acknowledgement. PU_TIME_NEVER otherwise. */
 pu_time pu_quic_next_probe(struct quic_conn *c);
 void pu_quic_probe(struct quic_conn *c);
+
+/* quic_life.c. */
+/* Something that has to be acknowledged was sent, and nothing like it was under way. */
+void pu_quic_asked(struct quic_conn *c);
+/* When to call pu_quic_look(), which tells on_quiet if need be. */
+pu_time pu_quic_next_look(struct quic_conn *c);
+void pu_quic_look(struct quic_conn *c);
+pu_time pu_quic_unanswered(struct pu_conn *pc);
+void pu_quic_ask(struct pu_conn *pc);
+
+static inline void quic_note_sent(struct quic_conn *c)
+{
+	if (c->asked_at == 0)
+		pu_quic_asked(c);
+}
+
+static inline void quic_note_acked(struct quic_conn *c)
+{
+	if (c->asked_at)
+		c->asked_at = quic_now(c);
+}
 
 /* quic_path.c. */
 void pu_quic_sent_big(struct quic_conn *c);
