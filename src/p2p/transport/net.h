@@ -99,6 +99,8 @@ struct pu_net_ops {
 	void (*tcp_set_events)(struct pu_tcp *t, const struct pu_tcp_events *ev, void *arg);
 	/* abort: RST instead of FIN. */
 	void (*tcp_close)(struct pu_tcp *t, bool abort);
+	/* As pu_pipe_ops.progress. May be NULL. */
+	bool (*tcp_progress)(struct pu_tcp *t, uint64_t *packed, bool *pwaiting);
 
 	/* on_accept owns the new socket and must set its events at once. */
 	int (*tcp_listen)(struct pu_net *n, const union pu_sockaddr *bind,

@@ -89,6 +89,7 @@ static const struct pu_net_ops net_uv_ops = {
 	.tcp_remote = pu_tcp_uv_remote,
 	.tcp_set_events = pu_tcp_uv_set_events,
 	.tcp_close = pu_tcp_uv_close,
+	.tcp_progress = pu_tcp_uv_progress,
 	.tcp_listen = tcp_listen,
 	.tcp_listener_local = pu_tcp_uv_listener_local,
 	.tcp_listener_close = pu_tcp_uv_listener_close,

@@ -131,7 +131,6 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 	c->reading = true;
 	r = ngtcp2_conn_read_pkt(c->ng, &path, &pi, p, len, quic_now(c));
 	c->reading = false;
-	c->c.heard_at = quic_now(c);
 	if (elsewhere && c->state == QUIC_OPEN && update_addrs(c)) {
 		c->path_news = true;
 		pu_quic_arrived(c);
@@ -159,6 +158,8 @@ static void arm(struct quic_conn *c)
 		at = c->pace_next;
 	if (pu_quic_next_probe(c) < at)
 		at = c->probe_at;
+	if (pu_quic_next_look(c) < at)
+		at = c->look_at;
 	pu_timer_set(&c->timer, at);
 }
 
@@ -181,6 +182,7 @@ void pu_quic_conn_timer(void *arg)
 	}
 	if (c->probe_at <= now)
 		c->probe_due = true;
+	pu_quic_look(c);
 	if (ngtcp2_conn_get_expiry(c->ng) > now)
 		return;
 	c->reading = true;
@@ -190,6 +192,7 @@ void pu_quic_conn_timer(void *arg)
 		pu_quic_conn_end_liberr(c, r);
 		return;
 	}
+	c->flight_unsure = true;
 	pu_quic_check_black_hole(c);
 	/* ngtcp2 0.12 does not say when the peer stops reading a stream; that a blocked
 	 * one is over shows when it is offered again. */
@@ -291,5 +294,6 @@ const struct pu_conn_ops pu_quic_conn_ops = {
 	.rtt = op_rtt,
 	.migrate = pu_quic_migrate,
 	.follow = pu_quic_follow,
+	.unanswered = pu_quic_unanswered,
 	.probe = pu_quic_ask,
 };

@@ -90,6 +90,7 @@ static int on_stream_acked(ngtcp2_conn *ng, int64_t id, uint64_t offset, uint64_
 			   void *arg, void *stream)
 {
 	if (stream) {
+		quic_note_acked(arg);
 		pu_quic_sent_big_acked(arg);
 		pu_quic_stream_acked(stream, offset + len);
 	}
@@ -140,6 +141,7 @@ static int on_datagram(ngtcp2_conn *ng, uint32_t flags, const uint8_t *p, size_t
 
 static int on_datagram_acked(ngtcp2_conn *ng, uint64_t id, void *arg)
 {
+	quic_note_acked(arg);
 	if (id) /* its packet was longer than QUIC_MIN_UDP */
 		pu_quic_sent_big_acked(arg);
 	return 0;

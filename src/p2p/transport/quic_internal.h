@@ -186,6 +186,11 @@ struct quic_conn {
 	unsigned n_probes;
 	bool probe_due;
 
+	/* Signs of life: see quic_life.c. */
+	pu_time asked_at;   /* the peer owes an acknowledgement since; 0: nothing */
+	pu_time look_at;    /* while it does: when to see whether one came */
+	bool flight_unsure; /* ngtcp2 may have sent something by itself */
+
 	/* Path MTU black holes: see quic_path.c. */
 	size_t udp_cap;          /* packets are not longer than this */
 	pu_time big_since;       /* a long packet without any answer since; 0: none */
@@ -390,7 +395,6 @@ void pu_quic_probe(struct quic_conn *c);
 /* quic_migrate.c. */
 int pu_quic_migrate(struct pu_conn *pc);
 int pu_quic_follow(struct pu_conn *pc, const struct pu_multiaddr *to);
-void pu_quic_ask(struct pu_conn *pc);
 /* ngtcp2 has an answer from that path, or has given up waiting. */
 void pu_quic_path_validated(struct quic_conn *c, const ngtcp2_path *path, bool ok);
 
@@ -402,6 +406,26 @@ void pu_quic_arrived(struct quic_conn *c);
 /* A packet of that length was written for the path in use. */
 void pu_quic_arrival_sent(struct quic_conn *c, size_t len);
 void pu_quic_arrival_validated(struct quic_conn *c, bool ok);
+/* quic_life.c. */
+/* Something that has to be acknowledged was sent, and nothing like it was under way. */
+void pu_quic_asked(struct quic_conn *c);
+/* When to call pu_quic_look(), which tells on_quiet if need be. */
+pu_time pu_quic_next_look(struct quic_conn *c);
+void pu_quic_look(struct quic_conn *c);
+pu_time pu_quic_unanswered(struct pu_conn *pc);
+void pu_quic_ask(struct pu_conn *pc);
+
+static inline void quic_note_sent(struct quic_conn *c)
+{
+	if (c->asked_at == 0)
+		pu_quic_asked(c);
+}
+
+static inline void quic_note_acked(struct quic_conn *c)
+{
+	if (c->asked_at)
+		c->asked_at = quic_now(c);
+}
 
 /* quic_path.c. */
 void pu_quic_sent_big(struct quic_conn *c);

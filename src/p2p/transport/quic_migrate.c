@@ -37,6 +37,7 @@ static void forget_path(struct quic_conn *c)
 	c->big_since = 0;
 	c->pace_next = 0;
 	c->probe_at = PU_TIME_NEVER;
+	c->asked_at = 0;
 }
 
 static int move(struct quic_conn *c, struct quic_endpoint *ep, const union pu_sockaddr *source,
@@ -146,15 +147,4 @@ void pu_quic_path_validated(struct quic_conn *c, const ngtcp2_path *path, bool o
 		c->c.moving = false;
 		c->path_news = true;
 	}
-}
-
-/* RFC 9000 gives the answer no name: any packet will do. */
-void pu_quic_ask(struct pu_conn *pc)
-{
-	struct quic_conn *c = quic_conn_of(pc);
-
-	if (!c->ng || c->end.set)
-		return;
-	c->probe_due = true;
-	pu_job_defer(&c->job);
 }

@@ -56,6 +56,14 @@ static inline uint64_t pu_ng_srtt(ngtcp2_conn *c)
 	return i.latest_rtt ? i.smoothed_rtt : 0;
 }
 
+static inline uint64_t pu_ng_in_flight(ngtcp2_conn *c)
+{
+	ngtcp2_conn_info i;
+
+	ngtcp2_conn_get_conn_info(c, &i);
+	return i.bytes_in_flight;
+}
+
 static inline uint64_t pu_ng_cwnd(ngtcp2_conn *c)
 {
 	ngtcp2_conn_info i;
@@ -143,6 +151,14 @@ static inline uint64_t pu_ng_srtt(ngtcp2_conn *c)
 
 	ngtcp2_conn_get_conn_stat(c, &s);
 	return s.latest_rtt ? s.smoothed_rtt : 0;
+}
+
+static inline uint64_t pu_ng_in_flight(ngtcp2_conn *c)
+{
+	ngtcp2_conn_stat s;
+
+	ngtcp2_conn_get_conn_stat(c, &s);
+	return s.bytes_in_flight;
 }
 
 static inline uint64_t pu_ng_cwnd(ngtcp2_conn *c)

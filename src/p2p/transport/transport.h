@@ -21,10 +21,12 @@ struct pu_transport_events {
 	/* A ready inbound connection; the owner sets its events before returning. */
 	void (*on_inbound)(void *arg, struct pu_conn *c);
 	/* An inbound attempt failed before it was ready (PU_EDENIED: the gate said no);
-	 * for counters. */
+	 * for counters. remote is NULL when it came through a relay. */
 	void (*on_inbound_failed)(void *arg, const union pu_sockaddr *remote, int err);
 	pu_gate_fn *gate;
 };
+
+struct pu_tcp_transport_options;
 
 struct pu_transport_config {
 	struct pu_loop *loop;
@@ -34,6 +36,8 @@ struct pu_transport_config {
 	void *arg;
 	unsigned max_pending_inbound; /* handshakes at once */
 	unsigned max_streams;         /* inbound streams per connection */
+	/* For transports that upgrade byte pipes; outlives the transport. */
+	const struct pu_tcp_transport_options *security;
 };
 
 /* Result of a dial: exactly one of c (err 0; set its events before returning) and

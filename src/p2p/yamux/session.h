@@ -109,7 +109,7 @@ void pu_yamux_close(struct pu_yamux *ym, uint32_t code);
  * before) can still be pulled; then pu_yamux_free() is left, and it may come later. */
 void pu_yamux_abort(struct pu_yamux *ym, int err);
 
-/* A ping now, unless one is under way. */
+/* Sends a ping now unless one is under way: something comes back soon, or on_dead. */
 void pu_yamux_probe(struct pu_yamux *ym);
 /* Smoothed round trip by pings, 0 when not measured yet. */
 pu_time pu_yamux_rtt(const struct pu_yamux *ym);
