@@ -54,8 +54,8 @@ struct pu_conn_ops {
 	size_t (*max_datagram)(const struct pu_conn *c);
 	pu_time (*rtt)(const struct pu_conn *c);
 	int (*migrate)(struct pu_conn *c);
-	pu_time (*unanswered)(struct pu_conn *c);
 	int (*follow)(struct pu_conn *c, const struct pu_multiaddr *remote);
+	pu_time (*unanswered)(struct pu_conn *c);
 	void (*probe)(struct pu_conn *c);
 };
 
@@ -77,7 +77,6 @@ struct pu_conn {
 	bool datagrams;   /* both ends take QUIC DATAGRAM frames */
 	bool moving;      /* pu_conn_migrate() or _follow(): the new path is not proved yet */
 	pu_time opened_at;
-	pu_time heard_at; /* when something of the peer came last, 0: nothing since opened_at */
 	unsigned n_streams; /* open streams, both directions */
 	uint64_t rx_bytes, tx_bytes; /* payload of streams and datagrams */
 };
@@ -120,6 +119,13 @@ static inline int pu_conn_migrate(struct pu_conn *c)
 	return c->ops->migrate ? c->ops->migrate(c) : -22 /* PU_ENOTSUP */;
 }
 
+/* The peer has another address now, as a newer connection proved: goes on to there, where
+ * the peer's transport is known to be the same one. Otherwise like pu_conn_migrate(). */
+static inline int pu_conn_follow(struct pu_conn *c, const struct pu_multiaddr *remote)
+{
+	return c->ops->follow ? c->ops->follow(c, remote) : -22 /* PU_ENOTSUP */;
+}
+
 /* How long the peer has owed a sign that it gets what we send (an acknowledgement, or, where
  * the transport has none, any answer); 0: it owes nothing. That it sends something itself
  * proves only the other direction. */
@@ -128,14 +134,7 @@ static inline pu_time pu_conn_unanswered(struct pu_conn *c)
 	return c->ops->unanswered ? c->ops->unanswered(c) : 0;
 }
 
-/* The peer has another address now, as a newer connection proved: goes on to there, where
- * the peer's transport is known to be the same one. Otherwise like pu_conn_migrate(). */
-static inline int pu_conn_follow(struct pu_conn *c, const struct pu_multiaddr *remote)
-{
-	return c->ops->follow ? c->ops->follow(c, remote) : -22 /* PU_ENOTSUP */;
-}
-
-/* Makes the peer owe an answer, if it does not already: heard_at moves when it comes. */
+/* Makes the peer owe an answer, if it does not already. */
 static inline void pu_conn_probe(struct pu_conn *c)
 {
 	if (c->ops->probe)

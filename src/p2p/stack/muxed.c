@@ -252,7 +252,6 @@ static size_t on_recv(void *arg, const uint8_t *p, size_t len)
 	size_t done = 0;
 
 	m->asked_at = 0;
-	m->conn.heard_at = pu_loop_now(m->loop);
 	while (alive(m) && done < len) {
 		size_t n = pu_min(len - done, pu_buf_room(&m->in));
 		int r = pu_buf_append(&m->in, p + done, n);

@@ -131,7 +131,6 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 	c->reading = true;
 	r = ngtcp2_conn_read_pkt(c->ng, &path, &pi, p, len, quic_now(c));
 	c->reading = false;
-	c->c.heard_at = quic_now(c);
 	if (elsewhere && c->state == QUIC_OPEN && update_addrs(c)) {
 		c->path_news = true;
 		pu_quic_arrived(c);
@@ -293,8 +292,8 @@ const struct pu_conn_ops pu_quic_conn_ops = {
 	.send_datagram = pu_quic_send_datagram,
 	.max_datagram = pu_quic_max_datagram,
 	.rtt = op_rtt,
-	.unanswered = pu_quic_unanswered,
 	.migrate = pu_quic_migrate,
 	.follow = pu_quic_follow,
+	.unanswered = pu_quic_unanswered,
 	.probe = pu_quic_ask,
 };

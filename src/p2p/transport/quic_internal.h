@@ -392,6 +392,20 @@ void pu_quic_tell_datagram_room(struct quic_conn *c);
 pu_time pu_quic_next_probe(struct quic_conn *c);
 void pu_quic_probe(struct quic_conn *c);
 
+/* quic_migrate.c. */
+int pu_quic_migrate(struct pu_conn *pc);
+int pu_quic_follow(struct pu_conn *pc, const struct pu_multiaddr *to);
+/* ngtcp2 has an answer from that path, or has given up waiting. */
+void pu_quic_path_validated(struct quic_conn *c, const ngtcp2_path *path, bool ok);
+
+/* quic_arrival.c, for connections that the peer dialled. */
+/* A packet of another path than the one in use may be given to ngtcp2. */
+bool pu_quic_arrival_allowed(const struct quic_conn *c);
+/* ngtcp2 uses another path from now on. */
+void pu_quic_arrived(struct quic_conn *c);
+/* A packet of that length was written for the path in use. */
+void pu_quic_arrival_sent(struct quic_conn *c, size_t len);
+void pu_quic_arrival_validated(struct quic_conn *c, bool ok);
 /* quic_life.c. */
 /* Something that has to be acknowledged was sent, and nothing like it was under way. */
 void pu_quic_asked(struct quic_conn *c);
@@ -412,21 +426,6 @@ static inline void quic_note_acked(struct quic_conn *c)
 	if (c->asked_at)
 		c->asked_at = quic_now(c);
 }
-
-/* quic_migrate.c. */
-int pu_quic_migrate(struct pu_conn *pc);
-int pu_quic_follow(struct pu_conn *pc, const struct pu_multiaddr *to);
-/* ngtcp2 has an answer from that path, or has given up waiting. */
-void pu_quic_path_validated(struct quic_conn *c, const ngtcp2_path *path, bool ok);
-
-/* quic_arrival.c, for connections that the peer dialled. */
-/* A packet of another path than the one in use may be given to ngtcp2. */
-bool pu_quic_arrival_allowed(const struct quic_conn *c);
-/* ngtcp2 uses another path from now on. */
-void pu_quic_arrived(struct quic_conn *c);
-/* A packet of that length was written for the path in use. */
-void pu_quic_arrival_sent(struct quic_conn *c, size_t len);
-void pu_quic_arrival_validated(struct quic_conn *c, bool ok);
 
 /* quic_path.c. */
 void pu_quic_sent_big(struct quic_conn *c);

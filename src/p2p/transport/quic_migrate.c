@@ -37,6 +37,7 @@ static void forget_path(struct quic_conn *c)
 	c->big_since = 0;
 	c->pace_next = 0;
 	c->probe_at = PU_TIME_NEVER;
+	c->asked_at = 0;
 }
 
 static int move(struct quic_conn *c, struct quic_endpoint *ep, const union pu_sockaddr *source,

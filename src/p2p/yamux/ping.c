@@ -53,12 +53,6 @@ void pu_yamux_ping_stop(struct pu_yamux_ping *pg)
 	pu_timer_stop(&pg->timer);
 }
 
-void pu_yamux_ping_now(struct pu_yamux_ping *pg)
-{
-	if (!pg->waiting && !pg->ym->no_ping)
-		send_request(pg);
-}
-
 void pu_yamux_ping_on_reply(struct pu_yamux_ping *pg, uint32_t value)
 {
 	pu_time now = pu_loop_now(pg->timer.loop);

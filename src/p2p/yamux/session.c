@@ -231,7 +231,7 @@ int pu_yamux_open(struct pu_yamux *ym, struct pu_stream **pst)
 
 void pu_yamux_probe(struct pu_yamux *ym)
 {
-	if (ym->state == PU_YAMUX_OPEN)
+	if (ym->state == PU_YAMUX_OPEN && !ym->no_ping)
 		pu_yamux_ping_now(&ym->ping);
 }
 
