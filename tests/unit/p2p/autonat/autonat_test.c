@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "p2p/autonat/client.h"
 #include "p2p/autonat/server.h"
 #include "p2p/host/state.h"
@@ -391,5 +392,6 @@ int main(void)
 		cmocka_unit_test(few_strangers_at_a_time_are_on_probation),
 	};
 
+	pu_log_set_level(PU_LOG_OFF);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
