@@ -57,7 +57,7 @@ static void tell_ready(struct quic_conn *c)
 	c->dgram_max = pu_quic_max_datagram(&c->c);
 	if (dial) {
 		dial->on_done(dial->arg, 0, &c->c);
-		free(dial);
+		pu_quic_dial_free(dial);
 	} else if (q->cfg.ev->on_inbound) {
 		q->cfg.ev->on_inbound(q->cfg.arg, &c->c);
 	}
