@@ -122,9 +122,22 @@ static int parse_duration(const struct pu_config_option *o, const char *text, co
 
 	if (r < 0)
 		return r;
-	if (t < PU_SEC(o->min) || t > PU_SEC(o->max))
+	if ((t < PU_SEC(o->min) || t > PU_SEC(o->max)) && !is_default(o, text))
 		return PU_ELIMIT;
 	*(pu_time *)v = t;
+	return 0;
+}
+
+static int parse_size(const struct pu_config_option *o, const char *text, const char *dir, void *v)
+{
+	uint64_t n;
+	int r = pu_config_size(text, &n);
+
+	if (r < 0)
+		return r;
+	if (!in_range(o, n) && !is_default(o, text))
+		return PU_ELIMIT;
+	*(uint64_t *)v = n;
 	return 0;
 }
 
@@ -154,7 +167,8 @@ static int parse_hostport(const struct pu_config_option *o, const char *text, co
 
 	if (r < 0)
 		return r;
-	return in_range(o, hp->port) ? 0 : PU_ELIMIT;
+	/* The range of a list is about its length. */
+	return (o->flags & PU_CONFIG_IS_LIST) || in_range(o, hp->port) ? 0 : PU_ELIMIT;
 }
 
 static int parse_prefix(const struct pu_config_option *o, const char *text, const char *dir,
@@ -221,6 +235,7 @@ static const struct type_ops types[PU_CONFIG_N_TYPES] = {
 			       parse_ifname },
 	[PU_CONFIG_DURATION] = { sizeof(pu_time), false, "a duration such as 90s, 2m or 1h30m",
 				 parse_duration },
+	[PU_CONFIG_SIZE] = { sizeof(uint64_t), false, "a size such as 128KB or 64MB", parse_size },
 	[PU_CONFIG_ENUM] = { sizeof(unsigned), false, "one of", parse_enum },
 	[PU_CONFIG_HOSTPORT] = { sizeof(struct pu_hostport), false,
 				 "host:port such as localhost:22 or [::1]:22", parse_hostport },

@@ -14,6 +14,7 @@ enum pu_config_type {
 	PU_CONFIG_PATH,      /* char *, made absolute */
 	PU_CONFIG_IFNAME,    /* char *, name of a network interface */
 	PU_CONFIG_DURATION,  /* pu_time, min … max in the unit "s" */
+	PU_CONFIG_SIZE,      /* uint64_t bytes, min … max */
 	PU_CONFIG_ENUM,      /* unsigned, index into choices */
 	PU_CONFIG_HOSTPORT,  /* struct pu_hostport */
 	PU_CONFIG_PREFIX4,   /* struct pu_prefix, min … max bits */

@@ -309,6 +309,30 @@ static int listen_all(struct pu_node *n, struct pu_failure *why)
 			      pu_err_text(err));
 }
 
+/* Something leads to the peer, perhaps something better than what there was. */
+static void on_news(void *arg, const struct pu_peerid *peer)
+{
+	struct pu_node *n = arg;
+
+	if (pu_roster_find(n->roster, peer))
+		pu_reach_want(n->reach, peer);
+}
+
+static int make_reachability(struct pu_node *n)
+{
+	const struct pu_reachability_options opt = {
+		.loop = n->loop,
+		.net = n->net,
+		.host = n->host,
+		.roster = n->roster,
+		.authorized = packets_allowed,
+		.on_news = on_news,
+		.arg = n,
+	};
+
+	return pu_reachability_new(&opt, n->cfg, &n->reachability);
+}
+
 static int make_overlay(struct pu_node *n)
 {
 	int r = pu_services_new(n->host, n->net, service_allowed, n, &n->services);
@@ -322,7 +346,7 @@ static int make_overlay(struct pu_node *n)
 				    &n->pingpong);
 	if (r == 0)
 		r = pu_reach_new(n->host, &n->reach);
-	return r;
+	return r == 0 ? make_reachability(n) : r;
 }
 
 static int init(struct pu_node *n, const struct pu_node_options *opt, struct pu_failure *why)
@@ -386,7 +410,7 @@ void pu_node_start(struct pu_node *n)
 	for (uint32_t i = 1; i <= pu_roster_count(n->roster); i++) {
 		struct pu_roster_peer *p = pu_roster_at(n->roster, i);
 
-		if (p->configured)
+		if (pu_node_wants(n, p))
 			pu_reach_want(n->reach, &p->id);
 	}
 }
@@ -435,6 +459,7 @@ void pu_node_network_changed(struct pu_node *n, const struct pu_multiaddr *ips, 
 	pu_host_set_interface_addrs(n->host, ips, n_ips);
 	if (is_anywhere(&list))
 		pu_host_each_conn(n->host, give_up_if_homeless, &list);
+	pu_reachability_network_changed(n->reachability, ips, n_ips);
 	pu_reach_network_changed(n->reach);
 }
 
@@ -443,11 +468,13 @@ static void free_overlay(struct pu_node *n)
 	if (n->observer.arg)
 		pu_host_unobserve(n->host, &n->observer);
 	n->observer.arg = NULL;
+	pu_reachability_free(n->reachability);
 	pu_reach_free(n->reach);
 	pu_pingpong_free(n->pingpong);
 	pu_sessions_free(n->sessions);
 	pu_offers_free(n->offers);
 	pu_services_free(n->services);
+	n->reachability = NULL;
 	n->reach = NULL;
 	n->pingpong = NULL;
 	n->sessions = NULL;

@@ -8,6 +8,7 @@
 #include "daemon/config.h"
 #include "daemon/failure.h"
 #include "daemon/paths.h"
+#include "daemon/reachability.h"
 #include "daemon/roster.h"
 #include "overlay/opening.h"
 #include "overlay/pingpong.h"
@@ -50,6 +51,7 @@ struct pu_node {
 	struct pu_sessions *sessions;
 	struct pu_pingpong *pingpong;
 	struct pu_reach *reach;
+	struct pu_reachability *reachability;
 	const struct pu_node_events *ev; /* NULL: packets are dropped */
 	void *arg;
 	struct pu_host_observer observer;

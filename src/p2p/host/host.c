@@ -66,6 +66,7 @@ struct pu_transport_config pu_host_transport_config(struct pu_host *h)
 		.arg = h,
 		.max_pending_inbound = HOST_PENDING_INBOUND,
 		.max_streams = h->cfg.max_streams,
+		.security = &h->cfg.tcp,
 	};
 }
 
@@ -95,6 +96,26 @@ static void stopped(void *arg)
 	pu_timer_stop(&h->tidy);
 	if (on_stopped)
 		on_stopped(h->stopped_arg);
+}
+
+static void tell_new_addrs(void *arg)
+{
+	struct pu_host *h = arg;
+
+	PU_LIST_FOREACH(it, tmp, &h->peers.lru) {
+		struct pu_peer *p = PU_CONTAINER_OF(it, struct pu_peer, lru);
+		struct pu_peerid id = p->id;
+
+		if (!p->new_addrs)
+			continue;
+		p->new_addrs = false;
+		if (!p->protections)
+			continue;
+		/* What observers do may change the list; the rest is told next time. */
+		pu_job_defer(&h->new_addrs);
+		HOST_NOTIFY(h, on_peer_addrs, &id);
+		return;
+	}
 }
 
 static int copy_text(char **pto, const char *from)
@@ -153,6 +174,8 @@ static void init(struct pu_host *h, const struct pu_host_config *cfg)
 	pu_probation_init(&h->probation, h);
 	pu_timer_init(&h->tidy, h->loop, pu_connmgr_tidy, h);
 	pu_job_init(&h->stop_job, h->loop, stopped, h);
+	pu_job_init(&h->new_addrs, h->loop, tell_new_addrs, h);
+	h->peers.on_new_addrs = &h->new_addrs;
 }
 
 int pu_host_new(const struct pu_host_config *cfg, struct pu_host **ph)
@@ -233,6 +256,7 @@ void pu_host_free(struct pu_host *h)
 	assert(h->state == HOST_STOPPED && h->stats.n_conns == 0 && h->n_holds == 0);
 	pu_timer_stop(&h->tidy);
 	pu_job_cancel(&h->stop_job);
+	pu_job_cancel(&h->new_addrs);
 	pu_identify_free(h->identify);
 	PU_LIST_FOREACH(it, tmp, &h->transports) {
 		struct pu_transport *t = PU_CONTAINER_OF(it, struct pu_transport, node);
@@ -289,6 +313,8 @@ int pu_host_listen(struct pu_host *h, const struct pu_multiaddr *ma)
 void pu_host_set_interface_addrs(struct pu_host *h, const struct pu_multiaddr *ip_only, size_t n)
 {
 	pu_peerstore_forget_failures(&h->peers);
+	pu_black_hole_reset(&h->no_udp);
+	pu_black_hole_reset(&h->no_ip6);
 	pu_listener_set_interfaces(&h->listener, ip_only, n);
 }
 
@@ -412,6 +438,14 @@ size_t pu_host_peer_addrs(const struct pu_host *h, const struct pu_peerid *peer,
 	return n;
 }
 
+void pu_host_forget_failures(struct pu_host *h, const struct pu_peerid *peer)
+{
+	struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
+
+	if (p)
+		pu_peerstore_forget_failures_of(p);
+}
+
 void pu_host_each_protocol(const struct pu_host *h, const struct pu_peerid *peer,
 			   void (*fn)(void *arg, const char *protocol), void *arg)
 {
@@ -476,8 +510,10 @@ void pu_host_protect(struct pu_host *h, const struct pu_peerid *peer, bool on)
 	struct pu_peer *p = on ? pu_peerstore_get(&h->peers, peer)
 			       : pu_peerstore_find(&h->peers, peer);
 
-	if (p)
-		p->protected_ = on;
+	if (p && on)
+		p->protections++;
+	else if (p && p->protections > 0)
+		p->protections--;
 }
 
 void pu_host_disconnect(struct pu_host *h, const struct pu_peerid *peer, uint64_t code)

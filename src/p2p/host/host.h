@@ -51,6 +51,14 @@ struct pu_host_observer {
 	void (*on_addrs)(void *arg);
 	void *arg;
 	struct pu_list node;
+	/* Another connection is the best one from now on; NULL: none is left. New streams
+	 * and packets belong there. */
+	void (*on_best)(void *arg, const struct pu_peerid *peer, struct pu_conn *best);
+	/* A connection of a protected peer went silent, or answers reliably again
+	 * (p2p/host/health.h). */
+	void (*on_health)(void *arg, struct pu_conn *c, bool well);
+	/* Addresses of a protected peer became known that were not known before. */
+	void (*on_peer_addrs)(void *arg, const struct pu_peerid *peer);
 };
 
 /* Datagrams of all connections, at most one consumer per host. */
@@ -125,6 +133,8 @@ void pu_host_remove_addr(struct pu_host *h, const struct pu_peerid *peer,
 			 const struct pu_multiaddr *ma);
 size_t pu_host_peer_addrs(const struct pu_host *h, const struct pu_peerid *peer,
 			  struct pu_multiaddr *out, size_t cap);
+/* Whatever failed before: the addresses of the peer may be dialled again now. */
+void pu_host_forget_failures(struct pu_host *h, const struct pu_peerid *peer);
 /* True when the peer's identify listed the protocol. */
 bool pu_host_peer_supports(const struct pu_host *h, const struct pu_peerid *peer,
 			   const char *protocol);
@@ -145,12 +155,15 @@ struct pu_host_identity {
 bool pu_host_peer_identity(const struct pu_host *h, const struct pu_peerid *peer,
 			   struct pu_host_identity *out);
 
-/* The best open connection to the peer (not limited before limited, QUIC with
- * datagrams before TCP, then newest), or NULL. */
+/* The best open connection to the peer (not silent before silent, not limited before
+ * limited, QUIC with datagrams before TCP, the same network before others, IPv6 before
+ * IPv4, then newest unless another one is clearly faster), or NULL. */
 struct pu_conn *pu_host_conn(const struct pu_host *h, const struct pu_peerid *peer);
 /* All connections: calls fn for each. */
 void pu_host_each_conn(struct pu_host *h, void (*fn)(void *arg, struct pu_conn *c), void *arg);
-/* Connections of a protected peer are never closed as idle or surplus. */
+/* The best connection of a protected peer is never closed as idle, nor is one spare of
+ * another kind (relayed beside direct, TCP beside QUIC); their paths are watched
+ * (p2p/host/health.h). Counted: every owner that switched it on switches it off once. */
 void pu_host_protect(struct pu_host *h, const struct pu_peerid *peer, bool on);
 void pu_host_disconnect(struct pu_host *h, const struct pu_peerid *peer, uint64_t code);
 

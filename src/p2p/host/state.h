@@ -3,8 +3,11 @@
 #ifndef PU_P2P_HOST_STATE_H
 #define PU_P2P_HOST_STATE_H
 
+#include "p2p/host/black_hole.h"
+#include "p2p/host/health.h"
 #include "p2p/host/host.h"
 #include "p2p/host/listener.h"
+#include "p2p/host/paths.h"
 #include "p2p/host/peerstore.h"
 #include "p2p/host/probation.h"
 
@@ -14,6 +17,8 @@ enum {
 	HOST_STREAMS_DEFAULT = 256,
 	HOST_PENDING_INBOUND = 64,
 };
+
+struct host_punch;
 
 struct host_handler {
 	struct pu_list node;
@@ -32,6 +37,7 @@ struct host_conn {
 	struct pu_identify_conn *identify; /* owned by p2p/proto/identify.c */
 	uint64_t seen_bytes;               /* activity at the last look */
 	pu_time active_at;
+	struct pu_health health;
 };
 
 enum host_state { HOST_RUNNING, HOST_STOPPING, HOST_STOPPED };
@@ -55,6 +61,8 @@ struct pu_host {
 	void *dgram_arg;
 	struct pu_timer tidy; /* idle and surplus connections */
 	struct pu_job stop_job;
+	struct pu_job new_addrs; /* tells on_peer_addrs */
+	struct pu_black_hole no_udp, no_ip6;
 	pu_job_fn *on_stopped;
 	void *stopped_arg;
 	struct pu_identify *identify;
@@ -115,11 +123,22 @@ static inline void host_walk_end(struct pu_host *h, struct host_walk *w)
 bool pu_connmgr_adopt(struct pu_host *h, struct pu_conn *c);
 /* Says goodbye to a connection that nobody takes over. */
 void pu_connmgr_turn_away(struct pu_host *h, struct pu_conn *c, uint64_t code);
+void pu_connmgr_close_all(struct pu_host *h, uint64_t code);
+void pu_connmgr_tidy(void *arg);
+/* health.c: suspect, or well again. */
+void pu_connmgr_health_changed(struct host_conn *hc);
+
+/* conn_rank.c. */
 struct pu_conn *pu_connmgr_best(const struct pu_peer *p);
 /* With a direct connection only. */
 struct pu_conn *pu_connmgr_best_direct(const struct pu_peer *p);
-void pu_connmgr_close_all(struct pu_host *h, uint64_t code);
-void pu_connmgr_tidy(void *arg);
+/* The best one of another kind than the best; kept for a protected peer. NULL. */
+struct pu_conn *pu_connmgr_spare(const struct pu_peer *p);
+/* Something changed: tells on_best if that is another one now. */
+void pu_connmgr_rechoose(struct pu_host *h, struct pu_peer *p);
+/* Now and then: is an equal of the best one clearly faster? */
+void pu_connmgr_compare_rtt(struct pu_host *h, struct pu_peer *p);
+enum pu_worth pu_connmgr_class(const struct pu_conn *c);
 
 /* negotiation.c: an inbound stream looks for its handler. */
 void pu_negotiation_start(struct host_conn *hc, struct pu_stream *st);
@@ -127,15 +146,30 @@ void pu_negotiation_start(struct host_conn *hc, struct pu_stream *st);
 void pu_negotiation_drop_all(struct host_conn *hc);
 struct host_handler *pu_host_find_handler(const struct pu_host *h, struct pu_bytes name);
 
-/* dialer.c: joins or begins the dial to a peer. 0, or why nothing can be tried; the
- * outcome goes to pu_request_dialed(). */
-int pu_dialer_start(struct pu_host *h, struct pu_peer *p);
+/* dialer.c: joins or begins the dial to a peer, with those of its addresses that are
+ * worth that much at least. 0, or why nothing can be tried; the outcome goes to
+ * pu_request_dialed(). */
+int pu_dialer_start(struct pu_host *h, struct pu_peer *p, enum pu_worth least);
+bool pu_dialer_can(struct pu_host *h, const struct pu_multiaddr *ma);
+bool pu_dialer_is_dialing(const struct pu_peer *p, const struct pu_multiaddr *ma);
 void pu_dialer_stop(struct pu_host *h, struct pu_peer *p);
+/* Who dials such addresses, or NULL. */
+struct pu_transport *pu_dialer_transport(struct pu_host *h, const struct pu_multiaddr *ma);
 
 /* request.c: a dial to that peer ended, or a connection came from elsewhere. */
 void pu_request_dialed(struct pu_host *h, const struct pu_peerid *peer, int err);
 void pu_request_connected(struct pu_host *h, struct pu_conn *c);
 void pu_request_conn_closed(struct pu_host *h, struct pu_conn *c);
 void pu_request_cancel_all(struct pu_host *h);
+/* A request that is content with the next direct connection to that peer, or the one
+ * there is (*pthere). PU_ECLOSED, PU_EINVAL, PU_ENOMEM. */
+int pu_request_await(struct pu_host *h, const struct pu_peerid *peer, pu_host_connect_fn *on_done,
+		     void *arg, struct pu_host_request **preq, bool *pthere);
+/* It owns the punch from now on. */
+void pu_request_set_punch(struct pu_host_request *req, struct host_punch *p);
+void pu_request_punched(struct pu_host_request *req, int err);
+
+/* punch.c */
+void pu_punch_free(struct host_punch *p);
 
 #endif

@@ -65,10 +65,8 @@ static bool reaches(const struct quic_endpoint *ep, const union pu_sockaddr *rem
 	return is_any(&ep->local) || is_loopback(&ep->local) == is_loopback(remote);
 }
 
-/* A socket that can reach remote: a listening one if it fits, else an ephemeral one,
- * kept for later dials. */
-static int endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
-			struct quic_endpoint **pep)
+static int endpoint_find(struct pu_quic *q, const union pu_sockaddr *remote, bool any_only,
+			 struct quic_endpoint **pep)
 {
 	union pu_sockaddr any = { 0 };
 	struct quic_endpoint *found = NULL;
@@ -76,6 +74,8 @@ static int endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
 	PU_LIST_FOREACH(it, tmp, &q->endpoints) {
 		struct quic_endpoint *ep = PU_CONTAINER_OF(it, struct quic_endpoint, node);
 
+		if (any_only && !is_any(&ep->local))
+			continue;
 		if (reaches(ep, remote) && (!found || (ep->listening && !found->listening)))
 			found = ep;
 	}
@@ -85,6 +85,23 @@ static int endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
 	}
 	any.sa.sa_family = remote->sa.sa_family;
 	return endpoint_open(q, &any, false, pep);
+}
+
+int pu_quic_endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
+			 struct quic_endpoint **pep)
+{
+	return endpoint_find(q, remote, false, pep);
+}
+
+int pu_quic_endpoint_any(struct pu_quic *q, const union pu_sockaddr *remote,
+			 struct quic_endpoint **pep)
+{
+	return endpoint_find(q, remote, true, pep);
+}
+
+bool pu_quic_endpoint_is_any(const struct quic_endpoint *ep)
+{
+	return is_any(&ep->local);
 }
 
 /* ---- pu_transport ---- */
@@ -106,7 +123,7 @@ static int begin(struct pu_quic *q, const struct pu_multiaddr *ma, struct quic_e
 	r = pu_multiaddr_to_sockaddr(ma, remote);
 	if (r < 0)
 		return r;
-	return endpoint_for(q, remote, pep);
+	return pu_quic_endpoint_for(q, remote, pep);
 }
 
 static int start(struct pu_transport *t, const struct pu_multiaddr *ma,

@@ -30,6 +30,9 @@ enum {
 	QUIC_CLOSE_PKT_MAX = QUIC_MIN_UDP,
 	QUIC_DATAGRAM_FRAME = 1 + 2, /* type, and a length of two bytes */
 
+	/* Of the peer, that we keep: each move uses one up until the peer hears of it. */
+	QUIC_CIDS = 8,
+
 	QUIC_IDLE_MS = 30000,
 	QUIC_KEEP_ALIVE_MS = 15000,
 	QUIC_KEEP_ALIVE_SHORT_MS = 5000,
@@ -166,6 +169,7 @@ struct quic_conn {
 	bool dgram_wanted;   /* on_datagram_room is owed, */
 	pu_time dgram_after; /* in a turn later than this */
 	bool dgram_got;      /* since the last on_datagrams_end */
+	bool path_news;      /* on_path is owed */
 	size_t dgram_max;    /* as last told by on_path */
 	pu_time burst_at;    /* turn that burst belongs to */
 	size_t burst;        /* bytes written in that turn */
@@ -182,6 +186,11 @@ struct quic_conn {
 	unsigned n_probes;
 	bool probe_due;
 
+	/* Signs of life: see quic_life.c. */
+	pu_time asked_at;   /* the peer owes an acknowledgement since; 0: nothing */
+	pu_time look_at;    /* while it does: when to see whether one came */
+	bool flight_unsure; /* ngtcp2 may have sent something by itself */
+
 	/* Path MTU black holes: see quic_path.c. */
 	size_t udp_cap;          /* packets are not longer than this */
 	pu_time big_since;       /* a long packet without any answer since; 0: none */
@@ -189,10 +198,17 @@ struct quic_conn {
 	unsigned n_black_holes;
 
 	/* Addresses. ngtcp2's path of a client has the socket's own address, often a
-	 * wildcard, for the kernel chooses the source; seen_local is what the peer's
-	 * packets were sent to. */
+	 * wildcard, for the kernel chooses the source, and another label after each move
+	 * (quic_migrate.c). seen_local is what the peer's packets were sent to in the
+	 * handshake, later the source that the kernel took at the last move. */
 	union pu_sockaddr path_local;
 	union pu_sockaddr seen_local, local_sa, remote_sa;
+
+	/* A client that came to another path: see quic_arrival.c. */
+	pu_time arrived_at;
+	unsigned n_asked;   /* packets sent there, as far as they matter */
+	bool cramped;       /* one of them had to be short */
+	pu_time deaf_until; /* to packets of other paths */
 
 	/* While closing. */
 	uint8_t *close_pkt;
@@ -257,6 +273,14 @@ static inline pu_time quic_now(const struct quic_conn *c)
 {
 	return pu_loop_now(c->q->cfg.loop);
 }
+
+/* quic.c. A socket that can reach remote: a listening one if it fits, else an ephemeral
+ * one, kept for later. _any: only one that is bound to no address. */
+int pu_quic_endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
+			 struct quic_endpoint **pep);
+int pu_quic_endpoint_any(struct pu_quic *q, const union pu_sockaddr *remote,
+			 struct quic_endpoint **pep);
+bool pu_quic_endpoint_is_any(const struct quic_endpoint *ep);
 
 /* quic_punch.c: opens the way for an inbound connection of a peer and hands it over. */
 int pu_quic_punch_start(struct pu_quic *q, struct quic_endpoint *ep,
@@ -367,6 +391,41 @@ void pu_quic_tell_datagram_room(struct quic_conn *c);
  * to ask the peer for an acknowledgement. PU_TIME_NEVER otherwise. */
 pu_time pu_quic_next_probe(struct quic_conn *c);
 void pu_quic_probe(struct quic_conn *c);
+
+/* quic_migrate.c. */
+int pu_quic_migrate(struct pu_conn *pc);
+int pu_quic_follow(struct pu_conn *pc, const struct pu_multiaddr *to);
+/* ngtcp2 has an answer from that path, or has given up waiting. */
+void pu_quic_path_validated(struct quic_conn *c, const ngtcp2_path *path, bool ok);
+
+/* quic_arrival.c, for connections that the peer dialled. */
+/* A packet of another path than the one in use may be given to ngtcp2. */
+bool pu_quic_arrival_allowed(const struct quic_conn *c);
+/* ngtcp2 uses another path from now on. */
+void pu_quic_arrived(struct quic_conn *c);
+/* A packet of that length was written for the path in use. */
+void pu_quic_arrival_sent(struct quic_conn *c, size_t len);
+void pu_quic_arrival_validated(struct quic_conn *c, bool ok);
+/* quic_life.c. */
+/* Something that has to be acknowledged was sent, and nothing like it was under way. */
+void pu_quic_asked(struct quic_conn *c);
+/* When to call pu_quic_look(), which tells on_quiet if need be. */
+pu_time pu_quic_next_look(struct quic_conn *c);
+void pu_quic_look(struct quic_conn *c);
+pu_time pu_quic_unanswered(struct pu_conn *pc);
+void pu_quic_ask(struct pu_conn *pc);
+
+static inline void quic_note_sent(struct quic_conn *c)
+{
+	if (c->asked_at == 0)
+		pu_quic_asked(c);
+}
+
+static inline void quic_note_acked(struct quic_conn *c)
+{
+	if (c->asked_at)
+		c->asked_at = quic_now(c);
+}
 
 /* quic_path.c. */
 void pu_quic_sent_big(struct quic_conn *c);
