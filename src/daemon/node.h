@@ -12,6 +12,7 @@
 #include "overlay/opening.h"
 #include "overlay/pingpong.h"
 #include "overlay/reach.h"
+#include "overlay/roam.h"
 #include "overlay/service.h"
 #include "overlay/session.h"
 #include "p2p/host/host.h"
@@ -50,6 +51,7 @@ struct pu_node {
 	struct pu_sessions *sessions;
 	struct pu_pingpong *pingpong;
 	struct pu_reach *reach;
+	struct pu_roam *roam;
 	const struct pu_node_events *ev; /* NULL: packets are dropped */
 	void *arg;
 	struct pu_host_observer observer;
