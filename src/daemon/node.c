@@ -295,6 +295,8 @@ static int make_overlay(struct pu_node *n)
 		r = pu_pingpong_new(n->host, n->cfg->ping_protocol, n->cfg->ping_enabled,
 				    &n->pingpong);
 	if (r == 0)
+		r = pu_roam_new(n->host, n->net, &n->roam);
+	if (r == 0)
 		r = pu_reach_new(n->host, &n->reach);
 	return r == 0 ? make_reachability(n) : r;
 }
@@ -365,50 +367,10 @@ void pu_node_start(struct pu_node *n)
 	}
 }
 
-struct ip_list {
-	const struct pu_multiaddr *v;
-	size_t n;
-};
-
-static bool has_ip(const struct ip_list *ips, const struct pu_multiaddr *addr)
-{
-	struct pu_ma_part ip, own;
-	size_t off = 0;
-
-	if (!pu_multiaddr_next(addr, &off, &ip))
-		return true;
-	for (size_t i = 0; i < ips->n; i++) {
-		off = 0;
-		if (pu_multiaddr_next(&ips->v[i], &off, &own) && own.code == ip.code &&
-		    pu_bytes_eq(own.value, ip.value))
-			return true;
-	}
-	return false;
-}
-
-static void give_up_if_homeless(void *arg, struct pu_conn *c)
-{
-	if (!pu_multiaddr_is_unspecified(&c->local) && !pu_multiaddr_is_loopback(&c->local) &&
-	    !has_ip(arg, &c->local))
-		pu_conn_close(c, PU_CONN_CODE_NORMAL);
-}
-
-/* A cable that is out may come back; only another address makes the old one worthless. */
-static bool is_anywhere(const struct ip_list *ips)
-{
-	for (size_t i = 0; i < ips->n; i++)
-		if (!pu_multiaddr_is_loopback(&ips->v[i]))
-			return true;
-	return false;
-}
-
 void pu_node_network_changed(struct pu_node *n, const struct pu_multiaddr *ips, size_t n_ips)
 {
-	struct ip_list list = { ips, n_ips };
-
 	pu_host_set_interface_addrs(n->host, ips, n_ips);
-	if (is_anywhere(&list))
-		pu_host_each_conn(n->host, give_up_if_homeless, &list);
+	pu_roam_network_changed(n->roam, ips, n_ips);
 	pu_reachability_network_changed(n->reachability, ips, n_ips);
 	pu_reach_network_changed(n->reach);
 }
@@ -420,12 +382,14 @@ static void free_overlay(struct pu_node *n)
 	n->observer.arg = NULL;
 	pu_reachability_free(n->reachability);
 	pu_reach_free(n->reach);
+	pu_roam_free(n->roam);
 	pu_pingpong_free(n->pingpong);
 	pu_sessions_free(n->sessions);
 	pu_offers_free(n->offers);
 	pu_services_free(n->services);
 	n->reachability = NULL;
 	n->reach = NULL;
+	n->roam = NULL;
 	n->pingpong = NULL;
 	n->sessions = NULL;
 	n->offers = NULL;
