@@ -10,6 +10,13 @@
 
 struct pu_pipe;
 
+struct pu_tcp_progress {
+	uint64_t acked; /* bytes, since the beginning */
+	bool waiting;   /* something that was sent is not acknowledged */
+	pu_time ago;    /* since an acknowledgement arrived, of something new or not */
+	pu_time rtt;    /* smoothed, 0: not measured */
+};
+
 struct pu_pipe_events {
 	/* Borrowed bytes; returns how many were taken. Fewer than len pauses reading
 	 * until resume(); the rest is offered again then. */
@@ -31,9 +38,8 @@ struct pu_pipe_ops {
 	void (*shutdown)(struct pu_pipe *p);
 	/* abort: forget what is not sent yet. */
 	void (*close)(struct pu_pipe *p, bool abort);
-	/* What the other end's system has acknowledged: bytes since the beginning, and
-	 * whether something still waits for that. False, or NULL: not known. */
-	bool (*progress)(struct pu_pipe *p, uint64_t *packed, bool *pwaiting);
+	/* What the other end's system acknowledges. False, or NULL: not known. */
+	bool (*progress)(struct pu_pipe *p, struct pu_tcp_progress *out);
 };
 
 /* Common head of every implementation. */

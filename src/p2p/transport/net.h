@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "p2p/addr/multiaddr.h"
+#include "p2p/stack/pipe.h"
 
 struct pu_net;
 struct pu_udp;
@@ -96,7 +97,7 @@ struct pu_net_ops {
 	/* abort: RST instead of FIN. */
 	void (*tcp_close)(struct pu_tcp *t, bool abort);
 	/* As pu_pipe_ops.progress. May be NULL. */
-	bool (*tcp_progress)(struct pu_tcp *t, uint64_t *packed, bool *pwaiting);
+	bool (*tcp_progress)(struct pu_tcp *t, struct pu_tcp_progress *out);
 
 	/* on_accept owns the new socket and must set its events at once. */
 	int (*tcp_listen)(struct pu_net *n, const union pu_sockaddr *bind,
