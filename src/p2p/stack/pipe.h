@@ -9,13 +9,7 @@
 #include "base/bytes.h"
 
 struct pu_pipe;
-
-struct pu_tcp_progress {
-	uint64_t acked; /* bytes, since the beginning */
-	bool waiting;   /* something that was sent is not acknowledged */
-	pu_time ago;    /* since an acknowledgement arrived, of something new or not */
-	pu_time rtt;    /* smoothed, 0: not measured */
-};
+struct pu_tcp_progress; /* p2p/transport/net.h */
 
 struct pu_pipe_events {
 	/* Borrowed bytes; returns how many were taken. Fewer than len pauses reading

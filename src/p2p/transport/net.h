@@ -10,7 +10,6 @@
 
 #include "base/bytes.h"
 #include "p2p/addr/multiaddr.h"
-#include "p2p/stack/pipe.h"
 
 struct pu_net;
 struct pu_udp;
@@ -69,6 +68,14 @@ struct pu_tcp_events {
 	void (*on_writable)(void *arg);
 	/* Reset or another fatal error; the handle is still to be closed. */
 	void (*on_error)(void *arg, int err);
+};
+
+/* What the system knows of a TCP connection. */
+struct pu_tcp_progress {
+	uint64_t acked; /* bytes, since the beginning */
+	bool waiting;   /* something that was sent is not acknowledged */
+	pu_time ago;    /* since an acknowledgement arrived, of something new or not */
+	pu_time rtt;    /* smoothed, 0: not measured */
 };
 
 struct pu_net_ops {
