@@ -180,16 +180,16 @@ static enum pu_ma_kind kind_of_tcp(const struct pu_multiaddr *ma, size_t off)
 
 	if (!pu_multiaddr_next(ma, &off, &part))
 		return PU_MA_KIND_TCP;
+	if (part.code == PU_MA_WSS)
+		return off == ma->len ? PU_MA_KIND_WSS : PU_MA_KIND_OTHER;
 	if (part.code == PU_MA_TLS) {
 		tls = true;
-		if (pu_multiaddr_next(ma, &off, &part) && part.code == PU_MA_SNI &&
-		    !pu_multiaddr_next(ma, &off, &part))
-			return PU_MA_KIND_OTHER;
+		pu_multiaddr_next(ma, &off, &part);
 	}
+	if (part.code == PU_MA_SNI)
+		pu_multiaddr_next(ma, &off, &part);
 	if (off != ma->len)
 		return PU_MA_KIND_OTHER;
-	if (part.code == PU_MA_WSS && !tls)
-		return PU_MA_KIND_WSS;
 	if (part.code == PU_MA_WS)
 		return tls ? PU_MA_KIND_WSS : PU_MA_KIND_WS;
 	return PU_MA_KIND_OTHER;

@@ -1,12 +1,12 @@
-/* The TCP transport: sockets in, upgraded connections out. */
+/* The TCP transport, alone or below a layer: sockets in, upgraded connections out. */
+#include "p2p/transport/tcp_layer.h"
+
 #include <stdlib.h>
 
 #include "base/err.h"
 #include "base/log.h"
-#include "p2p/stack/upgrade.h"
 #include "p2p/tls/certificate.h"
 #include "p2p/transport/tcp_pipe.h"
-#include "p2p/transport/transport.h"
 
 enum {
 	INBOUND_TIMEOUT_S = 15,
@@ -15,6 +15,9 @@ enum {
 
 struct tcp_transport {
 	struct pu_transport t;
+	struct pu_transport_ops ops;
+	const struct pu_tcp_layer_ops *layer;
+	void *ctx; /* the layer's */
 	struct pu_transport_config cfg;
 	struct pu_tcp_transport_options opt;
 	struct pu_tls_credentials *tls; /* NULL when TLS is not offered */
@@ -64,9 +67,9 @@ static void fill_addrs(struct tcp_transport *tr, struct pu_tcp *sock, struct pu_
 	union pu_sockaddr sa;
 
 	tr->cfg.net->ops->tcp_local(sock, &sa);
-	pu_multiaddr_from_sockaddr(&uc->local, &sa, PU_MA_KIND_TCP);
+	pu_multiaddr_from_sockaddr(&uc->local, &sa, tr->layer->kind);
 	tr->cfg.net->ops->tcp_remote(sock, &sa);
-	pu_multiaddr_from_sockaddr(&uc->remote, &sa, PU_MA_KIND_TCP);
+	pu_multiaddr_from_sockaddr(&uc->remote, &sa, tr->layer->kind);
 }
 
 static struct pu_upgrade_config upgrade_config(struct tcp_transport *tr, struct pu_tcp *sock)
@@ -86,12 +89,14 @@ static struct pu_upgrade_config upgrade_config(struct tcp_transport *tr, struct 
 }
 
 static int start_upgrade(struct tcp_transport *tr, PU_TAKES struct pu_tcp *sock,
-			 const struct pu_upgrade_config *uc, pu_upgrade_fn *fn, void *arg,
-			 struct pu_upgrade **pup)
+			 const struct pu_multiaddr *dialed, struct pu_upgrade_config *uc,
+			 pu_upgrade_fn *fn, void *arg, struct pu_upgrade **pup)
 {
 	struct pu_pipe *pipe;
 	int r = pu_tcp_pipe_new(tr->cfg.net, sock, &pipe);
 
+	if (r == 0 && tr->layer->wrap)
+		r = tr->layer->wrap(tr->ctx, dialed, pipe, uc, &pipe);
 	return r < 0 ? r : pu_upgrade_start(uc, pipe, fn, arg, pup);
 }
 
@@ -135,8 +140,12 @@ static bool same_network(const union pu_sockaddr *a, const union pu_sockaddr *b)
 /* One stranger who opens connections and stays silent must not keep others out. */
 static bool may_try(struct tcp_transport *tr, const union pu_sockaddr *remote)
 {
+	struct pu_multiaddr ma;
 	unsigned n = 0;
 
+	if (tr->layer->proxied && pu_multiaddr_from_sockaddr(&ma, remote, tr->layer->kind) == 0 &&
+	    pu_multiaddr_is_loopback(&ma))
+		return tr->n_pending < tr->cfg.max_pending_inbound;
 	PU_LIST_FOREACH(it, tmp, &tr->pending)
 		n += same_network(&PU_CONTAINER_OF(it, struct pending, node)->remote, remote);
 	return n < PENDING_PER_NETWORK && tr->n_pending < tr->cfg.max_pending_inbound;
@@ -163,7 +172,7 @@ static void on_accept(void *arg, struct pu_tcp *sock)
 	p->remote = remote;
 	pu_list_append(&tr->pending, &p->node);
 	tr->n_pending++;
-	r = start_upgrade(tr, sock, &uc, inbound_done, p, &p->up);
+	r = start_upgrade(tr, sock, NULL, &uc, inbound_done, p, &p->up);
 	if (r < 0) {
 		pending_free(p);
 		inbound_failed(tr, &remote, r);
@@ -180,8 +189,8 @@ static int tcp_listen(struct pu_transport *t, const struct pu_multiaddr *ma,
 
 	if (r < 0)
 		return r;
-	if (pu_multiaddr_kind(ma) != PU_MA_KIND_TCP)
-		return PU_EINVAL;
+	if (!tr->layer->can_listen(ma))
+		return PU_ENOTSUP;
 	l = calloc(1, sizeof *l);
 	if (!l)
 		return PU_ENOMEM;
@@ -193,7 +202,7 @@ static int tcp_listen(struct pu_transport *t, const struct pu_multiaddr *ma,
 	}
 	tr->cfg.net->ops->tcp_listener_local(l->l, &l->bound);
 	pu_list_append(&tr->listeners, &l->node);
-	return pu_multiaddr_from_sockaddr(pbound, &l->bound, PU_MA_KIND_TCP);
+	return pu_multiaddr_from_sockaddr(pbound, &l->bound, tr->layer->kind);
 }
 
 /* Outbound. */
@@ -201,7 +210,7 @@ static int tcp_listen(struct pu_transport *t, const struct pu_multiaddr *ma,
 /* The listening address to dial from, so that NATs and observers see one port. */
 static const union pu_sockaddr *reusable(struct tcp_transport *tr, const struct pu_dial *d)
 {
-	if (!d->punching && !pu_multiaddr_is_public(&d->ma))
+	if (!tr->layer->reuse || (!d->punching && !pu_multiaddr_is_public(&d->ma)))
 		return NULL;
 	PU_LIST_FOREACH(it, tmp, &tr->listeners) {
 		struct listener *l = PU_CONTAINER_OF(it, struct listener, node);
@@ -209,7 +218,7 @@ static const union pu_sockaddr *reusable(struct tcp_transport *tr, const struct 
 
 		if (l->bound.sa.sa_family != d->remote.sa.sa_family)
 			continue;
-		if (pu_multiaddr_from_sockaddr(&ma, &l->bound, PU_MA_KIND_TCP) == 0 &&
+		if (pu_multiaddr_from_sockaddr(&ma, &l->bound, tr->layer->kind) == 0 &&
 		    !pu_multiaddr_is_loopback(&ma))
 			return &l->bound;
 	}
@@ -275,7 +284,7 @@ static void on_connect(void *arg, int err)
 	uc.initiator = d->initiator;
 	uc.remote = d->ma;
 	uc.timeout = d->timer.deadline - pu_loop_now(tr->cfg.loop);
-	err = start_upgrade(tr, sock, &uc, upgraded, d, &d->up);
+	err = start_upgrade(tr, sock, &d->ma, &uc, upgraded, d, &d->up);
 	if (err < 0)
 		dial_done(d, err, NULL);
 }
@@ -328,7 +337,7 @@ static void dial_timeout(void *arg)
 
 static bool tcp_can_dial(const struct pu_transport *t, const struct pu_multiaddr *ma)
 {
-	return pu_multiaddr_kind(ma) == PU_MA_KIND_TCP;
+	return PU_CONTAINER_OF(t, struct tcp_transport, t)->layer->can_dial(ma);
 }
 
 static int start_dial(struct tcp_transport *tr, const struct pu_dial *tmpl, pu_time timeout_ns,
@@ -414,44 +423,81 @@ static void tcp_stop(struct pu_transport *t)
 
 static void tcp_free(struct pu_transport *t)
 {
+	struct tcp_transport *tr = of(t);
+
 	tcp_stop(t);
-	pu_tls_credentials_free(of(t)->tls);
-	free(of(t));
+	pu_tls_credentials_free(tr->tls);
+	if (tr->layer->free)
+		tr->layer->free(tr->ctx);
+	free(tr);
 }
 
 static const struct pu_transport_ops tcp_ops = {
-	.name = "tcp",
 	.can_dial = tcp_can_dial,
 	.dial = tcp_dial,
-	.punch = tcp_punch,
 	.dial_cancel = tcp_dial_cancel,
 	.listen = tcp_listen,
 	.stop = tcp_stop,
 	.free = tcp_free,
 };
 
-int pu_tcp_transport_new(const struct pu_transport_config *cfg,
-			 const struct pu_tcp_transport_options *opt, struct pu_transport **pt)
+static void init(struct tcp_transport *tr, const struct pu_transport_config *cfg,
+		 const struct pu_tcp_transport_options *opt, const struct pu_tcp_layer_ops *layer,
+		 void *ctx)
 {
-	struct tcp_transport *tr = calloc(1, sizeof *tr);
-	int r = 0;
-
-	if (!tr)
-		return PU_ENOMEM;
-	for (size_t i = 0; i < PU_ARRAY_LEN(opt->order) && !tr->tls && r == 0; i++)
-		if (opt->order[i] == PU_SECURITY_TLS)
-			r = pu_tls_credentials_new(cfg->key, cfg->loop, &tr->tls);
-	if (r < 0) {
-		free(tr);
-		return r;
-	}
-	tr->t.ops = &tcp_ops;
+	tr->ops = tcp_ops;
+	tr->ops.name = layer->name;
+	tr->ops.punch = layer->reuse ? tcp_punch : NULL;
+	tr->t.ops = &tr->ops;
 	pu_list_init(&tr->t.node);
+	tr->layer = layer;
+	tr->ctx = ctx;
 	tr->cfg = *cfg;
 	tr->opt = *opt;
 	pu_list_init(&tr->listeners);
 	pu_list_init(&tr->dials);
 	pu_list_init(&tr->pending);
-	*pt = &tr->t;
-	return 0;
+}
+
+int pu_tcp_layered_new(const struct pu_transport_config *cfg,
+		       const struct pu_tcp_transport_options *opt,
+		       const struct pu_tcp_layer_ops *layer, PU_TAKES void *ctx,
+		       struct pu_transport **pt)
+{
+	struct tcp_transport *tr = calloc(1, sizeof *tr);
+	int r = 0;
+
+	if (!tr) {
+		if (layer->free)
+			layer->free(ctx);
+		return PU_ENOMEM;
+	}
+	init(tr, cfg, opt, layer, ctx);
+	for (size_t i = 0; i < PU_ARRAY_LEN(opt->order) && !tr->tls && r == 0; i++)
+		if (opt->order[i] == PU_SECURITY_TLS)
+			r = pu_tls_credentials_new(cfg->key, cfg->loop, &tr->tls);
+	if (r < 0)
+		tcp_free(&tr->t);
+	else
+		*pt = &tr->t;
+	return r;
+}
+
+static bool is_plain(const struct pu_multiaddr *ma)
+{
+	return pu_multiaddr_kind(ma) == PU_MA_KIND_TCP;
+}
+
+static const struct pu_tcp_layer_ops no_layer = {
+	.name = "tcp",
+	.can_dial = is_plain,
+	.can_listen = is_plain,
+	.kind = PU_MA_KIND_TCP,
+	.reuse = true,
+};
+
+int pu_tcp_transport_new(const struct pu_transport_config *cfg,
+			 const struct pu_tcp_transport_options *opt, struct pu_transport **pt)
+{
+	return pu_tcp_layered_new(cfg, opt, &no_layer, NULL, pt);
 }
