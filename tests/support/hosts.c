@@ -75,23 +75,12 @@ static void set_interfaces(struct test_host *t)
 	pu_host_set_interface_addrs(t->h, ma, n);
 }
 
-static void add_ws(struct test_host *t)
-{
-	static const struct pu_tcp_transport_options usual = { .order = { PU_SECURITY_TLS,
-									  PU_SECURITY_NOISE } };
-	struct pu_transport_config tc = pu_host_transport_config(t->h);
-	struct pu_transport *tr;
-
-	assert_int_equal(pu_ws_transport_new(&tc, t->cfg.tcp.order[0] ? &t->cfg.tcp : &usual, NULL,
-					     &tr), 0);
-	pu_host_add_transport(t->h, tr);
-}
-
 void test_host_start(struct test_host *t, const char *const *listen)
 {
 	assert_int_equal(pu_host_new(&t->cfg, &t->h), 0);
 	if (t->ws)
-		add_ws(t);
+		assert_int_equal(pu_ws_transport_add(
+			t->h, t->cfg.tcp.order[0] ? &t->cfg.tcp : NULL, t->trust_file), 0);
 	pu_host_observe(t->h, &t->observer);
 	for (; listen && *listen; listen++) {
 		struct pu_multiaddr ma;

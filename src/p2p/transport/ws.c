@@ -167,6 +167,9 @@ int pu_ws_transport_new(const struct pu_transport_config *cfg,
 			const struct pu_tcp_transport_options *opt, const char *trust_file,
 			struct pu_transport **pt)
 {
+	static const struct pu_tcp_transport_options usual = {
+		.order = { PU_SECURITY_TLS, PU_SECURITY_NOISE }
+	};
 	struct ws_layer *w = calloc(1, sizeof *w);
 
 	if (!w)
@@ -179,5 +182,17 @@ int pu_ws_transport_new(const struct pu_transport_config *cfg,
 			return PU_ENOMEM;
 		}
 	}
-	return pu_tcp_layered_new(cfg, opt, &ws_layer_ops, w, pt);
+	return pu_tcp_layered_new(cfg, opt ? opt : &usual, &ws_layer_ops, w, pt);
+}
+
+int pu_ws_transport_add(struct pu_host *h, const struct pu_tcp_transport_options *opt,
+			const char *trust_file)
+{
+	struct pu_transport_config tc = pu_host_transport_config(h);
+	struct pu_transport *t;
+	int r = pu_ws_transport_new(&tc, opt, trust_file, &t);
+
+	if (r == 0)
+		pu_host_add_transport(h, t);
+	return r;
 }
