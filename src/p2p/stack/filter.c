@@ -218,6 +218,8 @@ static void go_on(void *arg)
 {
 	struct pu_filter *f = arg;
 
+	if (f->over)
+		return;
 	enter(f);
 	f->paused = false;
 	pu_filter_deliver(f, f->left.p, f->left.len);
@@ -232,10 +234,8 @@ static void go_on(void *arg)
 
 static void filter_resume(struct pu_pipe *p)
 {
-	struct pu_filter *f = of(p);
-
-	if (f->paused)
-		pu_job_defer(&f->resume);
+	/* Also from inside on_recv, just before it leaves something behind. */
+	pu_job_defer(&of(p)->resume);
 }
 
 static void filter_close(struct pu_pipe *p, bool abort)
