@@ -178,7 +178,7 @@ static size_t ws_recv(struct pu_filter *f, const uint8_t *p, size_t len)
 	if (!f->open && len > 0)
 		n = shake(ws, p, len);
 	if (f->open && !pu_filter_busy(f))
-		n += unframe(ws, p + n, len - n);
+		n += unframe(ws, n ? p + n : p, len - n);
 	return n;
 }
 
