@@ -1,26 +1,19 @@
 #include "support/tls_server.h"
 
-#include <arpa/inet.h>
-#include <assert.h>
 #include <errno.h>
 #include <gnutls/gnutls.h>
-#include <gnutls/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 
-enum { BUF_MAX = 16 << 20, DAY = 24 * 3600 };
+enum { BUF_MAX = 16 << 20 };
 
 struct tls_server {
 	struct tls_server_config cfg;
 	struct pu_tcp_listener *l;
 	struct pu_list sessions;
-	gnutls_x509_privkey_t key, ca_key;
-	gnutls_x509_crt_t crt, ca;
-	gnutls_certificate_credentials_t cred;
+	struct test_ca ca;
 	char name[256], alpn[32];
 };
 
@@ -37,94 +30,6 @@ struct session {
 static struct pu_net *net_of(const struct session *x)
 {
 	return x->s->cfg.net;
-}
-
-/* Certificates. */
-
-static void must(int r)
-{
-	if (r >= 0)
-		return;
-	fprintf(stderr, "tls_server: %s\n", gnutls_strerror(r));
-	abort();
-}
-
-static gnutls_x509_privkey_t make_key(void)
-{
-	gnutls_x509_privkey_t key;
-
-	must(gnutls_x509_privkey_init(&key));
-	must(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
-					  GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0));
-	return key;
-}
-
-static gnutls_x509_crt_t begin_crt(const char *name, gnutls_x509_privkey_t key, bool expired)
-{
-	const time_t now = time(NULL);
-	gnutls_x509_crt_t crt;
-	uint8_t serial = 1;
-
-	must(gnutls_x509_crt_init(&crt));
-	must(gnutls_x509_crt_set_version(crt, 3));
-	must(gnutls_x509_crt_set_serial(crt, &serial, 1));
-	must(gnutls_x509_crt_set_key(crt, key));
-	must(gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, name,
-					   (unsigned)strlen(name)));
-	must(gnutls_x509_crt_set_activation_time(crt, now - 10 * DAY));
-	must(gnutls_x509_crt_set_expiration_time(crt, expired ? now - DAY : now + 10 * DAY));
-	return crt;
-}
-
-static void set_ip(gnutls_x509_crt_t crt, const char *ip)
-{
-	uint8_t b[16];
-	unsigned len = inet_pton(AF_INET, ip, b) == 1 ? 4 : 16;
-
-	if (len == 16 && inet_pton(AF_INET6, ip, b) != 1)
-		abort();
-	must(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, b, len,
-						  GNUTLS_FSAN_APPEND));
-}
-
-static void make_certificates(struct tls_server *s)
-{
-	const struct tls_server_config *c = &s->cfg;
-
-	s->ca_key = make_key();
-	s->ca = begin_crt("test authority", s->ca_key, false);
-	must(gnutls_x509_crt_set_basic_constraints(s->ca, 1, 0));
-	must(gnutls_x509_crt_set_key_usage(s->ca, GNUTLS_KEY_KEY_CERT_SIGN));
-	must(gnutls_x509_crt_sign2(s->ca, s->ca, s->ca_key, GNUTLS_DIG_SHA256, 0));
-	s->key = make_key();
-	s->crt = begin_crt("test server", s->key, c->expired);
-	if (c->dns)
-		must(gnutls_x509_crt_set_subject_alt_name(s->crt, GNUTLS_SAN_DNSNAME, c->dns,
-							  (unsigned)strlen(c->dns),
-							  GNUTLS_FSAN_APPEND));
-	if (c->ip)
-		set_ip(s->crt, c->ip);
-	must(gnutls_x509_crt_set_key_usage(s->crt, GNUTLS_KEY_DIGITAL_SIGNATURE));
-	must(gnutls_x509_crt_set_key_purpose_oid(s->crt, GNUTLS_KP_TLS_WWW_SERVER, 0));
-	must(gnutls_x509_crt_sign2(s->crt, s->ca, s->ca_key, GNUTLS_DIG_SHA256, 0));
-	must(gnutls_certificate_allocate_credentials(&s->cred));
-	must(gnutls_certificate_set_x509_key(s->cred, &s->crt, 1, s->key));
-}
-
-void tls_server_write_authority(const struct tls_server *s, char path[64])
-{
-	gnutls_datum_t pem;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, 64, "/tmp/peerup-authority-XXXXXX");
-	fd = mkstemp(path);
-	must(gnutls_x509_crt_export2(s->ca, GNUTLS_X509_FMT_PEM, &pem));
-	n = fd < 0 ? -1 : write(fd, pem.data, pem.size);
-	if (n != (ssize_t)pem.size)
-		abort();
-	close(fd);
-	gnutls_free(pem.data);
 }
 
 /* Sessions. */
@@ -268,7 +173,7 @@ static size_t backend_recv(void *arg, const uint8_t *p, size_t len)
 	for (size_t off = 0; off < len;) {
 		ssize_t n = gnutls_record_send(x->tls, p + off, len - off);
 
-		must((int)n);
+		test_ca_must((int)n);
 		off += (size_t)n;
 	}
 	drain(x, x->client, &x->to_client);
@@ -308,11 +213,11 @@ static void on_accept(void *arg, struct pu_tcp *t)
 	pu_buf_init(&x->in, BUF_MAX);
 	pu_buf_init(&x->to_client, BUF_MAX);
 	pu_buf_init(&x->to_backend, BUF_MAX);
-	must(gnutls_init(&x->tls, GNUTLS_SERVER | GNUTLS_NONBLOCK));
-	must(gnutls_priority_set_direct(x->tls, s->cfg.tls12 ? "NORMAL:-VERS-ALL:+VERS-TLS1.2"
-							      : "NORMAL", NULL));
-	must(gnutls_credentials_set(x->tls, GNUTLS_CRD_CERTIFICATE, s->cred));
-	must(gnutls_alpn_set_protocols(x->tls, &(gnutls_datum_t){ (void *)"http/1.1", 8 }, 1, 0));
+	test_ca_must(gnutls_init(&x->tls, GNUTLS_SERVER | GNUTLS_NONBLOCK));
+	test_ca_must(gnutls_priority_set_direct(
+		x->tls, s->cfg.tls12 ? "NORMAL:-VERS-ALL:+VERS-TLS1.2" : "NORMAL", NULL));
+	test_ca_must(gnutls_credentials_set(x->tls, GNUTLS_CRD_CERTIFICATE, s->ca.cred));
+	test_ca_must(gnutls_alpn_set_protocols(x->tls, &(gnutls_datum_t){ (void *)"http/1.1", 8 }, 1, 0));
 	gnutls_transport_set_ptr(x->tls, x);
 	gnutls_transport_set_pull_function(x->tls, pull);
 	gnutls_transport_set_push_function(x->tls, push);
@@ -331,7 +236,7 @@ struct tls_server *tls_server_new(const struct tls_server_config *cfg)
 		abort();
 	s->cfg = *cfg;
 	pu_list_init(&s->sessions);
-	make_certificates(s);
+	test_ca_init(&s->ca, &cfg->cert);
 	if (cfg->net->ops->tcp_listen(cfg->net, &cfg->listen, on_accept, s, &s->l) < 0)
 		abort();
 	return s;
@@ -342,17 +247,18 @@ void tls_server_free(struct tls_server *s)
 	PU_LIST_FOREACH(it, tmp, &s->sessions)
 		session_free(PU_CONTAINER_OF(it, struct session, node));
 	s->cfg.net->ops->tcp_listener_close(s->l);
-	gnutls_certificate_free_credentials(s->cred);
-	gnutls_x509_crt_deinit(s->crt);
-	gnutls_x509_crt_deinit(s->ca);
-	gnutls_x509_privkey_deinit(s->key);
-	gnutls_x509_privkey_deinit(s->ca_key);
+	test_ca_deinit(&s->ca);
 	free(s);
 }
 
 void tls_server_local(const struct tls_server *s, union pu_sockaddr *sa)
 {
 	s->cfg.net->ops->tcp_listener_local(s->l, sa);
+}
+
+const struct test_ca *tls_server_authority(const struct tls_server *s)
+{
+	return &s->ca;
 }
 
 const char *tls_server_name_asked(const struct tls_server *s)

@@ -5,6 +5,7 @@
 
 #include "base/loop.h"
 #include "p2p/transport/net.h"
+#include "support/test_ca.h"
 
 struct tls_server;
 
@@ -12,17 +13,14 @@ struct tls_server_config {
 	struct pu_loop *loop;
 	struct pu_net *net;
 	union pu_sockaddr listen, backend;
-	const char *dns;      /* name in the certificate, or NULL */
-	const char *ip;       /* address in it, or NULL */
-	bool expired;         /* the certificate is, since yesterday */
-	bool tls12;           /* the server speaks nothing younger */
+	struct test_ca_options cert;
+	bool tls12; /* the server speaks nothing younger */
 };
 
 struct tls_server *tls_server_new(const struct tls_server_config *cfg);
 void tls_server_free(struct tls_server *s);
 void tls_server_local(const struct tls_server *s, union pu_sockaddr *sa);
-/* Writes the authority's certificate into a new file below /tmp; the caller removes it. */
-void tls_server_write_authority(const struct tls_server *s, char path[64]);
+const struct test_ca *tls_server_authority(const struct tls_server *s);
 /* Of the last client: the server name that it sent ("" for none), and its protocol. */
 const char *tls_server_name_asked(const struct tls_server *s);
 const char *tls_server_alpn(const struct tls_server *s);

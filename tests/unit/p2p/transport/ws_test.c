@@ -198,7 +198,7 @@ static void proxied_init(struct proxied *x, const struct tls_server_config *how,
 	cfg.listen = pu_sim_sockaddr("10.0.0.3", 443);
 	cfg.backend = pu_sim_sockaddr("10.0.0.2", 4001);
 	x->server = tls_server_new(&cfg);
-	tls_server_write_authority(x->server, x->authority);
+	test_ca_write(tls_server_authority(x->server), x->authority);
 	x->p.a.trust_file = trusted ? x->authority : NULL;
 	test_host_start(&x->p.a, NULL);
 	test_host_start(&x->p.b, ws_listen);
@@ -246,8 +246,9 @@ static void a_name_leads_through_tls_to_the_host_behind(void **state)
 	};
 
 	for (size_t i = 0; i < PU_ARRAY_LEN(way); i++) {
-		const struct tls_server_config how = { .dns = "relay.example", .ip = "10.0.0.3",
-						       .tls12 = i == 1 };
+		const struct tls_server_config how = {
+			.cert = { .dns = "relay.example", .ip = "10.0.0.3" }, .tls12 = i == 1
+		};
 		struct addr_seen seen = { 0 };
 		struct proxied x;
 
@@ -265,10 +266,10 @@ static void a_name_leads_through_tls_to_the_host_behind(void **state)
 static void a_server_that_cannot_prove_its_name_is_refused(void **state)
 {
 	static const struct tls_server_config liar[] = {
-		{ .dns = "other.example" },
-		{ .ip = "10.0.0.3" }, /* the right address is not the right name */
-		{ .dns = "relay.example", .expired = true },
-		{ .dns = "relay.example" }, /* of an authority that we do not trust */
+		{ .cert = { .dns = "other.example" } },
+		{ .cert = { .ip = "10.0.0.3" } }, /* the right address is not the right name */
+		{ .cert = { .dns = "relay.example", .expired = true } },
+		{ .cert = { .dns = "relay.example" } }, /* of an authority that we do not trust */
 	};
 
 	for (size_t i = 0; i < PU_ARRAY_LEN(liar); i++) {
@@ -284,7 +285,7 @@ static void a_server_that_cannot_prove_its_name_is_refused(void **state)
 
 static void without_authorities_nothing_is_trusted(void **state)
 {
-	const struct tls_server_config how = { .dns = "relay.example" };
+	const struct tls_server_config how = { .cert = { .dns = "relay.example" } };
 	struct proxied x;
 
 	proxied_init(&x, &how, true);
