@@ -251,8 +251,15 @@ static void filter_close(struct pu_pipe *p, bool abort)
 	leave(f);
 }
 
+static bool filter_progress(struct pu_pipe *p, uint64_t *packed, bool *pwaiting)
+{
+	struct pu_pipe *below = of(p)->below;
+
+	return below->ops->progress && below->ops->progress(below, packed, pwaiting);
+}
+
 static const struct pu_pipe_ops filter_pipe_ops = { filter_write, filter_resume, filter_shutdown,
-						    filter_close };
+						    filter_close, filter_progress };
 
 void pu_filter_init(struct pu_filter *f, struct pu_loop *loop, const struct pu_filter_ops *ops,
 		    PU_TAKES struct pu_pipe *below, size_t out_max)

@@ -39,6 +39,10 @@ struct pu_muxed {
 	void *ready_arg;
 	struct pu_job job;      /* moves ENDING and OVER on */
 	struct pu_timer linger;
+	/* Signs of life. */
+	pu_time asked_at; /* nothing has come since that was sent; 0: nothing was sent */
+	uint64_t acked;   /* by the other system, as last seen */
+	struct pu_timer look;
 };
 
 static struct pu_muxed *of_conn(const struct pu_conn *c)
@@ -79,6 +83,74 @@ static void broken(struct pu_muxed *m, int err)
 	over(m);
 }
 
+/* Does the peer get what we send? The system below a TCP socket knows; through a relay only
+ * an answer tells, and a ping makes sure that there is one. */
+
+static pu_time quiet_after(const struct pu_muxed *m)
+{
+	return PU_MS(PU_CONN_QUIET_MS) + 2 * pu_yamux_rtt(m->ym);
+}
+
+static void note_sent(struct pu_muxed *m)
+{
+	if (m->asked_at)
+		return;
+	m->asked_at = pu_loop_now(m->loop);
+	if (!pu_timer_active(&m->look)) /* else it finds out by itself */
+		pu_timer_set(&m->look, m->asked_at + quiet_after(m));
+}
+
+/* True when the system knows; asked_at is up to date then. */
+static bool ask_system(struct pu_muxed *m)
+{
+	uint64_t acked;
+	bool waiting;
+
+	if (!m->pipe->ops->progress || !m->pipe->ops->progress(m->pipe, &acked, &waiting))
+		return false;
+	if (acked != m->acked && m->asked_at)
+		m->asked_at = pu_loop_now(m->loop);
+	if (!waiting)
+		m->asked_at = 0;
+	m->acked = acked;
+	return true;
+}
+
+static pu_time muxed_unanswered(struct pu_conn *c)
+{
+	struct pu_muxed *m = of_conn(c);
+
+	if (!alive(m) || m->asked_at == 0)
+		return 0;
+	ask_system(m);
+	return m->asked_at ? pu_loop_now(m->loop) - m->asked_at : 0;
+}
+
+static void muxed_probe(struct pu_conn *c)
+{
+	struct pu_muxed *m = of_conn(c);
+
+	if (alive(m))
+		pu_yamux_probe(m->ym);
+}
+
+static void look(void *arg)
+{
+	struct pu_muxed *m = arg;
+	pu_time now = pu_loop_now(m->loop), owed = muxed_unanswered(&m->conn);
+
+	if (owed == 0)
+		return;
+	if (owed < quiet_after(m)) {
+		pu_timer_set(&m->look, m->asked_at + quiet_after(m));
+		return;
+	}
+	pu_timer_set(&m->look, now + PU_MS(PU_CONN_QUIET_MS));
+	pu_yamux_probe(m->ym);
+	if (!m->on_ready && m->conn.ev->on_quiet)
+		m->conn.ev->on_quiet(m->conn.arg, &m->conn);
+}
+
 /* Sending: yamux frames, sealed, into the pipe, until one of them is full or empty. */
 
 /* 0 when everything sealed is in the pipe. */
@@ -102,6 +174,7 @@ static int flush(struct pu_muxed *m)
 	int r = drain(m);
 
 	while (r == 0 && pu_yamux_output(m->ym, &m->clear, CLEAR_MAX) > 0) {
+		note_sent(m);
 		r = m->sec->ops->seal(m->sec, pu_buf_bytes(&m->clear), &m->out);
 		pu_buf_clear(&m->clear, CLEAR_MAX * 2);
 		if (r == 0)
@@ -178,6 +251,7 @@ static size_t on_recv(void *arg, const uint8_t *p, size_t len)
 	struct pu_muxed *m = arg;
 	size_t done = 0;
 
+	m->asked_at = 0;
 	while (alive(m) && done < len) {
 		size_t n = pu_min(len - done, pu_buf_room(&m->in));
 		int r = pu_buf_append(&m->in, p + done, n);
@@ -252,6 +326,7 @@ static void muxed_free(struct pu_muxed *m)
 {
 	pu_job_cancel(&m->job);
 	pu_timer_stop(&m->linger);
+	pu_timer_stop(&m->look);
 	pu_yamux_free(m->ym);
 	if (m->sec)
 		m->sec->ops->free(m->sec);
@@ -340,6 +415,8 @@ static const struct pu_conn_ops muxed_ops = {
 	.open_stream = muxed_open_stream,
 	.close = muxed_close,
 	.rtt = muxed_rtt,
+	.unanswered = muxed_unanswered,
+	.probe = muxed_probe,
 };
 
 static void fill_conn(struct pu_muxed *m, const struct pu_upgrade_config *cfg)
@@ -377,6 +454,7 @@ int pu_muxed_new(const struct pu_upgrade_config *cfg, const struct pu_muxed_part
 	m->loop = cfg->loop;
 	pu_job_init(&m->job, m->loop, move_on, m);
 	pu_timer_init(&m->linger, m->loop, linger_expired, m);
+	pu_timer_init(&m->look, m->loop, look, m);
 	pu_buf_init(&m->clear, CLEAR_MAX);
 	yc.conn = &m->conn;
 	yc.arg = m;

@@ -31,6 +31,9 @@ struct pu_pipe_ops {
 	void (*shutdown)(struct pu_pipe *p);
 	/* abort: forget what is not sent yet. */
 	void (*close)(struct pu_pipe *p, bool abort);
+	/* What the other end's system has acknowledged: bytes since the beginning, and
+	 * whether something still waits for that. False, or NULL: not known. */
+	bool (*progress)(struct pu_pipe *p, uint64_t *packed, bool *pwaiting);
 };
 
 /* Common head of every implementation. */

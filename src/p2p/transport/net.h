@@ -80,6 +80,10 @@ struct pu_net_ops {
 	 * than the path MTU known to the kernel), PU_EUNREACH, PU_EPERM … */
 	int (*udp_send)(struct pu_udp *u, const struct pu_dgrams *d);
 	void (*udp_close)(struct pu_udp *u);
+	/* The address, with port 0, from which the kernel would send to remote now.
+	 * PU_EUNREACH. */
+	int (*udp_route)(struct pu_net *n, const union pu_sockaddr *remote,
+			 union pu_sockaddr *local);
 
 	/* bind may be NULL; with it, port reuse is on (dialling from a listening port). */
 	int (*tcp_connect)(struct pu_net *n, const union pu_sockaddr *remote,
@@ -95,6 +99,8 @@ struct pu_net_ops {
 	void (*tcp_set_events)(struct pu_tcp *t, const struct pu_tcp_events *ev, void *arg);
 	/* abort: RST instead of FIN. */
 	void (*tcp_close)(struct pu_tcp *t, bool abort);
+	/* As pu_pipe_ops.progress. May be NULL. */
+	bool (*tcp_progress)(struct pu_tcp *t, uint64_t *packed, bool *pwaiting);
 
 	/* on_accept owns the new socket and must set its events at once. */
 	int (*tcp_listen)(struct pu_net *n, const union pu_sockaddr *bind,

@@ -11,10 +11,11 @@ struct pu_tcp_layer_ops {
 	bool (*can_listen)(const struct pu_multiaddr *ma);
 	/* An address behind a TCP port as this transport writes it. */
 	enum pu_ma_kind kind;
-	/* Puts itself on top of a connected socket; dialed NULL: it was accepted. uc may
-	 * be changed, in particular the remote address. On failure the pipe is closed. */
-	int (*wrap)(void *ctx, const struct pu_multiaddr *dialed, PU_TAKES struct pu_pipe *below,
-		    struct pu_upgrade_config *uc, struct pu_pipe **pp);
+	/* Puts itself on top of a connected socket. uc->remote is the address that was
+	 * dialled, or it is inbound; it may be changed. On failure the pipe is closed. NULL:
+	 * there is nothing to put. */
+	int (*wrap)(void *ctx, struct pu_upgrade_config *uc, PU_TAKES struct pu_pipe *below,
+		    struct pu_pipe **pp);
 	void (*free)(void *ctx);
 	/* Dials may leave from a listening port, and punch. */
 	bool reuse;

@@ -124,16 +124,16 @@ static void forget_name(struct pu_upgrade_config *uc, const struct server *s)
 		pu_multiaddr_from_sockaddr(&uc->remote, &sa, PU_MA_KIND_WS);
 }
 
-static int wrap(void *ctx, const struct pu_multiaddr *dialed, PU_TAKES struct pu_pipe *below,
-		struct pu_upgrade_config *uc, struct pu_pipe **pp)
+static int wrap(void *ctx, struct pu_upgrade_config *uc, PU_TAKES struct pu_pipe *below,
+		struct pu_pipe **pp)
 {
 	struct ws_layer *w = ctx;
 	struct server s;
 	int r;
 
-	if (!dialed)
+	if (uc->inbound)
 		return pu_ws_pipe_server(w->loop, below, pp);
-	r = read_server(&s, dialed);
+	r = read_server(&s, &uc->remote);
 	if (r < 0) {
 		below->ops->close(below, true);
 		return r;

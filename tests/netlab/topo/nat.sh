@@ -73,10 +73,16 @@ behind() {
 declare -A ROUTER OUTER6
 ROUTES6=()
 
-# lan ROUTER HOST DEVICE PREFIX4 PREFIX6: HOST is .2 behind ROUTER, its gateway
+# lan ROUTER HOST DEVICE PREFIX4 PREFIX6: HOST is .2 behind ROUTER, its gateway. LAN_WIRE holds
+# arguments of the link emulator, if that is wanted in between.
 lan() {
 	local router=$1 name=$2 device=$3
-	cable "$router" lan "$name" "$device"
+	if [ -n "${LAN_WIRE:-}" ]; then
+		# shellcheck disable=SC2086
+		wire "$router" lan "$name" "$device" $LAN_WIRE
+	else
+		cable "$router" lan "$name" "$device"
+	fi
 	on "$router" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 	attach "$router" lan $(has4 && echo "$4.1/24") $(has6 && echo "$5::1/64")
 	attach "$name" "$device" $(has4 && echo "$4.2/24") $(has6 && echo "$5::2/64")
