@@ -71,7 +71,7 @@ enum pu_ma_kind {
 	PU_MA_KIND_OTHER,   /* nothing we can dial */
 	PU_MA_KIND_TCP,     /* /ip4|ip6|dns*‥/tcp/N */
 	PU_MA_KIND_QUIC,    /* /ip4|ip6|dns*‥/udp/N/quic-v1 */
-	PU_MA_KIND_WS,      /* …/tcp/N/ws; our own dialler tells /sni/x/ws, see dial_names.h */
+	PU_MA_KIND_WS,      /* …/tcp/N/ws; resolved by host/dial_names.c: /tcp/N/sni/x/ws */
 	PU_MA_KIND_WSS,     /* …/tcp/N/wss or /tls/ws or /tls/sni/x/ws */
 	PU_MA_KIND_CIRCUIT, /* …/p2p-circuit */
 };
