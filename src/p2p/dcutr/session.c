@@ -73,6 +73,7 @@ static void on_salvo(void *arg, int err)
 	s->salvo = NULL;
 	if (err == 0 || s->over)
 		return; /* the connection itself is told by the host */
+	pu_host_ask_observed(s->cfg.h); /* a NAT may have moved us */
 	if (s->n_targets == 0)
 		end(s, PU_DCUTR_NO_ADDRESSES);
 	else if (s->result.leader)

@@ -103,6 +103,8 @@ bool pu_host_is_bound(const struct pu_host *h, const struct pu_multiaddr *ma);
  * trusted first. Three observers make an address advertised. */
 size_t pu_host_observed_addrs(const struct pu_host *h, unsigned min_observers,
 			      struct pu_multiaddr *out, size_t cap);
+/* Asks the peers that see us so once more; what they answer is known soon. */
+void pu_host_ask_observed(struct pu_host *h);
 
 void pu_host_observe(struct pu_host *h, struct pu_host_observer *o);
 void pu_host_unobserve(struct pu_host *h, struct pu_host_observer *o);

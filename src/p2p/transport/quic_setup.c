@@ -87,6 +87,8 @@ int pu_quic_conn_dial(struct pu_quic *q, struct quic_endpoint *ep,
 		return PU_ENOMEM;
 	pu_quic_callbacks(&callbacks);
 	set_settings(c, &settings);
+	if (dial->punch) /* the first packet may be there before the hole is */
+		settings.initial_rtt = PU_MS(QUIC_PUNCH_RTT_MS);
 	set_params(c, &params);
 	pu_quic_cid_random(q, &scid);
 	dcid.datalen = NGTCP2_MIN_INITIAL_DCIDLEN + 4;
