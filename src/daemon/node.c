@@ -259,6 +259,30 @@ static int make_host(struct pu_node *n, const char *version, struct pu_failure *
 	return 0;
 }
 
+/* Something leads to the peer, perhaps something better than what there was. */
+static void on_news(void *arg, const struct pu_peerid *peer)
+{
+	struct pu_node *n = arg;
+
+	if (pu_roster_find(n->roster, peer))
+		pu_reach_want(n->reach, peer);
+}
+
+static int make_reachability(struct pu_node *n)
+{
+	const struct pu_reachability_options opt = {
+		.loop = n->loop,
+		.net = n->net,
+		.host = n->host,
+		.roster = n->roster,
+		.authorized = packets_allowed,
+		.on_news = on_news,
+		.arg = n,
+	};
+
+	return pu_reachability_new(&opt, n->cfg, &n->reachability);
+}
+
 static int make_overlay(struct pu_node *n)
 {
 	int r = pu_services_new(n->host, n->net, service_allowed, n, &n->services);
@@ -271,8 +295,10 @@ static int make_overlay(struct pu_node *n)
 		r = pu_pingpong_new(n->host, n->cfg->ping_protocol, n->cfg->ping_enabled,
 				    &n->pingpong);
 	if (r == 0)
+		r = pu_roam_new(n->host, n->net, &n->roam);
+	if (r == 0)
 		r = pu_reach_new(n->host, &n->reach);
-	return r;
+	return r == 0 ? make_reachability(n) : r;
 }
 
 static int init(struct pu_node *n, const struct pu_node_options *opt, struct pu_failure *why)
@@ -336,55 +362,16 @@ void pu_node_start(struct pu_node *n)
 	for (uint32_t i = 1; i <= pu_roster_count(n->roster); i++) {
 		struct pu_roster_peer *p = pu_roster_at(n->roster, i);
 
-		if (p->configured)
+		if (pu_node_wants(n, p))
 			pu_reach_want(n->reach, &p->id);
 	}
 }
 
-struct ip_list {
-	const struct pu_multiaddr *v;
-	size_t n;
-};
-
-static bool has_ip(const struct ip_list *ips, const struct pu_multiaddr *addr)
-{
-	struct pu_ma_part ip, own;
-	size_t off = 0;
-
-	if (!pu_multiaddr_next(addr, &off, &ip))
-		return true;
-	for (size_t i = 0; i < ips->n; i++) {
-		off = 0;
-		if (pu_multiaddr_next(&ips->v[i], &off, &own) && own.code == ip.code &&
-		    pu_bytes_eq(own.value, ip.value))
-			return true;
-	}
-	return false;
-}
-
-static void give_up_if_homeless(void *arg, struct pu_conn *c)
-{
-	if (!pu_multiaddr_is_unspecified(&c->local) && !pu_multiaddr_is_loopback(&c->local) &&
-	    !has_ip(arg, &c->local))
-		pu_conn_close(c, PU_CONN_CODE_NORMAL);
-}
-
-/* A cable that is out may come back; only another address makes the old one worthless. */
-static bool is_anywhere(const struct ip_list *ips)
-{
-	for (size_t i = 0; i < ips->n; i++)
-		if (!pu_multiaddr_is_loopback(&ips->v[i]))
-			return true;
-	return false;
-}
-
 void pu_node_network_changed(struct pu_node *n, const struct pu_multiaddr *ips, size_t n_ips)
 {
-	struct ip_list list = { ips, n_ips };
-
 	pu_host_set_interface_addrs(n->host, ips, n_ips);
-	if (is_anywhere(&list))
-		pu_host_each_conn(n->host, give_up_if_homeless, &list);
+	pu_roam_network_changed(n->roam, ips, n_ips);
+	pu_reachability_network_changed(n->reachability, ips, n_ips);
 	pu_reach_network_changed(n->reach);
 }
 
@@ -393,12 +380,16 @@ static void free_overlay(struct pu_node *n)
 	if (n->observer.arg)
 		pu_host_unobserve(n->host, &n->observer);
 	n->observer.arg = NULL;
+	pu_reachability_free(n->reachability);
 	pu_reach_free(n->reach);
+	pu_roam_free(n->roam);
 	pu_pingpong_free(n->pingpong);
 	pu_sessions_free(n->sessions);
 	pu_offers_free(n->offers);
 	pu_services_free(n->services);
+	n->reachability = NULL;
 	n->reach = NULL;
+	n->roam = NULL;
 	n->pingpong = NULL;
 	n->sessions = NULL;
 	n->offers = NULL;

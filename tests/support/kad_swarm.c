@@ -17,7 +17,6 @@ enum {
 	LIE_ADDR = 0xffffff,  /* where liars say that the wanted one is */
 	AT_ONCE = 64,         /* walks under way */
 	JOIN_BUCKETS = 3,     /* refreshed when joining */
-	GRACE_MS = 1000,
 };
 
 struct node {
@@ -243,8 +242,7 @@ static void note_target(const struct ask *k, const struct pu_kad_peer *p)
 	} else if (r) {
 		r->untrue = true;
 	}
-	pu_kad_lookup_hit(w->l, k->ref);
-	pu_kad_lookup_finish(w->l, PU_MS(GRACE_MS));
+	pu_kad_lookup_finish(w->l, PU_MS(PU_KAD_LOOKUP_GRACE_MS));
 }
 
 static void on_answer(void *arg)
@@ -285,7 +283,7 @@ static int ask(void *arg, const struct pu_kad_candidate *c)
 	k->ref = c->ref;
 	k->id = c->id;
 	k->hops = c->hops;
-	k->to = pu_kad_candidate_addr(c, &off, &addr) ? addr_number(addr) : LIE_ADDR;
+	k->to = pu_kad_addrs_next(&c->addrs, &off, &addr) ? addr_number(addr) : LIE_ADDR;
 	pu_list_append(&w->asks, &k->node);
 	pu_timer_init(&k->timer, &w->s->loop, on_answer, k);
 	pu_timer_set(&k->timer, pu_loop_now(&w->s->loop) + (is_there(w->s, k)
@@ -360,7 +358,6 @@ static void walk_start(struct walk *w)
 		make_addr(addr, number_of(&e[i]->id));
 		p = describe(&e[i]->id, addr);
 		pu_kad_lookup_seed(w->l, &p);
-		/* Whoever knows the wanted one need not ask. */
 	}
 	pu_kad_lookup_start(w->l);
 }

@@ -42,6 +42,7 @@ struct pu_sim {
 	unsigned n_nodes;
 	struct pu_list names, nats;
 	unsigned turns_at_now;
+	bool tcp_silent; /* sockets do not tell their progress */
 };
 
 struct pu_sim_node {
@@ -103,6 +104,7 @@ int sim_udp_open(struct pu_net *n, const union pu_sockaddr *bind, const struct p
 void sim_udp_local(struct pu_udp *u, union pu_sockaddr *sa);
 int sim_udp_send(struct pu_udp *u, const struct pu_dgrams *d);
 void sim_udp_close(struct pu_udp *u);
+int sim_udp_route(struct pu_net *net, const union pu_sockaddr *remote, union pu_sockaddr *local);
 int sim_tcp_connect(struct pu_net *n, const union pu_sockaddr *remote,
 		    const union pu_sockaddr *bind, const struct pu_tcp_events *ev, void *arg,
 		    struct pu_tcp **pt);
@@ -112,6 +114,7 @@ void sim_tcp_shutdown(struct pu_tcp *t);
 void sim_tcp_local(struct pu_tcp *t, union pu_sockaddr *sa);
 void sim_tcp_remote(struct pu_tcp *t, union pu_sockaddr *sa);
 void sim_tcp_set_events(struct pu_tcp *t, const struct pu_tcp_events *ev, void *arg);
+bool sim_tcp_progress(struct pu_tcp *t, struct pu_tcp_progress *out);
 void sim_tcp_close(struct pu_tcp *t, bool abort);
 int sim_tcp_listen(struct pu_net *n, const union pu_sockaddr *bind,
 		   void (*on_accept)(void *arg, struct pu_tcp *t), void *arg,

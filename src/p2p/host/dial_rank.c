@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "base/err.h"
 #include "p2p/host/dialer.h"
 
 static bool is_quic(const struct pu_multiaddr *ma)
@@ -108,4 +109,10 @@ void pu_dialer_rank(struct pu_dial_plan *plan, size_t n)
 					same_relay_before(plan, i) * PU_MS(PU_DIALER_STEP_PUBLIC_MS);
 	if (n > 1)
 		qsort(plan, n, sizeof *plan, by_delay);
+}
+
+bool pu_dialer_got_answer(int err)
+{
+	return err == PU_ERESET || err == PU_ECLOSED || err == PU_ENOPROTO || err == PU_EPROTO ||
+	       err == PU_ECRYPTO || err == PU_EPEERID || err == PU_EDENIED || err == PU_EEOF;
 }

@@ -29,6 +29,7 @@ struct pu_host_request {
 	struct pu_peerid peer;
 	char **protocols; /* NULL: only a connection is wanted */
 	bool direct;      /* a limited connection does not do */
+	bool fresh;       /* only one that is not there yet does */
 	struct host_punch *punch;
 	struct pu_conn *c;
 	struct pu_stream *st;
@@ -223,16 +224,16 @@ static void on_timer(void *arg)
 void pu_request_dialed(struct pu_host *h, const struct pu_peerid *peer, int err)
 {
 	struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
-	struct pu_conn *relayed = p ? pu_connmgr_best(p) : NULL;
+	struct pu_conn *other = p ? pu_connmgr_best(p) : NULL;
 
 	PU_LIST_FOREACH(it, tmp, &h->requests) {
 		struct pu_host_request *req = PU_CONTAINER_OF(it, struct pu_host_request, node);
 
 		if (req->state != REQUEST_DIALING || !pu_peerid_eq(&req->peer, peer))
 			continue;
-		/* No direct way, but one that came up meanwhile. */
-		if (relayed && !(req->direct && relayed->limited))
-			use_conn(req, relayed);
+		/* One that came up meanwhile, or the silent one, for want of a better. */
+		if (other && !req->fresh && !(req->direct && other->limited))
+			use_conn(req, other);
 		else
 			report_later(req, err);
 	}
@@ -322,6 +323,11 @@ static struct pu_host_request *request_new(struct pu_host *h, const struct pu_pe
 	return req;
 }
 
+static bool is_suspect(const struct pu_conn *c)
+{
+	return host_conn_of(c)->health.state == PU_HEALTH_SUSPECT;
+}
+
 /* Finds or begins a connection. */
 static int find_conn(struct pu_host_request *req)
 {
@@ -333,15 +339,30 @@ static int find_conn(struct pu_host_request *req)
 	if (!p)
 		return PU_ENOMEM;
 	c = req->direct ? pu_connmgr_best_direct(p) : pu_connmgr_best(p);
-	if (c) {
+	if (c && !is_suspect(c)) {
 		use_conn(req, c);
 		return 0;
 	}
 	req->state = REQUEST_DIALING;
-	r = pu_dialer_start(h, p, req->direct);
-	if (r < 0)
+	r = pu_dialer_start(h, p, req->direct ? PU_WORTH_DIRECT_STREAM : PU_WORTH_RELAYED);
+	if (r < 0 && c)
+		use_conn(req, c); /* silent, but all we have */
+	else if (r < 0)
 		report_later(req, r);
 	return 0;
+}
+
+/* The least worth that a new connection must have, or an error when there is nothing to
+ * be gained. */
+static int worth_wanted(const struct pu_peer *p, enum pu_host_better what)
+{
+	const struct pu_conn *best = pu_connmgr_best(p);
+
+	if (!best || what == PU_HOST_REPLACE || is_suspect(best))
+		return PU_WORTH_RELAYED;
+	if (pu_connmgr_class(best) == PU_WORTH_DIRECT)
+		return PU_EUNREACH;
+	return pu_connmgr_class(best) + 1;
 }
 
 static int check(const struct pu_host *h, const struct pu_peerid *peer)
@@ -387,6 +408,38 @@ int pu_host_connect_direct(struct pu_host *h, const struct pu_peerid *peer,
 	return begin_connect(h, peer, true, on_done, arg, preq);
 }
 
+int pu_host_connect_better(struct pu_host *h, const struct pu_peerid *peer,
+			   enum pu_host_better what, pu_host_connect_fn *on_done, void *arg,
+			   struct pu_host_request **preq)
+{
+	struct pu_host_request *req;
+	struct pu_peer *p;
+	int r = check(h, peer);
+
+	if (r < 0)
+		return r;
+	p = pu_peerstore_get(&h->peers, peer);
+	if (!p)
+		return PU_ENOMEM;
+	if (p->dial)
+		return PU_EEXIST;
+	r = worth_wanted(p, what);
+	if (r >= 0)
+		r = pu_dialer_start(h, p, (enum pu_worth)r);
+	if (r < 0)
+		return r;
+	req = request_new(h, peer);
+	if (!req)
+		return PU_ENOMEM; /* the dial goes on unwatched */
+	req->fresh = true;
+	req->on_connect = on_done;
+	req->arg = arg;
+	req->state = REQUEST_DIALING;
+	if (preq)
+		*preq = req;
+	return 0;
+}
+
 int pu_request_await(struct pu_host *h, const struct pu_peerid *peer, pu_host_connect_fn *on_done,
 		     void *arg, struct pu_host_request **preq, bool *pthere)
 {
@@ -405,8 +458,8 @@ int pu_request_await(struct pu_host *h, const struct pu_peerid *peer, pu_host_co
 	(*preq)->on_connect = on_done;
 	(*preq)->arg = arg;
 	c = pu_connmgr_best_direct(p);
-	*pthere = c != NULL;
-	if (c)
+	*pthere = c && !is_suspect(c);
+	if (*pthere)
 		use_conn(*preq, c);
 	return 0;
 }

@@ -58,7 +58,7 @@ int pu_kad_lookup_new(const struct pu_kad_lookup_config *cfg, const struct pu_ka
 
 static void candidate_free(struct pu_kad_candidate *c)
 {
-	free(c->addrs);
+	pu_kad_addrs_deinit(&c->addrs);
 	free(c);
 }
 
@@ -71,51 +71,6 @@ void pu_kad_lookup_free(struct pu_kad_lookup *l)
 	for (unsigned i = 0; i < l->n; i++)
 		candidate_free(l->peer[i]);
 	free(l);
-}
-
-/* Addresses. */
-
-bool pu_kad_candidate_addr(const struct pu_kad_candidate *c, size_t *poff, struct pu_bytes *out)
-{
-	if (*poff >= c->addrs_len)
-		return false;
-	*out = pu_bytes(c->addrs + *poff + 1, c->addrs[*poff]);
-	*poff += 1 + out->len;
-	return true;
-}
-
-static bool has_addr(const struct pu_kad_candidate *c, struct pu_bytes addr)
-{
-	struct pu_bytes a;
-	size_t off = 0;
-
-	while (pu_kad_candidate_addr(c, &off, &a))
-		if (pu_bytes_eq(a, addr))
-			return true;
-	return false;
-}
-
-/* True when there is something new among them. */
-static bool add_addrs(struct pu_kad_candidate *c, const struct pu_kad_peer *p)
-{
-	size_t before = c->addrs_len;
-
-	for (size_t i = 0; i < p->n_addrs; i++) {
-		struct pu_bytes a = p->addrs[i];
-		size_t len = c->addrs_len + 1 + a.len;
-		uint8_t *mem;
-
-		if (a.len > PU_MULTIADDR_MAX || len > PU_KAD_LOOKUP_ADDRS_MAX || has_addr(c, a))
-			continue;
-		mem = realloc(c->addrs, len);
-		if (!mem)
-			break;
-		mem[c->addrs_len] = (uint8_t)a.len;
-		memcpy(mem + c->addrs_len + 1, a.p, a.len);
-		c->addrs = mem;
-		c->addrs_len = len;
-	}
-	return c->addrs_len > before;
 }
 
 /* The peers of the walk. */
@@ -222,7 +177,7 @@ static struct pu_kad_candidate *learn(struct pu_kad_lookup *l, const struct pu_k
 	place = place_of(l, &distance);
 	if (place < l->n && pu_kad_key_compare(&l->peer[place]->distance, &distance) == 0) {
 		c = l->peer[place];
-		reconsider(c, from.paths, add_addrs(c, p));
+		reconsider(c, from.paths, pu_kad_addrs_add(&c->addrs, p));
 		c->paths |= from.paths;
 		return c;
 	}
@@ -232,7 +187,7 @@ static struct pu_kad_candidate *learn(struct pu_kad_lookup *l, const struct pu_k
 	c->paths = from.paths;
 	c->source = from.source;
 	c->hops = from.hops;
-	add_addrs(c, p);
+	pu_kad_addrs_add(&c->addrs, p);
 	return c;
 }
 
@@ -474,16 +429,6 @@ void pu_kad_lookup_failed(struct pu_kad_lookup *l, uint32_t ref)
 	pu_job_defer(&l->work);
 }
 
-void pu_kad_lookup_hit(struct pu_kad_lookup *l, uint32_t ref)
-{
-	const struct pu_kad_candidate *c = find_ref(l, ref);
-
-	if (!c || l->done)
-		return;
-	l->path[c->path].done = true;
-	pu_job_defer(&l->work);
-}
-
 void pu_kad_lookup_finish(struct pu_kad_lookup *l, pu_time grace)
 {
 	pu_time at = pu_loop_now(l->cfg.loop) + grace;
@@ -507,4 +452,13 @@ size_t pu_kad_lookup_closest(const struct pu_kad_lookup *l, const struct pu_kad_
 void pu_kad_lookup_stats(const struct pu_kad_lookup *l, struct pu_kad_lookup_stats *out)
 {
 	*out = l->stats;
+}
+
+size_t pu_kad_lookup_bytes(const struct pu_kad_lookup *l)
+{
+	size_t n = sizeof *l;
+
+	for (unsigned i = 0; i < l->n; i++)
+		n += sizeof *l->peer[i] + l->peer[i]->addrs.len;
+	return n;
 }

@@ -12,17 +12,17 @@
 #define PU_P2P_KAD_LOOKUP_H
 
 #include "base/loop.h"
+#include "p2p/kad/addrs.h"
 #include "p2p/kad/key.h"
-#include "p2p/kad/message.h"
 
 enum {
 	PU_KAD_LOOKUP_PEERS_MAX = 160, /* known at a time; the farthest are forgotten */
 	PU_KAD_LOOKUP_PATHS = 3,       /* default and most */
 	PU_KAD_LOOKUP_SEEDS_PER_PATH = 4,
-	PU_KAD_LOOKUP_ADDRS_MAX = 512, /* bytes of addresses kept per peer */
 	PU_KAD_LOOKUP_NONSENSE = 4,    /* dead referrals and none alive: a liar */
 	PU_KAD_LOOKUP_SLOW_MS = 2000,
 	PU_KAD_LOOKUP_TOTAL_S = 60,
+	PU_KAD_LOOKUP_GRACE_MS = 500, /* for those who look for one thing and have it */
 };
 
 struct pu_kad_lookup;
@@ -57,8 +57,7 @@ struct pu_kad_candidate {
 	uint8_t alive, dead; /* referrals of this peer, as they turned out */
 	bool retried;
 	pu_time asked_at;
-	size_t addrs_len;
-	uint8_t *addrs;      /* length byte and multiaddr, again and again */
+	struct pu_kad_addrs addrs;
 };
 
 struct pu_kad_lookup_events {
@@ -67,7 +66,7 @@ struct pu_kad_lookup_events {
 	int (*ask)(void *arg, const struct pu_kad_candidate *c);
 	/* This peer names peers that do not exist. Optional; must not touch the walk. */
 	void (*on_liar)(void *arg, const struct pu_peerid *peer);
-	/* The walk is over, by itself or by time. Answers that come later are ignored. */
+	/* The walk is over, by itself or by time. It may be freed from inside. */
 	void (*on_done)(void *arg);
 };
 
@@ -82,9 +81,8 @@ void pu_kad_lookup_start(struct pu_kad_lookup *l);
 void pu_kad_lookup_answered(struct pu_kad_lookup *l, uint32_t ref, const struct pu_kad_peer *closer,
 			    size_t n);
 void pu_kad_lookup_failed(struct pu_kad_lookup *l, uint32_t ref);
-/* The peer knew what is looked for: its path has come to its end. */
-void pu_kad_lookup_hit(struct pu_kad_lookup *l, uint32_t ref);
-/* Enough: on_done comes, after grace if other paths are under way still. */
+/* The walk goes on for grace at most: somebody knew, others may know better. (A path does
+ * not end where its peers claim success: that is what a liar would claim.) */
 void pu_kad_lookup_finish(struct pu_kad_lookup *l, pu_time grace);
 
 /* NULL: no such peer, or it is of no interest any more. */
@@ -92,12 +90,11 @@ const struct pu_kad_candidate *pu_kad_lookup_find(const struct pu_kad_lookup *l,
 /* Those that have answered, nearest first. */
 size_t pu_kad_lookup_closest(const struct pu_kad_lookup *l, const struct pu_kad_candidate **out,
 			     size_t cap);
-/* The next address; false at the end. *poff starts at 0. */
-bool pu_kad_candidate_addr(const struct pu_kad_candidate *c, size_t *poff, struct pu_bytes *out);
 
 struct pu_kad_lookup_stats {
 	unsigned asked, answered, failed, paths;
 };
+size_t pu_kad_lookup_bytes(const struct pu_kad_lookup *l);
 void pu_kad_lookup_stats(const struct pu_kad_lookup *l, struct pu_kad_lookup_stats *out);
 
 #endif

@@ -300,3 +300,24 @@ void pu_tcp_uv_close(struct pu_tcp *t, bool abort)
 	close(t->fd);
 	uv_close((uv_handle_t *)&t->poll, on_closed);
 }
+
+/* What the kernel has behind the part of struct tcp_info that libc knows. */
+struct long_tcp_info {
+	struct tcp_info head;
+	uint64_t pacing_rate, max_pacing_rate, bytes_acked;
+};
+
+bool pu_tcp_uv_progress(struct pu_tcp *t, struct pu_tcp_progress *out)
+{
+	struct long_tcp_info info = { 0 };
+	socklen_t len = sizeof info;
+
+	if (getsockopt(t->fd, SOL_TCP, TCP_INFO, &info, &len) < 0 || len < sizeof info)
+		return false;
+	out->acked = info.bytes_acked;
+	/* What the peer's window holds back is not under way: it is slow, not gone. */
+	out->waiting = info.head.tcpi_unacked > 0;
+	out->ago = PU_MS(info.head.tcpi_last_ack_recv);
+	out->rtt = PU_US(info.head.tcpi_rtt);
+	return true;
+}
