@@ -24,14 +24,14 @@ complains 'peerup-vpn relay setup' peerup relay relay serve
 relay_id=$(peerup relay relay setup --json | json peer_id)
 [ -n "$relay_id" ] || fail "relay setup told no peer ID"
 config=$LAB/relay/root/relay-server.yaml
-sed -i '/^health:/,$ s/enabled: false/enabled: true/' "$config"
+sed -i '/^health:/,$ s/enabled: false/enabled: true/; s/127.0.0.1:9090/0.0.0.0:9090/' "$config"
 
 say "it starts and is healthy"
 start relay serve "$PEERUP" relay serve
 eventually 10 health
 says '^\{"connected_peers":0,"status":"ok","uptime_seconds":[0-9]+\}$' health
 says "/ip4/11.0.0.1/udp/$RELAY_PORT/quic-v1/p2p/$relay_id" peerup relay relay info
-complains "refused|connect" on home curl -sS --max-time 5 http://11.0.0.1:9090/healthz
+complains 403 on home curl -sS -f --max-time 5 http://11.0.0.1:9090/healthz
 [ -f "$LAB/relay/root/.relay-server.last-good.yaml" ] || fail "no copy of the config for rollback"
 
 say "a stranger is refused"
