@@ -95,6 +95,15 @@ struct pu_config_vpn {
 	PU_CONFIG_LIST(struct pu_prefix) routes;
 };
 
+/* This node as a relay for others. 0: unlimited, for duration and data. */
+struct pu_config_relay_service {
+	bool enabled, require_auth;
+	unsigned max_reservations, max_reservations_per_ip, max_reservations_per_asn;
+	unsigned max_circuits; /* per peer */
+	uint64_t buffer_size, data_limit; /* bytes */
+	pu_time reservation_ttl, duration;
+};
+
 struct pu_config {
 	char *path; /* of the file */
 	char *dir;  /* of the file; relative paths are below it */
@@ -102,11 +111,15 @@ struct pu_config {
 	char *key_file; /* absolute */
 	PU_CONFIG_LIST(struct pu_multiaddr) listen;
 	bool force_private, resource_limits;
+	bool port_mapping;
+	PU_CONFIG_LIST(struct pu_hostport) stun_servers;
 	PU_CONFIG_LIST(struct pu_multiaddr) relays; /* with /p2p/ID */
 	pu_time reservation_interval;
 	char *rendezvous;
 	char *network; /* "" for the global one */
 	PU_CONFIG_LIST(struct pu_multiaddr) bootstrap; /* with /p2p/ID */
+	bool dht, mdns;
+	struct pu_config_relay_service relay_service;
 	char *authorized_keys_file; /* absolute */
 	bool gating;
 	bool ping_enabled;

@@ -114,17 +114,35 @@ static int parse_ifname(const struct pu_config_option *o, const char *text, cons
 	return set_string(text, v);
 }
 
+static const char *limit_text(const struct pu_config_option *o, const char *text)
+{
+	return (o->flags & PU_CONFIG_UNLIMITED) && strcmp(text, "unlimited") == 0 ? "0" : text;
+}
+
 static int parse_duration(const struct pu_config_option *o, const char *text, const char *dir,
 			  void *v)
 {
 	pu_time t;
-	int r = pu_config_duration(text, &t);
+	int r = pu_config_duration(limit_text(o, text), &t);
 
 	if (r < 0)
 		return r;
-	if (t < PU_SEC(o->min) || t > PU_SEC(o->max))
+	if ((t < PU_SEC(o->min) || t > PU_SEC(o->max)) && !is_default(o, text))
 		return PU_ELIMIT;
 	*(pu_time *)v = t;
+	return 0;
+}
+
+static int parse_size(const struct pu_config_option *o, const char *text, const char *dir, void *v)
+{
+	uint64_t n;
+	int r = pu_config_size(limit_text(o, text), &n);
+
+	if (r < 0)
+		return r;
+	if (!in_range(o, n) && !is_default(o, text))
+		return PU_ELIMIT;
+	*(uint64_t *)v = n;
 	return 0;
 }
 
@@ -154,7 +172,8 @@ static int parse_hostport(const struct pu_config_option *o, const char *text, co
 
 	if (r < 0)
 		return r;
-	return in_range(o, hp->port) ? 0 : PU_ELIMIT;
+	/* The range of a list is about its length. */
+	return (o->flags & PU_CONFIG_IS_LIST) || in_range(o, hp->port) ? 0 : PU_ELIMIT;
 }
 
 static int parse_prefix(const struct pu_config_option *o, const char *text, const char *dir,
@@ -221,6 +240,7 @@ static const struct type_ops types[PU_CONFIG_N_TYPES] = {
 			       parse_ifname },
 	[PU_CONFIG_DURATION] = { sizeof(pu_time), false, "a duration such as 90s, 2m or 1h30m",
 				 parse_duration },
+	[PU_CONFIG_SIZE] = { sizeof(uint64_t), false, "a size such as 128KB or 64MB", parse_size },
 	[PU_CONFIG_ENUM] = { sizeof(unsigned), false, "one of", parse_enum },
 	[PU_CONFIG_HOSTPORT] = { sizeof(struct pu_hostport), false,
 				 "host:port such as localhost:22 or [::1]:22", parse_hostport },
@@ -255,7 +275,8 @@ static void allowed_range(const struct pu_config_option *o, char *out, size_t ca
 	const char *bits = o->type == PU_CONFIG_PREFIX4 || o->type == PU_CONFIG_PREFIX6 ? "/" : "";
 
 	if (o->max <= 0 || (o->flags & PU_CONFIG_IS_LIST) || o->type == PU_CONFIG_LABEL ||
-	    o->type == PU_CONFIG_PATH || o->type == PU_CONFIG_HOSTPORT)
+	    o->type == PU_CONFIG_PATH || o->type == PU_CONFIG_HOSTPORT ||
+	    o->max == INT64_MAX)
 		return;
 	snprintf(out, cap, ", %s%" PRId64 " to %s%" PRId64 "%s%s", bits, o->min, bits, o->max,
 		 o->unit ? " " : "", o->unit ? o->unit : "");
@@ -277,6 +298,8 @@ const char *pu_config_option_allowed(const struct pu_config_option *o, char *out
 	n = strlen(out);
 	if (o->flags & PU_CONFIG_NEEDS_PEER)
 		snprintf(out + n, cap - n, " that ends in /p2p/<peer id>");
+	if (o->flags & PU_CONFIG_UNLIMITED)
+		snprintf(out + n, cap - n, ", or unlimited");
 	if (o->type == PU_CONFIG_UINT && o->def && strcmp(o->def, "0") == 0 && o->min > 0)
 		snprintf(out + n, cap - n, ", or 0");
 	return out;

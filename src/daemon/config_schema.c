@@ -6,6 +6,7 @@
 
 #define ROOT(member) offsetof(struct pu_config, member)
 #define SERVICE(member) offsetof(struct pu_config_service, member)
+#define RELAY(member) offsetof(struct pu_config, relay_service.member)
 #define PEER(member) offsetof(struct pu_config_peer, member)
 
 /* Absent keys have the value that `peerup-vpn init` writes; mind that the Go program
@@ -22,6 +23,11 @@ static const struct pu_config_option node_options[] = {
 	  0, NULL, NULL, "Never believe that this node is reachable from the Internet." },
 	{ "network.resource_limits_enabled", PU_CONFIG_BOOL, 0, ROOT(resource_limits), "false", 0,
 	  0, NULL, NULL, "Limit connections and streams per peer more strictly." },
+	{ "network.port_mapping", PU_CONFIG_BOOL, 0, ROOT(port_mapping), "true", 0, 0, NULL, NULL,
+	  "Ask the router in front of this machine for open ports (UPnP, NAT-PMP, PCP)." },
+	{ "network.stun_servers", PU_CONFIG_HOSTPORT, PU_CONFIG_IS_LIST, ROOT(stun_servers), NULL,
+	  0, 8, NULL, NULL,
+	  "Servers that tell what kind of NAT this machine is behind; without any, none is asked." },
 	{ "relay.addresses", PU_CONFIG_MULTIADDR, PU_CONFIG_IS_LIST | PU_CONFIG_NEEDS_PEER,
 	  ROOT(relays), NULL, 0, 32, NULL, NULL,
 	  "Relays that help peers behind NAT to find each other." },
@@ -34,6 +40,32 @@ static const struct pu_config_option node_options[] = {
 	{ "discovery.bootstrap_peers", PU_CONFIG_MULTIADDR,
 	  PU_CONFIG_IS_LIST | PU_CONFIG_NEEDS_PEER | PU_CONFIG_SKIP_BAD, ROOT(bootstrap), NULL, 0,
 	  64, NULL, NULL, "Peers dialled at start and kept connected." },
+	{ "discovery.dht", PU_CONFIG_BOOL, 0, ROOT(dht), "true", 0, 0, NULL, NULL,
+	  "Find peers through the network's own distributed hash table." },
+	{ "discovery.mdns", PU_CONFIG_BOOL, 0, ROOT(mdns), "true", 0, 0, NULL, NULL,
+	  "Find peers in the local network by multicast DNS." },
+	{ "relay_service.enabled", PU_CONFIG_BOOL, 0, RELAY(enabled), "true", 0, 0, NULL, NULL,
+	  "Relay for other peers while this machine has a public address." },
+	{ "relay_service.require_auth", PU_CONFIG_BOOL, 0, RELAY(require_auth), "true", 0, 0, NULL,
+	  NULL, "Only authorised peers may use it." },
+	{ "relay_service.max_reservations", PU_CONFIG_UINT, 0, RELAY(max_reservations), "16", 1,
+	  65536, "peers", NULL, "Peers that wait for calls at the same time." },
+	{ "relay_service.max_reservations_per_ip", PU_CONFIG_UINT, 0,
+	  RELAY(max_reservations_per_ip), "4", 1, 65536, "peers", NULL,
+	  "Of those, from one IP address." },
+	{ "relay_service.max_reservations_per_asn", PU_CONFIG_UINT, 0,
+	  RELAY(max_reservations_per_asn), "8", 1, 65536, "peers", NULL,
+	  "Of those, from one IPv6 /32." },
+	{ "relay_service.max_circuits", PU_CONFIG_UINT, 0, RELAY(max_circuits), "16", 1, 1024,
+	  "circuits", NULL, "Connections through this node per peer." },
+	{ "relay_service.buffer_size", PU_CONFIG_SIZE, 0, RELAY(buffer_size), "4KB", 2048, 1 << 20,
+	  "bytes", NULL, "Memory per direction of a circuit." },
+	{ "relay_service.reservation_ttl", PU_CONFIG_DURATION, 0, RELAY(reservation_ttl), "30m",
+	  60, 86400, "s", NULL, "How long a reservation lasts unless it is renewed." },
+	{ "relay_service.session_duration", PU_CONFIG_DURATION, 0, RELAY(duration), "0", 10,
+	  86400 * 365, "s", NULL, "How long one circuit may last; 0: as long as it likes." },
+	{ "relay_service.session_data_limit", PU_CONFIG_SIZE, 0, RELAY(data_limit), "0", 4096,
+	  INT64_MAX, "bytes", NULL, "Bytes per direction of one circuit; 0: any number." },
 	{ "security.authorized_keys_file", PU_CONFIG_PATH, 0, ROOT(authorized_keys_file),
 	  "authorized_keys", 1, 1000, NULL, NULL, "Who may connect, one peer per line." },
 	{ "security.enable_connection_gating", PU_CONFIG_BOOL, 0, ROOT(gating), "true", 0, 0, NULL,

@@ -14,6 +14,7 @@ enum pu_config_type {
 	PU_CONFIG_PATH,      /* char *, made absolute */
 	PU_CONFIG_IFNAME,    /* char *, name of a network interface */
 	PU_CONFIG_DURATION,  /* pu_time, min … max in the unit "s" */
+	PU_CONFIG_SIZE,      /* uint64_t bytes, min … max */
 	PU_CONFIG_ENUM,      /* unsigned, index into choices */
 	PU_CONFIG_HOSTPORT,  /* struct pu_hostport */
 	PU_CONFIG_PREFIX4,   /* struct pu_prefix, min … max bits */
@@ -29,6 +30,7 @@ enum pu_config_flag {
 	PU_CONFIG_REQUIRED = 2,   /* no default: the key must be there */
 	PU_CONFIG_SKIP_BAD = 4,   /* bad items of the list are only warned about */
 	PU_CONFIG_NEEDS_PEER = 8, /* multiaddr must end in /p2p/<peer id> */
+	PU_CONFIG_UNLIMITED = 16, /* duration, size: the word "unlimited" stands for 0 */
 };
 
 struct pu_config_option {

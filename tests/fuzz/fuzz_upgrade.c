@@ -27,7 +27,8 @@ static void fake_close(struct pu_pipe *p, bool hard)
 	PU_CONTAINER_OF(p, struct fake, pipe)->closed = true;
 }
 
-static const struct pu_pipe_ops fake_ops = { fake_write, fake_nothing, fake_nothing, fake_close };
+static const struct pu_pipe_ops fake_ops = { fake_write, fake_nothing, fake_nothing, fake_close,
+					     NULL };
 
 struct result {
 	bool done;

@@ -29,7 +29,7 @@ for flag in flags:
         complaints.append(f"flag: --{flag}")
 
 options = re.findall(r'\{\s*"([\w.*]+)",\s*PU_CONFIG_\w+,\s*[\w |]+,\s*'
-                     r'(?:ROOT|SERVICE|PEER|offsetof)\([^)]*\),\s*(?:"([^"]*)"|NULL),', schema)
+                     r'(?:ROOT|SERVICE|PEER|RELAY|offsetof)\([^)]*\),\s*(?:"([^"]*)"|NULL),', schema)
 for key, default in options:
     text = keys.get(f"Cm {key}")
     if text is None:

@@ -18,7 +18,7 @@ TOP=$(cd "$LIB_DIR/../.." && pwd)
 CASE=${LAB_CASE:-$(basename "$0" .sh)}
 PORT=4001
 
-declare -A HOST_PID HOST_ADDR PEER_ID
+declare -A HOST_PID HOST_ADDR PEER_ID RELAY_PID
 
 # ---- telling
 
@@ -232,18 +232,26 @@ switch() {
 
 # wire HOST DEVICE HOST DEVICE [--delay MS …]: the link emulator
 wire() {
-	local a=$1 da=$2 b=$3 db=$4
+	local a=$1 da=$2 b=$3 db=$4 n=${#WIRE_FD[@]} fd
 	shift 4
-	mkfifo "$LAB/wire.out" "$LAB/wire.in"
-	"$WIRE" --a wire-a --b wire-b "$@" < "$LAB/wire.in" > "$LAB/wire.out" 2> "$LAB/wire.log" &
-	exec 8> "$LAB/wire.in"
-	read -r -t 5 _ < "$LAB/wire.out" || fail "no link emulator: $(cat "$LAB/wire.log")"
-	ip link set wire-a netns "${HOST_PID[$a]}" name "$da" &&
-		ip link set wire-b netns "${HOST_PID[$b]}" name "$db" || fail "no wire"
+	mkfifo "$LAB/wire$n.out" "$LAB/wire$n.in"
+	"$WIRE" --a "wire-a$n" --b "wire-b$n" "$@" < "$LAB/wire$n.in" > "$LAB/wire$n.out" \
+		2> "$LAB/wire$n.log" &
+	exec {fd}> "$LAB/wire$n.in"
+	WIRE_FD+=("$fd")
+	read -r -t 5 _ < "$LAB/wire$n.out" || fail "no link emulator: $(cat "$LAB/wire$n.log")"
+	ip link set "wire-a$n" netns "${HOST_PID[$a]}" name "$da" &&
+		ip link set "wire-b$n" netns "${HOST_PID[$b]}" name "$db" || fail "no wire"
 }
+WIRE_FD=()
 
-# wire_set delay=50 loss=3: changes it while it runs
-wire_set() { printf '%s\n' "$*" >&8; }
+# wire_set delay=50 loss=3: changes all wires while they run
+wire_set() {
+	local fd
+	for fd in "${WIRE_FD[@]}"; do
+		printf '%s\n' "$*" >&"$fd"
+	done
+}
 
 # ---- demanding
 
@@ -347,6 +355,66 @@ json() {
 
 quic_addr() { printf '%s/udp/%s/quic-v1/p2p/%s' "${HOST_ADDR[$1]}" "$PORT" "${PEER_ID[$1]}"; }
 tcp_addr() { printf '%s/tcp/%s/p2p/%s' "${HOST_ADDR[$1]}" "$PORT" "${PEER_ID[$1]}"; }
+
+# relay_on HOST [LINE...]: a relay for everyone, with more lines for its configuration
+relay_on() {
+	local name=$1 file
+	file=$LAB/$1/root/relay-server.yaml
+	shift
+	{
+		printf '%s\n' 'version: 1' 'identity:' '  key_file: relay_node.key' 'network:' \
+			'  listen_addresses:' '    - /ip4/0.0.0.0/tcp/7777' \
+			'    - /ip4/0.0.0.0/udp/7777/quic-v1' '    - /ip6/::/tcp/7777' \
+			'    - /ip6/::/udp/7777/quic-v1' 'security:' \
+			'  authorized_keys_file: relay_authorized_keys' \
+			'  enable_connection_gating: false'
+		[ $# -eq 0 ] || printf '%s\n' "$@"
+	} > "$file"
+	chmod 600 "$file"
+	relay_up "$name"
+	PEER_ID[$name]=$(peerup "$name" relay info | sed -n 's/^Peer ID: *//p')
+	[ -n "${PEER_ID[$name]}" ] || fail "relay info on $name shows no peer ID"
+}
+
+# relay_up HOST, relay_down HOST
+relay_up() {
+	start "$1" relay "$PEERUP" relay serve
+	RELAY_PID[$1]=$!
+	eventually 10 on "$1" bash -c 'ss -lnt | grep -q :7777'
+}
+
+relay_down() {
+	kill "${RELAY_PID[$1]}" 2> /dev/null
+	wait "${RELAY_PID[$1]}" 2> /dev/null
+}
+
+# through HOST RELAY [tcp]: HOST uses that relay
+through() {
+	local addr=${HOST_ADDR[$2]}/udp/7777/quic-v1
+	[ "${3:-}" != tcp ] || addr=${HOST_ADDR[$2]}/tcp/7777
+	ok peerup "$1" relay add "$addr/p2p/${PEER_ID[$2]}"
+}
+
+# acquaint A B [ACCESS]: they authorise and name each other, and know no address
+acquaint() {
+	local access=${3:-services}
+	ok peerup "$1" auth add "${PEER_ID[$2]}" --comment "$2" --access "$access"
+	ok peerup "$2" auth add "${PEER_ID[$1]}" --comment "$1" --access "$access"
+	ok peerup "$1" name add "$2" "${PEER_ID[$2]}"
+	ok peerup "$2" name add "$1" "${PEER_ID[$1]}"
+}
+
+# path_of HOST PEER: DIRECT, RELAYED or nothing
+path_of() {
+	peerup "$1" peers --json | python3 -c '
+import json, sys
+for p in json.load(sys.stdin)["peers"]:
+    if p.get("name") == sys.argv[1] and p.get("connected"):
+        print(p.get("path", ""))' "$2"
+}
+
+# is_path HOST PEER PATH
+is_path() { [ "$(path_of "$1" "$2")" = "$3" ]; }
 
 # introduce A B [ACCESS]: A authorises B, knows its name and its address
 introduce() {

@@ -43,6 +43,24 @@ static void on_addrs(void *arg)
 	((struct test_host *)arg)->addrs++;
 }
 
+static void on_best(void *arg, const struct pu_peerid *peer, struct pu_conn *best)
+{
+	(void)peer;
+	(void)best;
+	((struct test_host *)arg)->bests++;
+}
+
+static void on_health(void *arg, struct pu_conn *c, bool well)
+{
+	struct test_host *t = arg;
+
+	(void)c;
+	if (well)
+		t->recovered++;
+	else
+		t->suspected++;
+}
+
 void test_host_init(struct test_host *t, struct pu_sim *sim, unsigned n, const char *ip4,
 		    const char *ip6)
 {
@@ -62,8 +80,14 @@ void test_host_init(struct test_host *t, struct pu_sim *sim, unsigned n, const c
 	t->cfg.net = pu_sim_net(t->node);
 	t->cfg.key = &t->key;
 	t->cfg.agent = "peerup/test";
-	t->observer = (struct pu_host_observer){ on_connected, on_disconnected, on_identified,
-						 on_path, on_addrs, t, { NULL, NULL } };
+	t->observer = (struct pu_host_observer){ .on_connected = on_connected,
+						 .on_disconnected = on_disconnected,
+						 .on_identified = on_identified,
+						 .on_path = on_path,
+						 .on_addrs = on_addrs,
+						 .on_best = on_best,
+						 .on_health = on_health,
+						 .arg = t };
 }
 
 static void set_interfaces(struct test_host *t)

@@ -14,6 +14,7 @@ struct test_host {
 	struct pu_host *h;
 	struct pu_host_observer observer;
 	unsigned connected, disconnected, identified, paths, addrs;
+	unsigned bests, suspected, recovered;
 	int closed_err;
 	uint64_t closed_code;
 	bool last;

@@ -18,6 +18,7 @@ const struct pu_net_ops sim_net_ops = {
 	.udp_local = sim_udp_local,
 	.udp_send = sim_udp_send,
 	.udp_close = sim_udp_close,
+	.udp_route = sim_udp_route,
 	.tcp_connect = sim_tcp_connect,
 	.tcp_write = sim_tcp_write,
 	.tcp_resume = sim_tcp_resume,
@@ -26,6 +27,7 @@ const struct pu_net_ops sim_net_ops = {
 	.tcp_remote = sim_tcp_remote,
 	.tcp_set_events = sim_tcp_set_events,
 	.tcp_close = sim_tcp_close,
+	.tcp_progress = sim_tcp_progress,
 	.tcp_listen = sim_tcp_listen,
 	.tcp_listener_local = sim_tcp_listener_local,
 	.tcp_listener_close = sim_tcp_listener_close,
@@ -136,6 +138,7 @@ struct pu_sim *pu_sim_new(uint64_t seed)
 	s->now = PU_SEC(1000);
 	s->link.delay = PU_MS(1);
 	pu_list_init(&s->names);
+	pu_list_init(&s->nats);
 	return s;
 }
 
@@ -167,6 +170,7 @@ void pu_sim_free(struct pu_sim *s)
 	}
 	for (unsigned i = 0; i < s->n_nodes; i++)
 		node_free(s->nodes[i]);
+	sim_nats_free(s);
 	PU_LIST_FOREACH(it, tmp, &s->names) {
 		struct sim_name *nm = PU_CONTAINER_OF(it, struct sim_name, node);
 
@@ -318,4 +322,9 @@ bool pu_sim_run_until(struct pu_sim *s, bool (*cond)(void *arg), void *arg, pu_t
 void pu_sim_run(struct pu_sim *s, pu_time duration)
 {
 	pu_sim_run_until(s, NULL, NULL, duration);
+}
+
+void pu_sim_hide_tcp_progress(struct pu_sim *s)
+{
+	s->tcp_silent = true;
 }

@@ -76,6 +76,9 @@ void pu_sim_link(struct pu_sim_node *a, struct pu_sim_node *b, const struct pu_s
 void pu_sim_link_one_way(struct pu_sim_node *from, struct pu_sim_node *to,
 			 const struct pu_sim_link *l);
 
+/* TCP sockets do not tell their progress, as if they were relayed streams. */
+void pu_sim_hide_tcp_progress(struct pu_sim *s);
+
 /* Names for pu_net_ops.resolve: ip may be NULL for a TXT record with the text. Several
  * records per name are given together. Unknown names are PU_ENOENT after 20 ms. */
 void pu_sim_add_name(struct pu_sim *s, const char *name, const char *ip, const char *txt);

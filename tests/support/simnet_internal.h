@@ -5,6 +5,8 @@
 #include "base/buf.h"
 #include "support/simnet.h"
 
+struct pu_sim_nat;
+
 enum { SIM_NODES_MAX = 256, SIM_IPS_MAX = 16 };
 
 /* Something that happens on a node at a time; embedded as first member. */
@@ -38,8 +40,9 @@ struct pu_sim {
 	struct pu_sim_link link;
 	struct pu_sim_node *nodes[SIM_NODES_MAX];
 	unsigned n_nodes;
-	struct pu_list names;
+	struct pu_list names, nats;
 	unsigned turns_at_now;
+	bool tcp_silent; /* sockets do not tell their progress */
 };
 
 struct pu_sim_node {
@@ -47,6 +50,7 @@ struct pu_sim_node {
 	struct pu_loop loop;
 	struct pu_sim *sim;
 	unsigned index;
+	struct pu_sim_nat *nat; /* that it is behind */
 	char name[32];
 	uint64_t rng;
 	union pu_sockaddr ips[SIM_IPS_MAX];
@@ -79,8 +83,16 @@ uint16_t sim_sa_port(const union pu_sockaddr *a);
 void sim_sa_set_port(union pu_sockaddr *a, uint16_t port);
 /* True when a socket bound to b hears what is sent to a. */
 bool sim_sa_hears(const union pu_sockaddr *b, const union pu_sockaddr *a);
-/* The node that owns the address, as seen from n; NULL: nobody. */
-struct pu_sim_node *sim_owner(struct pu_sim_node *n, const union pu_sockaddr *sa);
+/* simnet_nat.c. A packet leaves n: its source becomes what the receiver will see, *prealm
+ * says where (behind which NAT) its destination is meant. Returns the node whose link
+ * carries it; NULL: it gets nowhere. */
+struct pu_sim_node *sim_route_out(struct pu_sim_node *n, bool tcp, union pu_sockaddr *src,
+				  const union pu_sockaddr *dst, struct pu_sim_nat **prealm);
+/* It has arrived at the end of that link: its destination becomes the receiver's own
+ * address. Returns the receiver; NULL: a NAT did not let it in. */
+struct pu_sim_node *sim_route_in(struct pu_sim_node *to, bool tcp, struct pu_sim_nat *realm,
+				 const union pu_sockaddr *src, union pu_sockaddr *dst);
+void sim_nats_free(struct pu_sim *s);
 bool sim_owns(const struct pu_sim_node *n, const union pu_sockaddr *sa);
 /* Address of n towards remote (port untouched in *psa). PU_EUNREACH. */
 int sim_source(const struct pu_sim_node *n, const union pu_sockaddr *remote,
@@ -92,6 +104,7 @@ int sim_udp_open(struct pu_net *n, const union pu_sockaddr *bind, const struct p
 void sim_udp_local(struct pu_udp *u, union pu_sockaddr *sa);
 int sim_udp_send(struct pu_udp *u, const struct pu_dgrams *d);
 void sim_udp_close(struct pu_udp *u);
+int sim_udp_route(struct pu_net *net, const union pu_sockaddr *remote, union pu_sockaddr *local);
 int sim_tcp_connect(struct pu_net *n, const union pu_sockaddr *remote,
 		    const union pu_sockaddr *bind, const struct pu_tcp_events *ev, void *arg,
 		    struct pu_tcp **pt);
@@ -101,6 +114,7 @@ void sim_tcp_shutdown(struct pu_tcp *t);
 void sim_tcp_local(struct pu_tcp *t, union pu_sockaddr *sa);
 void sim_tcp_remote(struct pu_tcp *t, union pu_sockaddr *sa);
 void sim_tcp_set_events(struct pu_tcp *t, const struct pu_tcp_events *ev, void *arg);
+bool sim_tcp_progress(struct pu_tcp *t, struct pu_tcp_progress *out);
 void sim_tcp_close(struct pu_tcp *t, bool abort);
 int sim_tcp_listen(struct pu_net *n, const union pu_sockaddr *bind,
 		   void (*on_accept)(void *arg, struct pu_tcp *t), void *arg,

@@ -98,18 +98,6 @@ size_t pu_sim_node_ips(const struct pu_sim_node *n, struct pu_multiaddr *out, si
 	return k;
 }
 
-struct pu_sim_node *sim_owner(struct pu_sim_node *n, const union pu_sockaddr *sa)
-{
-	struct pu_sim *s = n->sim;
-
-	if (sim_owns(n, sa))
-		return n;
-	for (unsigned i = 0; i < s->n_nodes; i++)
-		if (sim_owns(s->nodes[i], sa))
-			return s->nodes[i];
-	return NULL;
-}
-
 int sim_source(const struct pu_sim_node *n, const union pu_sockaddr *remote,
 	       union pu_sockaddr *psa)
 {

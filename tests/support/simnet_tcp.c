@@ -20,6 +20,7 @@ enum seg_kind { SEG_DATA, SEG_OPENED, SEG_FIN, SEG_RST };
 struct seg {
 	struct pu_list list;
 	enum seg_kind kind;
+	pu_time sent_at;
 	size_t len;
 	uint8_t data[];
 };
@@ -39,6 +40,8 @@ struct pu_tcp {
 	struct pu_buf rx;
 	bool rx_paused, rx_fin, eof_told;
 	size_t in_flight; /* sent and not yet taken by the peer's consumer */
+	uint64_t sent, acked; /* by the peer's stack */
+	pu_time acked_at, rtt;
 	bool write_blocked, fin_sent;
 	int syn_tries;
 };
@@ -56,7 +59,12 @@ struct tcp_event {
 	struct pu_tcp *t; /* holds a reference */
 	struct sim_dir *dir;
 	size_t n;
+	pu_time sent_at;
 	int err;
+	/* Opening: ends as the other side sees them. */
+	struct pu_sim_nat *realm;
+	struct pu_sim_node *peer;
+	union pu_sockaddr local, remote;
 };
 
 static struct pu_tcp *get(struct pu_tcp *t)
@@ -162,7 +170,6 @@ static struct pu_tcp *tcp_new(struct pu_sim_node *n)
 	pu_list_init(&t->arriving);
 	pu_buf_init(&t->rx, 2 * PU_SIM_TCP_WINDOW);
 	pu_list_append(&n->tcps, &t->list);
-	n->n_sockets++;
 	return t;
 }
 
@@ -179,6 +186,7 @@ static void send_seg(struct pu_tcp *t, enum seg_kind kind, const uint8_t *p, siz
 	if (!sg)
 		abort();
 	sg->kind = kind;
+	sg->sent_at = t->node->sim->now;
 	sg->len = len;
 	if (len)
 		memcpy(sg->data, p, len);
@@ -200,6 +208,36 @@ static void acked(struct sim_event *e)
 			t->ev->on_writable(t->arg);
 	}
 	put(t);
+}
+
+/* The peer's stack has what we sent: that is on its way back to us. */
+static void stack_acked(struct sim_event *e)
+{
+	struct tcp_event te;
+
+	if (postponed(e))
+		return;
+	te = unpack(e);
+	te.t->acked += te.n;
+	te.t->acked_at = te.t->node->sim->now;
+	te.t->rtt = (7 * te.t->rtt + te.t->acked_at - te.sent_at) / (te.t->rtt ? 8 : 1);
+	put(te.t);
+}
+
+static void ack(struct pu_tcp *t, const struct seg *sg)
+{
+	struct tcp_event *te;
+
+	if (!t->peer)
+		return;
+	te = sim_alloc(sizeof *te);
+	te->t = get(t->peer);
+	te->dir = sim_dir(t->node, t->peer->node);
+	te->n = sg->len;
+	te->sent_at = sg->sent_at;
+	te->e.run = stack_acked;
+	te->e.drop = tcp_event_drop;
+	sim_post(te->t->node, &te->e, t->node->sim->now + te->dir->cfg.delay);
 }
 
 /* The consumer took n bytes: the window of the other side opens. */
@@ -292,6 +330,7 @@ static void got_opened(struct pu_tcp *t)
 	if (t->state != TCP_HALF_OPEN)
 		return; /* simultaneous open: both were told */
 	t->state = TCP_OPEN;
+	t->node->n_sockets++;
 	if (l) {
 		l->on_accept(l->arg, t);
 		return;
@@ -319,6 +358,7 @@ static void seg_arrives(struct sim_event *e)
 	sg = PU_CONTAINER_OF(first, struct seg, list);
 	switch (sg->kind) {
 	case SEG_DATA:
+		ack(t, sg);
 		if (t->closed && t->peer) {
 			send_seg(t, SEG_RST, NULL, 0);
 		} else if (t->state == TCP_OPEN && !t->closed) {
@@ -376,39 +416,75 @@ static void failed_run(struct sim_event *e)
 	put(t);
 }
 
+/* A step of the opening of t that happens on a node. */
+static void post_opening(struct pu_tcp *t, struct pu_sim_node *on, pu_time at,
+			 void (*run)(struct sim_event *e), struct sim_dir *dir,
+			 const struct tcp_event *ends)
+{
+	struct tcp_event *te = sim_alloc(sizeof *te);
+
+	*te = *ends;
+	te->t = get(t);
+	te->dir = dir;
+	te->e.run = run;
+	te->e.drop = tcp_event_drop;
+	sim_post(on, &te->e, at);
+}
+
+/* The server's side, of which its user does not know yet. */
+static struct pu_tcp *find_half_open(struct pu_sim_node *n, const union pu_sockaddr *local,
+				     const union pu_sockaddr *remote)
+{
+	PU_LIST_FOREACH(it, tmp, &n->tcps) {
+		struct pu_tcp *t = PU_CONTAINER_OF(it, struct pu_tcp, list);
+
+		if (t->state == TCP_HALF_OPEN && !t->peer && sim_sa_eq(&t->local, local) &&
+		    sim_sa_eq(&t->remote, remote))
+			return t;
+	}
+	return NULL;
+}
+
+static void forget_half_open(struct pu_tcp *srv)
+{
+	srv->node->n_sockets++;
+	sim_tcp_close(srv, true);
+}
+
 /* SYN-ACK: the client is connected; its ACK tells the server. */
 static void synack_run(struct sim_event *e)
 {
 	struct tcp_event te;
 	struct pu_tcp *t, *srv;
-	struct pu_sim_node *to;
 
 	if (postponed(e))
 		return;
 	te = unpack(e);
 	t = te.t;
-	to = sim_owner(t->node, &t->remote);
-	if (!t->closed && t->state == TCP_CONNECTING && to) {
-		srv = tcp_new(to);
-		srv->state = TCP_HALF_OPEN;
-		srv->local = t->remote;
-		srv->remote = t->local;
+	srv = find_half_open(te.peer, &te.local, &te.remote);
+	if (t->closed || t->state != TCP_CONNECTING || t->peer) {
+		if (srv)
+			forget_half_open(srv);
+	} else if (srv) {
 		t->peer = get(srv);
 		srv->peer = get(t);
-		sim_dir(t->node, to)->count.tcp_connects++;
+		sim_dir(t->node, te.peer)->count.tcp_connects++;
 		send_seg(t, SEG_OPENED, NULL, 0);
 		connected(t);
 	}
 	put(t);
 }
 
-static struct pu_tcp *find_simultaneous(struct pu_sim_node *n, const struct pu_tcp *c)
+/* Who tries to reach us from where we try to reach him. */
+static struct pu_tcp *find_simultaneous(struct pu_sim_node *n, const struct pu_tcp *c,
+					const union pu_sockaddr *local,
+					const union pu_sockaddr *remote)
 {
 	PU_LIST_FOREACH(it, tmp, &n->tcps) {
 		struct pu_tcp *t = PU_CONTAINER_OF(it, struct pu_tcp, list);
 
 		if (t != c && t->state == TCP_CONNECTING && !t->peer &&
-		    sim_sa_eq(&t->local, &c->remote) && sim_sa_eq(&t->remote, &c->local))
+		    sim_sa_eq(&t->local, local) && sim_sa_eq(&t->remote, remote))
 			return t;
 	}
 	return NULL;
@@ -425,49 +501,55 @@ static void syn_again(struct sim_event *e)
 	put(te.t);
 }
 
-/* The SYN is at the other node, which t's event does not run on: only look, and
- * post the answer to t. */
-static void syn_arrives(struct sim_event *e)
+static void answer_syn(struct pu_tcp *t, struct pu_sim_node *to, const struct tcp_event *te)
 {
-	struct tcp_event te = unpack(e);
-	struct pu_tcp *t = te.t, *twin;
-	struct pu_sim_node *to = te.e.node;
-	pu_time back;
+	pu_time back = to->sim->now + sim_dir(to, t->node)->cfg.delay;
+	struct pu_tcp *twin = find_simultaneous(to, t, &te->local, &te->remote), *srv;
 
-	if (t->closed || t->state != TCP_CONNECTING || t->peer) {
-		put(t);
-		return;
-	}
-	back = to->sim->now + sim_dir(to, t->node)->cfg.delay;
-	twin = find_simultaneous(to, t);
 	if (twin) {
 		t->peer = get(twin);
 		twin->peer = get(t);
 		post(t, back, opened_run, NULL, 0, 0);
 		post(twin, back, opened_run, NULL, 0, 0);
-	} else if (find_listener(to, &t->remote)) {
-		post(t, back, synack_run, sim_dir(to, t->node), 0, 0);
-	} else {
-		post(t, back, failed_run, NULL, 0, PU_EREFUSED);
+		return;
 	}
+	if (!find_listener(to, &te->local)) {
+		post(t, back, failed_run, NULL, 0, PU_EREFUSED);
+		return;
+	}
+	if (!find_half_open(to, &te->local, &te->remote)) {
+		srv = tcp_new(to);
+		srv->state = TCP_HALF_OPEN;
+		srv->local = te->local;
+		srv->remote = te->remote;
+	}
+	post_opening(t, t->node, back, synack_run, sim_dir(to, t->node), te);
+}
+
+/* The SYN is at the other node, which t's event does not run on: only look, and
+ * post the answer to t. */
+static void syn_arrives(struct sim_event *e)
+{
+	struct tcp_event te = unpack(e);
+	struct pu_tcp *t = te.t;
+
+	te.peer = sim_route_in(te.e.node, true, te.realm, &te.remote, &te.local);
+	if (te.peer && !t->closed && t->state == TCP_CONNECTING && !t->peer)
+		answer_syn(t, te.peer, &te);
 	put(t);
 }
 
 static void syn_send(struct pu_tcp *t)
 {
 	struct pu_sim *s = t->node->sim;
-	struct pu_sim_node *to = sim_owner(t->node, &t->remote);
+	struct tcp_event te = { .local = t->remote, .remote = t->local };
+	struct pu_sim_node *to = sim_route_out(t->node, true, &te.remote, &t->remote, &te.realm);
 	struct sim_dir *dir = to ? sim_dir(t->node, to) : NULL;
 	pu_time at;
 
 	if (dir && !dir->cfg.down && !dir->cfg.no_tcp && !sim_chance(s, dir->cfg.loss)) {
-		struct tcp_event *te = sim_alloc(sizeof *te);
-
 		sim_transmit(s, dir, HEADER, false, &at);
-		te->t = get(t);
-		te->e.run = syn_arrives;
-		te->e.drop = tcp_event_drop;
-		sim_post(to, &te->e, at);
+		post_opening(t, to, at, syn_arrives, NULL, &te);
 	}
 	/* Repeated as long as nobody answered. */
 	if (++t->syn_tries > SYN_TRIES)
@@ -506,6 +588,7 @@ int sim_tcp_connect(struct pu_net *net, const union pu_sockaddr *remote,
 			return PU_EADDRINUSE;
 	}
 	t = tcp_new(n);
+	n->n_sockets++;
 	t->state = TCP_CONNECTING;
 	t->local = local;
 	t->remote = *remote;
@@ -539,12 +622,20 @@ int sim_tcp_write(struct pu_tcp *t, const struct iovec *iov, int n)
 			}
 			send_seg(t, SEG_DATA, p, len);
 			t->in_flight += len;
+			t->sent += len;
 			p += len;
 			left -= len;
 			sent += len;
 		}
 	}
 	return (int)sent;
+}
+
+bool sim_tcp_progress(struct pu_tcp *t, struct pu_tcp_progress *out)
+{
+	*out = (struct pu_tcp_progress){ t->acked, t->acked < t->sent,
+					 t->node->sim->now - t->acked_at, t->rtt };
+	return !t->node->sim->tcp_silent;
 }
 
 void sim_tcp_resume(struct pu_tcp *t)
@@ -613,7 +704,7 @@ void sim_tcp_abandon(struct pu_sim_node *n)
 		struct pu_tcp *t = PU_CONTAINER_OF(it, struct pu_tcp, list);
 
 		if (t->state == TCP_HALF_OPEN)
-			sim_tcp_close(t, true);
+			forget_half_open(t);
 	}
 }
 

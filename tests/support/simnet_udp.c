@@ -24,6 +24,9 @@ struct pu_udp {
 struct udp_packet {
 	struct sim_event e;
 	struct sim_dir *dir;
+	struct pu_sim_nat *realm; /* in which to is meant */
+	struct pu_sim_node *receiver;
+	bool arrived; /* receiver is known */
 	union pu_sockaddr from, to;
 	uint8_t ecn;
 	size_t len;
@@ -91,6 +94,16 @@ void sim_udp_local(struct pu_udp *u, union pu_sockaddr *sa)
 	*sa = u->local;
 }
 
+int sim_udp_route(struct pu_net *net, const union pu_sockaddr *remote, union pu_sockaddr *local)
+{
+	union pu_sockaddr sa = { .sa.sa_family = remote->sa.sa_family };
+	int r = sim_source(PU_CONTAINER_OF(net, struct pu_sim_node, net), remote, &sa);
+
+	if (r == 0)
+		*local = sa;
+	return r;
+}
+
 static void put(struct pu_udp *u)
 {
 	if (u->closed && u->waiting == 0)
@@ -144,11 +157,26 @@ static void packet_drop(struct sim_event *e)
 	free(e);
 }
 
+/* NATs decide when it is there, once. NULL: nobody gets it. */
+static struct pu_sim_node *receiver_of(struct udp_packet *p)
+{
+	if (!p->arrived)
+		p->receiver = sim_route_in(p->e.node, false, p->realm, &p->from, &p->to);
+	p->arrived = true;
+	return p->receiver;
+}
+
 static void packet_arrives(struct sim_event *e)
 {
 	struct udp_packet *p = PU_CONTAINER_OF(e, struct udp_packet, e);
-	struct pu_udp *u = find_socket(e->node, &p->to);
+	struct pu_sim_node *receiver = receiver_of(p);
+	struct pu_udp *u = receiver ? find_socket(receiver, &p->to) : NULL;
 	struct inbox in = { .n = 0 };
+
+	if (receiver && receiver != e->node) {
+		sim_post(receiver, e, e->at);
+		return;
+	}
 
 	for (;;) {
 		struct pu_sim_node *n = p->e.node;
@@ -166,7 +194,8 @@ static void packet_arrives(struct sim_event *e)
 		next = sim_peek(n->sim, n);
 		if (in.n == COALESCE_MAX || !next || next->run != packet_arrives)
 			break;
-		if (find_socket(n, &PU_CONTAINER_OF(next, struct udp_packet, e)->to) != u)
+		if (receiver_of(PU_CONTAINER_OF(next, struct udp_packet, e)) != n ||
+		    find_socket(n, &PU_CONTAINER_OF(next, struct udp_packet, e)->to) != u)
 			break;
 		p = PU_CONTAINER_OF(sim_pop(n->sim), struct udp_packet, e);
 	}
@@ -283,7 +312,7 @@ int sim_udp_send(struct pu_udp *u, const struct pu_dgrams *d)
 	}
 	if (d->segment + head > (sim_sa_loopback(&d->remote) ? 65536 : n->mtu))
 		return PU_E2BIG;
-	to = sim_owner(n, &d->remote);
+	to = sim_route_out(n, false, &tmpl.from, &d->remote, &tmpl.realm);
 	if (!to)
 		return 0;
 	if (u->waiting || sim_chance(n->sim, sim_dir(n, to)->cfg.again))

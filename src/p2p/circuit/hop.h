@@ -1,6 +1,9 @@
 /* The relay itself: hop side of circuit relay v2 (libp2p specs relay/circuit-v2.md).
- * Peers reserve; others reach them through us. What flows is copied between two streams
- * through one bounded buffer per direction and never looked at. */
+ * Peers reserve; others reach them through us. What flows goes from stream to stream and
+ * is never looked at.
+ *
+ * A peer has one reservation at most, however many connections it has. The reservation
+ * ends with its time or with the last direct connection. Circuits outlive it. */
 #ifndef PU_P2P_CIRCUIT_HOP_H
 #define PU_P2P_CIRCUIT_HOP_H
 
@@ -9,17 +12,27 @@
 #define PU_HOP_PROTOCOL "/libp2p/circuit/relay/0.2.0/hop"
 #define PU_STOP_PROTOCOL "/libp2p/circuit/relay/0.2.0/stop"
 
+enum {
+	PU_HOP_REQUESTS_MAX = 1024,    /* being read or connected, in all */
+	PU_HOP_REQUESTS_PER_PEER = 32,
+	PU_HOP_BURST = 64,             /* requests of one peer at once; then one per … */
+	PU_HOP_REFILL_MS = 1000,
+	PU_HOP_STREAM_TIMEOUT_S = 60,  /* for a request, and for the answer of the target */
+	PU_HOP_CONNECT_TIMEOUT_S = 30, /* for a stream to the target */
+};
+
 struct pu_hop;
 
 /* 0 means unlimited for duration and data only. */
 struct pu_hop_limits {
 	unsigned max_reservations;
-	unsigned max_reservations_per_peer;
 	unsigned max_reservations_per_ip;  /* IPv4 address, IPv6 /64 */
 	unsigned max_reservations_per_asn; /* IPv6 /32 stands for an autonomous system */
 	unsigned max_circuits;             /* in all */
 	unsigned max_circuits_per_peer;    /* as source and as destination */
-	size_t buffer_size;                /* bytes per direction of a circuit */
+	/* Bytes per direction of a circuit that we may hold ourselves. Whatever it is, we
+	 * hold none: what the receiver's stream does not take stays in the sender's. */
+	size_t buffer_size;
 	pu_time reservation_ttl;
 	pu_time duration;                  /* of one circuit */
 	uint64_t data;                     /* bytes per direction of one circuit */
@@ -47,8 +60,9 @@ struct pu_hop_stats {
 	uint64_t ended_by_duration, ended_by_data;
 };
 
+/* h outlives the relay. PU_ENOMEM, PU_EEXIST (somebody handles the protocol). */
 int pu_hop_new(struct pu_host *h, const struct pu_hop_options *opt, struct pu_hop **ph);
-/* Ends all circuits; reservations are gone with the connections that made them. */
+/* Ends all circuits and reservations. */
 void pu_hop_free(struct pu_hop *hop);
 /* For reservations and circuits made from now on. */
 void pu_hop_set_limits(struct pu_hop *hop, const struct pu_hop_limits *limits);

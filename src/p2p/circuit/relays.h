@@ -7,7 +7,11 @@
 
 struct pu_relays;
 
-enum { PU_RELAYS_MAX = 16 };
+enum {
+	PU_RELAYS_MAX = 16,
+	PU_RELAYS_ADDRS_MAX = 8,       /* of one relay, configured or told by it */
+	PU_RELAYS_ADVERTISED_MAX = 16, /* circuit addresses of ours in all */
+};
 
 enum pu_relay_state {
 	PU_RELAY_CONNECTING,
@@ -30,7 +34,8 @@ struct pu_relay_info {
 };
 
 struct pu_relays_events {
-	/* A reservation was made, renewed, lost or refused. */
+	/* A reservation was made, renewed, lost or refused. Not the place to change the
+	 * list of relays. */
 	void (*on_change)(void *arg, const struct pu_relay_info *info);
 };
 

@@ -16,7 +16,7 @@ enum pu_dcutr_outcome {
 	PU_DCUTR_UNSUPPORTED,   /* the peer does not speak it */
 	PU_DCUTR_TIMEOUT,       /* nothing came through, all tries */
 	PU_DCUTR_STREAM_FAILED, /* the relayed connection or stream broke */
-	PU_DCUTR_PROTOCOL,      /* the peer sent nonsense */
+	PU_DCUTR_NONSENSE,      /* the peer sent nonsense */
 	PU_DCUTR_N_OUTCOMES,
 };
 

@@ -62,7 +62,41 @@ static void on_datagram_room(void *arg, struct pu_conn *c)
 
 static void on_path(void *arg, struct pu_conn *c)
 {
+	pu_observation_moved(arg);
 	HOST_NOTIFY(((struct host_conn *)arg)->h, on_path, c);
+}
+
+static void on_quiet(void *arg, struct pu_conn *c)
+{
+	(void)c;
+	pu_health_quiet(arg);
+}
+
+void pu_connmgr_health_changed(struct host_conn *hc)
+{
+	struct pu_host *h = hc->h;
+	struct pu_conn *c = hc->c;
+	bool well = hc->health.state == PU_HEALTH_WELL;
+
+	pu_connmgr_rechoose(h, hc->peer);
+	if (well)
+		pu_request_connected(h, c);
+	HOST_NOTIFY(h, on_health, c, well);
+}
+
+static void forget(struct host_conn *hc)
+{
+	struct pu_peer *p = hc->peer;
+
+	pu_health_stop(hc);
+	pu_observation_end(hc);
+	pu_list_remove(&hc->c->node);
+	pu_list_remove(&hc->node);
+	p->n_conns--;
+	hc->h->stats.n_conns--;
+	p->best_lost |= p->told_best == hc->c;
+	if (p->faster == hc->c)
+		p->faster = NULL;
 }
 
 static void on_closed(void *arg, struct pu_conn *c, int err, uint64_t code)
@@ -74,18 +108,17 @@ static void on_closed(void *arg, struct pu_conn *c, int err, uint64_t code)
 	log_conn(c, "disconnected", err);
 	pu_negotiation_drop_all(hc);
 	pu_identify_conn_closed(hc);
-	pu_list_remove(&c->node);
-	pu_list_remove(&hc->node);
-	hc->peer->n_conns--;
-	h->stats.n_conns--;
+	forget(hc);
 	pu_request_conn_closed(h, c);
 	HOST_NOTIFY(h, on_disconnected, c, err, code, hc->peer->n_conns == 0);
 	p = pu_peerstore_find(&h->peers, &c->peer);
 	if (p)
+		pu_connmgr_rechoose(h, p);
+	p = pu_peerstore_find(&h->peers, &c->peer);
+	if (p)
 		pu_peerstore_left(p);
 	free(hc);
-	if (h->state == HOST_STOPPING && h->stats.n_conns == 0)
-		pu_job_defer(&h->stop_job);
+	pu_host_one_less(h);
 }
 
 static const struct pu_conn_events conn_events = {
@@ -94,6 +127,7 @@ static const struct pu_conn_events conn_events = {
 	.on_datagrams_end = on_datagrams_end,
 	.on_datagram_room = on_datagram_room,
 	.on_path = on_path,
+	.on_quiet = on_quiet,
 	.on_closed = on_closed,
 };
 
@@ -114,8 +148,7 @@ static void refused_closed(void *arg, struct pu_conn *c, int err, uint64_t code)
 	(void)err;
 	(void)code;
 	h->stats.n_conns--;
-	if (h->state == HOST_STOPPING && h->stats.n_conns == 0)
-		pu_job_defer(&h->stop_job);
+	pu_host_one_less(h);
 }
 
 static const struct pu_conn_events refused_events = {
@@ -123,51 +156,12 @@ static const struct pu_conn_events refused_events = {
 	.on_closed = refused_closed,
 };
 
-static bool turn_away(struct pu_host *h, struct pu_conn *c, uint64_t code)
+void pu_connmgr_turn_away(struct pu_host *h, struct pu_conn *c, uint64_t code)
 {
 	h->stats.n_conns++;
 	c->ev = &refused_events;
 	c->arg = h;
 	pu_conn_close(c, code);
-	return false;
-}
-
-/* The best connection. */
-
-static bool better(const struct pu_conn *a, const struct pu_conn *b)
-{
-	if (!b)
-		return true;
-	if (a->limited != b->limited)
-		return b->limited;
-	if (a->datagrams != b->datagrams)
-		return a->datagrams;
-	/* The list is in order of age, and the newest wins: a peer that dials again has
-	 * lost the one before, though we may not have noticed yet. */
-	return true;
-}
-
-static struct pu_conn *best_of(const struct pu_peer *p, bool direct)
-{
-	struct pu_conn *best = NULL;
-
-	PU_LIST_FOREACH(it, tmp, &p->conns) {
-		struct pu_conn *c = PU_CONTAINER_OF(it, struct pu_conn, node);
-
-		if (!c->closing && !(direct && c->limited) && better(c, best))
-			best = c;
-	}
-	return best;
-}
-
-struct pu_conn *pu_connmgr_best(const struct pu_peer *p)
-{
-	return best_of(p, false);
-}
-
-struct pu_conn *pu_connmgr_best_direct(const struct pu_peer *p)
-{
-	return best_of(p, true);
 }
 
 /* Limits. */
@@ -176,7 +170,7 @@ static bool idle(const struct pu_conn *c)
 {
 	const struct host_conn *hc = host_conn_of(c);
 
-	return !c->closing && !hc->peer->protected_ && c->n_streams == 0 &&
+	return !c->closing && c->n_streams == 0 &&
 	       c->rx_bytes + c->tx_bytes == hc->seen_bytes;
 }
 
@@ -195,6 +189,8 @@ static struct pu_conn *least_needed(struct pu_host *h)
 	PU_LIST_FOREACH(it, tmp, &h->conns) {
 		struct pu_conn *c = PU_CONTAINER_OF(it, struct host_conn, node)->c;
 
+		if (host_conn_of(c)->peer->protections)
+			continue;
 		if (idle_for(c) > (worst ? idle_for(worst) : PU_SEC(TIDY_S)))
 			worst = c;
 	}
@@ -211,28 +207,35 @@ static bool has_room(struct pu_host *h, const struct pu_peer *p)
 		return true;
 	c = least_needed(h);
 	if (!c)
-		return p->protected_; /* the user's own peers always get in */
+		return p->protections > 0; /* the user's own peers always get in */
 	pu_conn_close(c, PU_CONN_CODE_GC);
 	return true;
 }
 
 bool pu_connmgr_adopt(struct pu_host *h, struct pu_conn *c)
 {
-	struct pu_peer *p = pu_peerstore_get(&h->peers, &c->peer);
-	struct host_conn *hc;
+	struct host_conn *hc = NULL;
+	struct pu_peer *p;
 
-	if (h->state != HOST_RUNNING)
-		return turn_away(h, c, PU_CONN_CODE_SHUTDOWN);
-	if (!p || !has_room(h, p))
-		return turn_away(h, c, PU_CONN_CODE_LIMIT);
-	hc = calloc(1, sizeof *hc);
-	if (!hc)
-		return turn_away(h, c, PU_CONN_CODE_LIMIT);
+	if (c->inbound && pu_probation_adopt(&h->probation, c))
+		return true;
+	if (h->state != HOST_RUNNING) {
+		pu_connmgr_turn_away(h, c, PU_CONN_CODE_SHUTDOWN);
+		return false;
+	}
+	p = pu_peerstore_get(&h->peers, &c->peer);
+	if (p && has_room(h, p))
+		hc = calloc(1, sizeof *hc);
+	if (!hc) {
+		pu_connmgr_turn_away(h, c, PU_CONN_CODE_LIMIT);
+		return false;
+	}
 	hc->h = h;
 	hc->c = c;
 	hc->peer = p;
 	hc->active_at = pu_loop_now(h->loop);
 	pu_list_init(&hc->negotiations);
+	pu_health_init(hc);
 	c->ev = &conn_events;
 	c->arg = hc;
 	pu_list_append(&p->conns, &c->node);
@@ -243,7 +246,9 @@ bool pu_connmgr_adopt(struct pu_host *h, struct pu_conn *c)
 	if (!pu_timer_active(&h->tidy))
 		pu_timer_set(&h->tidy, pu_loop_now(h->loop) + PU_SEC(TIDY_S));
 	pu_identify_conn_opened(hc);
+	p->faster = NULL; /* the newest among equals, until measured */
 	HOST_NOTIFY(h, on_connected, c);
+	pu_connmgr_rechoose(h, p);
 	pu_request_connected(h, c);
 	return true;
 }
@@ -256,7 +261,9 @@ static bool surplus(struct pu_host *h, const struct pu_conn *c)
 	const struct pu_peerid *us = &h->cfg.key->peer;
 	bool first = memcmp(us, &c->peer, sizeof *us) < 0;
 
-	return pu_connmgr_best(p) != c && idle_for(c) >= PU_SEC(first ? SURPLUS_S : SURPLUS_HELP_S);
+	if (pu_connmgr_best(p) == c || (p->protections && pu_connmgr_spare(p) == c))
+		return false;
+	return idle_for(c) >= PU_SEC(first ? SURPLUS_S : SURPLUS_HELP_S);
 }
 
 static void look_at(struct pu_host *h, struct pu_conn *c)
@@ -266,7 +273,8 @@ static void look_at(struct pu_host *h, struct pu_conn *c)
 	if (!idle(c)) {
 		hc->seen_bytes = c->rx_bytes + c->tx_bytes;
 		hc->active_at = pu_loop_now(h->loop);
-	} else if ((h->cfg.idle_timeout && idle_for(c) >= h->cfg.idle_timeout) || surplus(h, c)) {
+	} else if ((h->cfg.idle_timeout && !hc->peer->protections &&
+		    idle_for(c) >= h->cfg.idle_timeout) || surplus(h, c)) {
 		pu_conn_close(c, PU_CONN_CODE_GC);
 	}
 }
@@ -277,6 +285,8 @@ void pu_connmgr_tidy(void *arg)
 
 	PU_LIST_FOREACH(it, tmp, &h->conns)
 		look_at(h, PU_CONTAINER_OF(it, struct host_conn, node)->c);
+	PU_LIST_FOREACH(jt, jtmp, &h->peers.lru)
+		pu_connmgr_compare_rtt(h, PU_CONTAINER_OF(jt, struct pu_peer, lru));
 	if (h->stats.n_conns > 0)
 		pu_timer_set(&h->tidy, pu_loop_now(h->loop) + PU_SEC(TIDY_S));
 }

@@ -28,8 +28,10 @@ bool pu_dial_names_needed(const struct pu_multiaddr *ma)
 	struct pu_ma_part p;
 	size_t off;
 
-	return first_part(ma, &off, &p) && (p.code == PU_MA_DNS || p.code == PU_MA_DNS4 ||
-					    p.code == PU_MA_DNS6 || p.code == PU_MA_DNSADDR);
+	/* The name in front of a circuit is the relay's, for whoever dials the relay. */
+	return pu_multiaddr_kind(ma) != PU_MA_KIND_CIRCUIT && first_part(ma, &off, &p) &&
+	       (p.code == PU_MA_DNS || p.code == PU_MA_DNS4 || p.code == PU_MA_DNS6 ||
+		p.code == PU_MA_DNSADDR);
 }
 
 static int append(struct pu_multiaddr *ma, uint32_t code, struct pu_bytes value)

@@ -6,7 +6,7 @@
 
 struct pu_dial_names;
 
-/* True when the address starts with dns, dns4, dns6 or dnsaddr. */
+/* True when the address starts with dns, dns4, dns6 or dnsaddr and is not a circuit. */
 bool pu_dial_names_needed(const struct pu_multiaddr *ma);
 
 /* The addresses found, without the peer's /p2p; those of a dnsaddr may start with

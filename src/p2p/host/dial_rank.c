@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "base/err.h"
 #include "p2p/host/dialer.h"
 
 static bool is_quic(const struct pu_multiaddr *ma)
@@ -58,6 +59,31 @@ static pu_time rank_kind(struct pu_dial_plan *plan, size_t n, bool private, bool
 	return rest;
 }
 
+static bool relay_of(const struct pu_multiaddr *ma, struct pu_ma_part *relay)
+{
+	struct pu_ma_part part;
+	size_t off = 0;
+
+	relay->code = 0;
+	while (is_circuit(ma) && pu_multiaddr_next(ma, &off, &part))
+		if (part.code == PU_MA_P2P)
+			*relay = part;
+	return relay->code == PU_MA_P2P;
+}
+
+/* Addresses before the i-th that lead through the same relay: one at a time does. */
+static unsigned same_relay_before(const struct pu_dial_plan *plan, size_t i)
+{
+	struct pu_ma_part ours, other;
+	unsigned n = 0;
+
+	if (!relay_of(&plan[i].ma, &ours))
+		return 0;
+	for (size_t j = 0; j < i; j++)
+		n += relay_of(&plan[j].ma, &other) && pu_bytes_eq(ours.value, other.value);
+	return n;
+}
+
 static int by_delay(const void *pa, const void *pb)
 {
 	const struct pu_dial_plan *a = pa, *b = pb;
@@ -79,7 +105,14 @@ void pu_dialer_rank(struct pu_dial_plan *plan, size_t n)
 		direct |= !is_circuit(&plan[i].ma);
 	for (size_t i = 0; i < n; i++)
 		if (is_circuit(&plan[i].ma))
-			plan[i].delay = direct ? PU_MS(PU_DIALER_CIRCUIT_MS) : 0;
+			plan[i].delay = (direct ? PU_MS(PU_DIALER_CIRCUIT_MS) : 0) +
+					same_relay_before(plan, i) * PU_MS(PU_DIALER_STEP_PUBLIC_MS);
 	if (n > 1)
 		qsort(plan, n, sizeof *plan, by_delay);
+}
+
+bool pu_dialer_got_answer(int err)
+{
+	return err == PU_ERESET || err == PU_ECLOSED || err == PU_ENOPROTO || err == PU_EPROTO ||
+	       err == PU_ECRYPTO || err == PU_EPEERID || err == PU_EDENIED || err == PU_EEOF;
 }

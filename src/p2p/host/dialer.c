@@ -17,6 +17,7 @@ struct attempt {
 	struct pu_multiaddr known_as; /* in the peerstore: ma, or the name it came from */
 	unsigned depth;               /* of dnsaddr records */
 	pu_time start_at;
+	pu_time began_at;
 	struct pu_transport *t;
 	struct pu_dial *d;
 	struct pu_dial_names *names;
@@ -30,6 +31,8 @@ struct pu_dial_job {
 	size_t n_attempts;
 	pu_time deadline;
 	struct pu_timer timer;
+	enum pu_worth least; /* of the addresses that are tried */
+	bool direct;         /* somebody is not content with a circuit */
 	int err; /* most telling failure */
 };
 
@@ -39,8 +42,8 @@ static void pump(void *arg);
 static int telling(int err)
 {
 	static const int order[] = { PU_EUNREACH, PU_ENOENT, PU_ETIMEDOUT, PU_EREFUSED, PU_ERESET,
-				     PU_ECLOSED, PU_ENOPROTO, PU_EPROTO, PU_ECRYPTO, PU_EPEERID,
-				     PU_EDENIED };
+				     PU_ECLOSED, PU_ENOPROTO, PU_ELIMIT, PU_EPROTO, PU_ECRYPTO,
+				     PU_EPEERID, PU_EDENIED };
 
 	for (size_t i = 0; i < PU_ARRAY_LEN(order); i++)
 		if (order[i] == err)
@@ -54,8 +57,47 @@ static void note_error(struct pu_dial_job *job, int err)
 		job->err = err;
 }
 
+static enum pu_dial_stage stage_of(const struct attempt *a, int err)
+{
+	if (err == 0)
+		return PU_DIAL_DONE;
+	if (err == PU_ECANCELED)
+		return PU_DIAL_OVERTAKEN;
+	if (a->state == ATTEMPT_RESOLVING)
+		return PU_DIAL_RESOLVE;
+	return pu_dialer_got_answer(err) ? PU_DIAL_HANDSHAKE : PU_DIAL_CONNECT;
+}
+
+static void remember(struct attempt *a, int err)
+{
+	struct pu_peer_addr *known = pu_peerstore_find_addr(a->job->peer, &a->known_as);
+	pu_time now = pu_loop_now(a->job->h->loop);
+	struct pu_addr_attempt t = { .at = a->began_at, .took = now - a->began_at, .err = err,
+				     .stage = stage_of(a, err) };
+
+	if (known)
+		pu_peerstore_remember(known, &t);
+}
+
+/* Public addresses only: what is private says nothing about the way out. */
+static void note_black_holes(struct attempt *a, int err)
+{
+	bool ok = err == 0 || err == PU_EREFUSED || pu_dialer_got_answer(err);
+	struct pu_host *h = a->job->h;
+
+	if (!pu_multiaddr_is_public(&a->ma) || pu_multiaddr_kind(&a->ma) == PU_MA_KIND_CIRCUIT)
+		return;
+	if (pu_multiaddr_has(&a->ma, PU_MA_UDP))
+		pu_black_hole_note(&h->no_udp, ok);
+	if (pu_multiaddr_has(&a->ma, PU_MA_IP6))
+		pu_black_hole_note(&h->no_ip6, ok);
+}
+
 static void attempt_stop(struct attempt *a)
 {
+	if (a->d || a->names)
+		remember(a, PU_ECANCELED);
+
 	if (a->d)
 		a->t->ops->dial_cancel(a->t, a->d);
 	if (a->names)
@@ -97,6 +139,9 @@ static void score(struct attempt *a, int err)
 	struct pu_peerstore *ps = &a->job->h->peers;
 	struct pu_peer_addr *known = pu_peerstore_find_addr(a->job->peer, &a->known_as);
 
+	remember(a, err);
+	if (a->state != ATTEMPT_RESOLVING)
+		note_black_holes(a, err);
 	if (!known)
 		return;
 	if (err == PU_EPEERID && !known->permanent)
@@ -114,13 +159,40 @@ static void attempt_failed(struct attempt *a, int err)
 	if (pu_log_enabled(PU_LOG_DEBUG))
 		pu_log(PU_LOG_DEBUG, "dialer", "dial failed",
 		       PU_KV_STR("addr", pu_multiaddr_text(&a->ma, addr)), PU_KV_ERR(err));
-	a->state = ATTEMPT_FAILED;
 	score(a, err);
+	a->state = ATTEMPT_FAILED;
 	note_error(job, err);
 	pu_timer_set(&job->timer, pu_loop_now(job->h->loop));
 }
 
 /* Dialling. */
+
+static bool is_circuit(const struct attempt *a)
+{
+	return pu_multiaddr_kind(&a->ma) == PU_MA_KIND_CIRCUIT;
+}
+
+/* There is a circuit now, which serves meanwhile: goes on without circuits if there is
+ * anything left to try. */
+static bool go_on_directly(struct pu_dial_job *job)
+{
+	bool any = false;
+
+	job->least = pu_max(job->least, PU_WORTH_DIRECT_STREAM);
+	PU_LIST_FOREACH(it, tmp, &job->attempts) {
+		struct attempt *a = PU_CONTAINER_OF(it, struct attempt, node);
+
+		if (a->state == ATTEMPT_FAILED)
+			continue;
+		any |= !is_circuit(a);
+		if (!is_circuit(a))
+			continue;
+		attempt_stop(a);
+		a->state = ATTEMPT_FAILED;
+	}
+	pu_timer_set(&job->timer, pu_loop_now(job->h->loop));
+	return any;
+}
 
 static void on_dialed(void *arg, int err, struct pu_conn *c)
 {
@@ -128,6 +200,7 @@ static void on_dialed(void *arg, int err, struct pu_conn *c)
 	struct pu_dial_job *job = a->job;
 	struct pu_host *h = job->h;
 	struct pu_peerid id = job->peer->id;
+	bool direct = job->direct;
 
 	a->d = NULL;
 	if (err < 0) {
@@ -136,12 +209,20 @@ static void on_dialed(void *arg, int err, struct pu_conn *c)
 		return;
 	}
 	score(a, 0);
+	a->state = ATTEMPT_FAILED; /* over, that is */
+	if (c->limited && go_on_directly(job)) {
+		pu_connmgr_adopt(h, c);
+		return;
+	}
+	err = job->err ? job->err : PU_EUNREACH;
 	job_free(job);
 	if (!pu_connmgr_adopt(h, c))
 		pu_request_dialed(h, &id, PU_ELIMIT);
+	else if (c->limited && direct)
+		pu_request_dialed(h, &id, err);
 }
 
-static struct pu_transport *transport_for(struct pu_host *h, const struct pu_multiaddr *ma)
+struct pu_transport *pu_dialer_transport(struct pu_host *h, const struct pu_multiaddr *ma)
 {
 	PU_LIST_FOREACH(it, tmp, &h->transports) {
 		struct pu_transport *t = PU_CONTAINER_OF(it, struct pu_transport, node);
@@ -160,6 +241,7 @@ static void attempt_start(struct attempt *a)
 
 	h->stats.dials++;
 	a->state = ATTEMPT_DIALING;
+	a->began_at = pu_loop_now(h->loop);
 	r = a->t->ops->dial(a->t, &a->ma, &job->peer->id, job->deadline - pu_loop_now(h->loop),
 			    on_dialed, a, &a->d);
 	if (r < 0) {
@@ -177,18 +259,31 @@ static void attempt_resolve(struct attempt *a)
 	int r;
 
 	a->state = ATTEMPT_RESOLVING;
+	a->began_at = pu_loop_now(a->job->h->loop);
 	r = pu_dial_names_start(a->job->h->cfg.net, &a->ma, &a->job->peer->id, on_names, a,
 				&a->names);
 	if (r < 0)
 		attempt_failed(a, r);
 }
 
-/* Can this address be tried at all? */
-static bool usable(struct pu_host *h, const struct pu_multiaddr *ma)
+bool pu_dialer_can(struct pu_host *h, const struct pu_multiaddr *ma)
 {
 	if (pu_dial_names_needed(ma))
 		return true;
-	return transport_for(h, ma) && !pu_listener_is_ours(&h->listener, ma);
+	return pu_dialer_transport(h, ma) && !pu_listener_is_ours(&h->listener, ma);
+}
+
+bool pu_dialer_is_dialing(const struct pu_peer *p, const struct pu_multiaddr *ma)
+{
+	if (!p->dial)
+		return false;
+	PU_LIST_FOREACH(it, tmp, &p->dial->attempts) {
+		struct attempt *a = PU_CONTAINER_OF(it, struct attempt, node);
+
+		if (a->state != ATTEMPT_FAILED && pu_multiaddr_eq(&a->known_as, ma))
+			return true;
+	}
+	return false;
 }
 
 static struct attempt *attempt_new(struct pu_dial_job *job, const struct pu_dial_plan *plan,
@@ -203,7 +298,7 @@ static struct attempt *attempt_new(struct pu_dial_job *job, const struct pu_dial
 	a->known_as = known_as ? *known_as : plan->ma;
 	a->depth = depth;
 	a->start_at = pu_loop_now(job->h->loop) + plan->delay;
-	a->t = transport_for(job->h, &a->ma);
+	a->t = pu_dialer_transport(job->h, &a->ma);
 	pu_list_append(&job->attempts, &a->node);
 	job->n_attempts++;
 	return a;
@@ -218,7 +313,7 @@ static void on_names(void *arg, int err, const struct pu_multiaddr *ma, size_t n
 
 	a->names = NULL;
 	for (size_t i = 0; i < n && n_plan < PU_ARRAY_LEN(plan); i++)
-		if (usable(job->h, &ma[i]) && a->depth < PU_DIALER_DNSADDR_DEPTH)
+		if (pu_dialer_can(job->h, &ma[i]) && pu_addr_worth(&ma[i]) >= job->least && a->depth < PU_DIALER_DNSADDR_DEPTH)
 			plan[n_plan++] = (struct pu_dial_plan){ .ma = ma[i] };
 	if (n_plan == 0) {
 		attempt_failed(a, err ? err : PU_EUNREACH);
@@ -308,10 +403,45 @@ static void pump(void *arg)
 					  ? a->start_at : job->deadline);
 }
 
-/* Addresses that may be tried now. *pheld: some are kept back after failures. */
-static size_t collect(struct pu_host *h, struct pu_peer *p, struct pu_dial_plan *plan, size_t cap,
-		      bool *pheld)
+/* Kinds of addresses that this network seems to swallow are left out, when others are
+ * left or what is wanted is a luxury. */
+static size_t avoid_black_holes(struct pu_host *h, struct pu_dial_plan *plan, size_t n, bool luxury)
 {
+	bool udp = pu_black_hole_allows(&h->no_udp), ip6 = pu_black_hole_allows(&h->no_ip6);
+	size_t kept = 0;
+
+	if (udp && ip6)
+		return n;
+	for (size_t i = 0; i < n; i++) {
+		const struct pu_multiaddr *ma = &plan[i].ma;
+		bool lost = pu_multiaddr_is_public(ma) &&
+			    pu_multiaddr_kind(ma) != PU_MA_KIND_CIRCUIT &&
+			    ((!udp && pu_multiaddr_has(ma, PU_MA_UDP)) ||
+			     (!ip6 && pu_multiaddr_has(ma, PU_MA_IP6)));
+		struct pu_dial_plan keep = plan[i];
+
+		if (lost)
+			continue;
+		plan[i] = plan[kept];
+		plan[kept++] = keep;
+	}
+	return kept > 0 || luxury ? kept : n;
+}
+
+static bool in_job(const struct pu_dial_job *job, const struct pu_multiaddr *ma)
+{
+	PU_LIST_FOREACH(it, tmp, &job->attempts)
+		if (pu_multiaddr_eq(&PU_CONTAINER_OF(it, struct attempt, node)->known_as, ma))
+			return true;
+	return false;
+}
+
+/* Addresses that may be tried now and are not in the job yet. *pheld: some are kept back
+ * after failures. */
+static size_t collect(struct pu_dial_job *job, struct pu_dial_plan *plan, size_t cap, bool *pheld)
+{
+	struct pu_host *h = job->h;
+	struct pu_peer *p = job->peer;
 	pu_time now = pu_loop_now(h->loop);
 	size_t n = 0;
 
@@ -322,42 +452,66 @@ static size_t collect(struct pu_host *h, struct pu_peer *p, struct pu_dial_plan 
 			pu_peerstore_remove_addr(&h->peers, p, &a->ma);
 			continue;
 		}
-		if (!usable(h, &a->ma) || n == cap)
+		if (!pu_dialer_can(h, &a->ma) || n == cap || in_job(job, &a->ma) ||
+		    pu_addr_worth(&a->ma) < job->least)
 			continue;
 		if (a->retry_at > now)
 			*pheld = true;
 		else
 			plan[n++] = (struct pu_dial_plan){ .ma = a->ma };
 	}
-	return n;
+	return avoid_black_holes(h, plan, n, job->least > PU_WORTH_RELAYED);
 }
 
-int pu_dialer_start(struct pu_host *h, struct pu_peer *p)
+/* Whoever comes later may know more addresses, or be content with less. */
+static size_t extend(struct pu_dial_job *job, enum pu_worth least, bool *pheld)
 {
 	struct pu_dial_plan plan[PU_DIALER_ATTEMPTS_MAX];
-	struct pu_dial_job *job;
-	bool held = false;
 	size_t n;
 
-	if (p->dial)
-		return 0;
-	n = collect(h, p, plan, PU_ARRAY_LEN(plan), &held);
-	if (n == 0)
-		return held && p->dial_err ? p->dial_err : PU_EUNREACH;
-	job = calloc(1, sizeof *job);
-	if (!job)
-		return PU_ENOMEM;
-	job->h = h;
-	job->peer = p;
-	job->deadline = pu_loop_now(h->loop) + PU_SEC(PU_HOST_DIAL_TIMEOUT_S);
-	pu_list_init(&job->attempts);
-	pu_timer_init(&job->timer, h->loop, pump, job);
+	job->direct |= least > PU_WORTH_RELAYED;
+	job->least = pu_min(job->least, least);
+	n = collect(job, plan, PU_ARRAY_LEN(plan), pheld);
 	pu_dialer_rank(plan, n);
 	for (size_t i = 0; i < n; i++)
 		attempt_new(job, &plan[i], NULL, 0);
-	pu_timer_set(&job->timer, pu_loop_now(h->loop));
+	if (n > 0)
+		pu_timer_set(&job->timer, pu_loop_now(job->h->loop));
+	return n;
+}
+
+static struct pu_dial_job *job_new(struct pu_host *h, struct pu_peer *p)
+{
+	struct pu_dial_job *job = calloc(1, sizeof *job);
+
+	if (!job)
+		return NULL;
+	job->h = h;
+	job->peer = p;
+	job->least = PU_WORTH_DIRECT;
+	job->deadline = pu_loop_now(h->loop) + PU_SEC(PU_HOST_DIAL_TIMEOUT_S);
+	pu_list_init(&job->attempts);
+	pu_timer_init(&job->timer, h->loop, pump, job);
 	p->dial = job;
-	return 0;
+	return job;
+}
+
+int pu_dialer_start(struct pu_host *h, struct pu_peer *p, enum pu_worth least)
+{
+	struct pu_dial_job *job = p->dial;
+	bool held = false;
+
+	if (job) {
+		extend(job, least, &held);
+		return 0;
+	}
+	job = job_new(h, p);
+	if (!job)
+		return PU_ENOMEM;
+	if (extend(job, least, &held) > 0)
+		return 0;
+	job_free(job);
+	return held && p->dial_err ? p->dial_err : PU_EUNREACH;
 }
 
 void pu_dialer_stop(struct pu_host *h, struct pu_peer *p)

@@ -23,4 +23,7 @@ struct pu_dial_plan {
  * end when there is anything else. */
 void pu_dialer_rank(struct pu_dial_plan *plan, size_t n);
 
+/* The other end must have answered something for a dial to fail like that. */
+bool pu_dialer_got_answer(int err);
+
 #endif

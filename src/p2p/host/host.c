@@ -37,10 +37,15 @@ static bool gate(void *arg, const struct pu_peerid *peer, bool inbound,
 
 	if (!inbound)
 		return true;
-	if (!pu_peerid_eq(peer, &h->cfg.key->peer) &&
-	    (!h->cfg.gate || h->cfg.gate(h->cfg.gate_arg, peer, remote)))
+	if (pu_peerid_eq(peer, &h->cfg.key->peer))
+		return false;
+	if (!h->cfg.gate || h->cfg.gate(h->cfg.gate_arg, peer, remote))
 		return true;
 	h->stats.inbound_gated++;
+	if (pu_probation_admit(&h->probation, peer, remote)) {
+		h->stats.inbound_probation++;
+		return true;
+	}
 	pu_log(PU_LOG_DEBUG, "host", "refused", PU_KV_STR("peer", pu_peerid_short(peer, text)));
 	return false;
 }
@@ -61,6 +66,7 @@ struct pu_transport_config pu_host_transport_config(struct pu_host *h)
 		.arg = h,
 		.max_pending_inbound = HOST_PENDING_INBOUND,
 		.max_streams = h->cfg.max_streams,
+		.security = &h->cfg.tcp,
 	};
 }
 
@@ -90,6 +96,26 @@ static void stopped(void *arg)
 	pu_timer_stop(&h->tidy);
 	if (on_stopped)
 		on_stopped(h->stopped_arg);
+}
+
+static void tell_new_addrs(void *arg)
+{
+	struct pu_host *h = arg;
+
+	PU_LIST_FOREACH(it, tmp, &h->peers.lru) {
+		struct pu_peer *p = PU_CONTAINER_OF(it, struct pu_peer, lru);
+		struct pu_peerid id = p->id;
+
+		if (!p->new_addrs)
+			continue;
+		p->new_addrs = false;
+		if (!p->protections)
+			continue;
+		/* What observers do may change the list; the rest is told next time. */
+		pu_job_defer(&h->new_addrs);
+		HOST_NOTIFY(h, on_peer_addrs, &id);
+		return;
+	}
 }
 
 static int copy_text(char **pto, const char *from)
@@ -145,8 +171,11 @@ static void init(struct pu_host *h, const struct pu_host_config *cfg)
 	pu_list_init(&h->requests);
 	pu_peerstore_init(&h->peers, h->loop);
 	pu_listener_init(&h->listener, h->loop, addrs_changed, h);
+	pu_probation_init(&h->probation, h);
 	pu_timer_init(&h->tidy, h->loop, pu_connmgr_tidy, h);
 	pu_job_init(&h->stop_job, h->loop, stopped, h);
+	pu_job_init(&h->new_addrs, h->loop, tell_new_addrs, h);
+	h->peers.on_new_addrs = &h->new_addrs;
 }
 
 int pu_host_new(const struct pu_host_config *cfg, struct pu_host **ph)
@@ -190,8 +219,26 @@ void pu_host_stop(struct pu_host *h, pu_job_fn *on_stopped, void *arg)
 		t->ops->stop(t);
 	}
 	pu_connmgr_close_all(h, PU_CONN_CODE_SHUTDOWN);
-	if (h->stats.n_conns == 0)
+	pu_probation_end(&h->probation);
+	pu_host_one_less(h);
+}
+
+void pu_host_one_less(struct pu_host *h)
+{
+	if (h->state == HOST_STOPPING && h->stats.n_conns == 0 && h->n_holds == 0)
 		pu_job_defer(&h->stop_job);
+}
+
+void pu_host_hold(struct pu_host *h)
+{
+	h->n_holds++;
+}
+
+void pu_host_release(struct pu_host *h)
+{
+	assert(h->n_holds > 0);
+	h->n_holds--;
+	pu_host_one_less(h);
 }
 
 static void forget_handlers(struct pu_host *h)
@@ -206,9 +253,10 @@ void pu_host_free(struct pu_host *h)
 {
 	if (!h)
 		return;
-	assert(h->state == HOST_STOPPED && h->stats.n_conns == 0);
+	assert(h->state == HOST_STOPPED && h->stats.n_conns == 0 && h->n_holds == 0);
 	pu_timer_stop(&h->tidy);
 	pu_job_cancel(&h->stop_job);
+	pu_job_cancel(&h->new_addrs);
 	pu_identify_free(h->identify);
 	PU_LIST_FOREACH(it, tmp, &h->transports) {
 		struct pu_transport *t = PU_CONTAINER_OF(it, struct pu_transport, node);
@@ -265,6 +313,8 @@ int pu_host_listen(struct pu_host *h, const struct pu_multiaddr *ma)
 void pu_host_set_interface_addrs(struct pu_host *h, const struct pu_multiaddr *ip_only, size_t n)
 {
 	pu_peerstore_forget_failures(&h->peers);
+	pu_black_hole_reset(&h->no_udp);
+	pu_black_hole_reset(&h->no_ip6);
 	pu_listener_set_interfaces(&h->listener, ip_only, n);
 }
 
@@ -276,6 +326,11 @@ int pu_host_advertise(struct pu_host *h, const void *owner, const struct pu_mult
 size_t pu_host_addrs(const struct pu_host *h, struct pu_multiaddr *out, size_t cap)
 {
 	return pu_listener_addrs(&h->listener, out, cap);
+}
+
+bool pu_host_is_bound(const struct pu_host *h, const struct pu_multiaddr *ma)
+{
+	return pu_listener_is_ours(&h->listener, ma);
 }
 
 size_t pu_host_observed_addrs(const struct pu_host *h, unsigned min_observers,
@@ -339,6 +394,17 @@ void pu_host_unhandle(struct pu_host *h, const char *protocol)
 		pu_identify_changed(h->identify);
 }
 
+void pu_host_probation(struct pu_host *h, const char *protocol, pu_time until)
+{
+	if (h->state == HOST_RUNNING)
+		pu_probation_allow(&h->probation, protocol, until);
+}
+
+bool pu_host_on_probation(const struct pu_host *h)
+{
+	return pu_probation_open(&h->probation);
+}
+
 /* Peers. */
 
 int pu_host_add_addr(struct pu_host *h, const struct pu_peerid *peer,
@@ -370,6 +436,14 @@ size_t pu_host_peer_addrs(const struct pu_host *h, const struct pu_peerid *peer,
 		if (n < cap)
 			out[n++] = PU_CONTAINER_OF(it, struct pu_peer_addr, node)->ma;
 	return n;
+}
+
+void pu_host_forget_failures(struct pu_host *h, const struct pu_peerid *peer)
+{
+	struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
+
+	if (p)
+		pu_peerstore_forget_failures_of(p);
 }
 
 void pu_host_each_protocol(const struct pu_host *h, const struct pu_peerid *peer,
@@ -436,8 +510,10 @@ void pu_host_protect(struct pu_host *h, const struct pu_peerid *peer, bool on)
 	struct pu_peer *p = on ? pu_peerstore_get(&h->peers, peer)
 			       : pu_peerstore_find(&h->peers, peer);
 
-	if (p)
-		p->protected_ = on;
+	if (p && on)
+		p->protections++;
+	else if (p && p->protections > 0)
+		p->protections--;
 }
 
 void pu_host_disconnect(struct pu_host *h, const struct pu_peerid *peer, uint64_t code)

@@ -19,6 +19,7 @@ void pu_peerstore_init(struct pu_peerstore *ps, struct pu_loop *loop)
 	uint8_t key[16];
 
 	ps->loop = loop;
+	ps->on_new_addrs = NULL;
 	pu_loop_random(loop, key, sizeof key);
 	pu_htab_init(&ps->peers, key);
 	pu_list_init(&ps->lru);
@@ -28,6 +29,7 @@ static void addr_free(struct pu_peer *p, struct pu_peer_addr *a)
 {
 	pu_list_remove(&a->node);
 	p->n_addrs--;
+	free(a->history);
 	free(a);
 }
 
@@ -69,7 +71,7 @@ struct pu_peer *pu_peerstore_find(const struct pu_peerstore *ps, const struct pu
 
 static bool precious(const struct pu_peer *p)
 {
-	if (p->n_conns > 0 || p->dial || p->protected_)
+	if (p->n_conns > 0 || p->dial || p->protections)
 		return true;
 	PU_LIST_FOREACH(it, tmp, &p->addrs)
 		if (PU_CONTAINER_OF(it, struct pu_peer_addr, node)->permanent)
@@ -155,6 +157,11 @@ static bool make_addr_room(struct pu_peer *p, const struct pu_peer_addr *incomin
 	return true;
 }
 
+static enum pu_addr_source source_of(const struct pu_peer_addr *a)
+{
+	return a->permanent ? PU_ADDR_CONFIG : a->certified ? PU_ADDR_RECORD : PU_ADDR_TOLD;
+}
+
 int pu_peerstore_add_addr(struct pu_peerstore *ps, struct pu_peer *p,
 			  const struct pu_multiaddr *ma, bool permanent, bool certified)
 {
@@ -166,8 +173,10 @@ int pu_peerstore_add_addr(struct pu_peerstore *ps, struct pu_peer *p,
 	if (incoming.ma.len == 0)
 		return PU_EINVAL;
 	incoming.expires = pu_loop_now(ps->loop) + PU_SEC(PU_PEERSTORE_TTL_S);
+	incoming.sources = 1u << source_of(&incoming);
 	a = pu_peerstore_find_addr(p, &incoming.ma);
 	if (a) {
+		a->sources |= incoming.sources;
 		a->permanent |= permanent;
 		a->certified |= certified;
 		a->expires = incoming.expires;
@@ -181,7 +190,37 @@ int pu_peerstore_add_addr(struct pu_peerstore *ps, struct pu_peer *p,
 	*a = incoming;
 	pu_list_append(&p->addrs, &a->node);
 	p->n_addrs++;
+	p->new_addrs = true;
+	if (ps->on_new_addrs)
+		pu_job_defer(ps->on_new_addrs);
 	return 0;
+}
+
+void pu_peerstore_note_source(struct pu_peer *p, const struct pu_multiaddr *ma,
+			      enum pu_addr_source source)
+{
+	struct pu_multiaddr rest;
+	struct pu_peer_addr *a;
+	struct pu_peerid id;
+
+	pu_multiaddr_split_peer(ma, &rest, &id);
+	a = pu_peerstore_find_addr(p, &rest);
+	if (!a)
+		return;
+	a->sources = (a->sources & ~(1u << PU_ADDR_TOLD)) | 1u << source;
+}
+
+void pu_peerstore_remember(struct pu_peer_addr *a, const struct pu_addr_attempt *t)
+{
+	struct pu_addr_history *y = a->history;
+
+	if (!y)
+		y = a->history = calloc(1, sizeof *y);
+	if (!y)
+		return;
+	if (y->n == PU_ADDR_ATTEMPTS_MAX)
+		memmove(&y->v[0], &y->v[1], --y->n * sizeof y->v[0]);
+	y->v[y->n++] = *t;
 }
 
 void pu_peerstore_remove_addr(struct pu_peerstore *ps, struct pu_peer *p,
@@ -224,18 +263,20 @@ void pu_peerstore_dialed(struct pu_peerstore *ps, struct pu_peer_addr *a, bool o
 	a->retry_at = pu_loop_now(ps->loop) + PU_SEC(pu_min(wait, BACKOFF_MAX_S));
 }
 
+void pu_peerstore_forget_failures_of(struct pu_peer *p)
+{
+	PU_LIST_FOREACH(it, tmp, &p->addrs) {
+		struct pu_peer_addr *a = PU_CONTAINER_OF(it, struct pu_peer_addr, node);
+
+		a->failures = 0;
+		a->retry_at = 0;
+	}
+}
+
 void pu_peerstore_forget_failures(struct pu_peerstore *ps)
 {
-	PU_LIST_FOREACH(it, tmp, &ps->lru) {
-		struct pu_peer *p = PU_CONTAINER_OF(it, struct pu_peer, lru);
-
-		PU_LIST_FOREACH(jt, jtmp, &p->addrs) {
-			struct pu_peer_addr *a = PU_CONTAINER_OF(jt, struct pu_peer_addr, node);
-
-			a->failures = 0;
-			a->retry_at = 0;
-		}
-	}
+	PU_LIST_FOREACH(it, tmp, &ps->lru)
+		pu_peerstore_forget_failures_of(PU_CONTAINER_OF(it, struct pu_peer, lru));
 }
 
 /* Protocols. */

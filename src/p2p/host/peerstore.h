@@ -5,7 +5,7 @@
 
 #include "base/htab.h"
 #include "base/loop.h"
-#include "p2p/host/host.h"
+#include "p2p/host/paths.h"
 
 enum {
 	PU_PEERSTORE_PEERS_MAX = 4096,
@@ -16,6 +16,12 @@ enum {
 
 struct pu_dial_job;
 
+/* What was tried with an address: the last attempts, oldest first. */
+struct pu_addr_history {
+	size_t n;
+	struct pu_addr_attempt v[PU_ADDR_ATTEMPTS_MAX];
+};
+
 struct pu_peer_addr {
 	struct pu_list node;
 	struct pu_multiaddr ma; /* without /p2p of the peer */
@@ -24,6 +30,8 @@ struct pu_peer_addr {
 	pu_time expires;
 	unsigned failures; /* in a row */
 	pu_time retry_at;
+	unsigned sources; /* bits 1 << enum pu_addr_source */
+	struct pu_addr_history *history; /* NULL: never tried */
 };
 
 struct pu_peer {
@@ -36,12 +44,18 @@ struct pu_peer {
 	size_t n_protocols;
 	char agent[PU_PEERSTORE_AGENT_MAX];
 	bool identified;
-	bool protected_;
+	unsigned protections; /* owners that want it kept */
 	uint64_t record_seq;
 	enum pu_host_record record; /* of the last message */
 	struct pu_multiaddr observed; /* how it sees us; empty when it did not say */
 	struct pu_list conns; /* pu_conn.node, oldest first */
 	unsigned n_conns;
+	const struct pu_conn *told_best; /* as on_best told */
+	bool best_lost;                  /* and that one is gone */
+	const struct pu_conn *faster;    /* chosen among equals for its round trip */
+	pu_time faster_since;
+	bool own_relay;
+	bool new_addrs; /* to be told */
 	struct pu_dial_job *dial; /* owned by the dialer */
 	int dial_err;             /* why the last one failed */
 };
@@ -50,6 +64,7 @@ struct pu_peerstore {
 	struct pu_loop *loop;
 	struct pu_htab peers;
 	struct pu_list lru;
+	struct pu_job *on_new_addrs; /* deferred when a peer's new_addrs is set; may be NULL */
 };
 
 void pu_peerstore_init(struct pu_peerstore *ps, struct pu_loop *loop);
@@ -70,8 +85,15 @@ void pu_peerstore_remove_addr(struct pu_peerstore *ps, struct pu_peer *p,
 void pu_peerstore_forget_addrs(struct pu_peer *p, bool certified);
 struct pu_peer_addr *pu_peerstore_find_addr(const struct pu_peer *p,
 					    const struct pu_multiaddr *ma);
+/* Somebody else says so, too. */
+void pu_peerstore_note_source(struct pu_peer *p, const struct pu_multiaddr *ma,
+			      enum pu_addr_source source);
 /* A dial to the address ended. Failures keep it from being dialled for a while. */
 void pu_peerstore_dialed(struct pu_peerstore *ps, struct pu_peer_addr *a, bool ok);
+/* Remembers it; without memory for that it is forgotten. */
+void pu_peerstore_remember(struct pu_peer_addr *a, const struct pu_addr_attempt *t);
+/* The addresses of one peer may be tried again. */
+void pu_peerstore_forget_failures_of(struct pu_peer *p);
 /* The network changed: everything may be tried again. */
 void pu_peerstore_forget_failures(struct pu_peerstore *ps);
 

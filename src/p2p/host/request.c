@@ -16,6 +16,7 @@ enum {
 
 enum request_state {
 	REQUEST_DIALING,   /* waits for a connection to the peer */
+	REQUEST_PUNCHING,  /* the same, while a hole is punched */
 	REQUEST_OPENING,   /* has one; opens the stream from a job or timer */
 	REQUEST_AGREEING,  /* multistream */
 	REQUEST_REPORTING, /* the outcome is known; a job will tell */
@@ -28,6 +29,8 @@ struct pu_host_request {
 	struct pu_peerid peer;
 	char **protocols; /* NULL: only a connection is wanted */
 	bool direct;      /* a limited connection does not do */
+	bool fresh;       /* only one that is not there yet does */
+	struct host_punch *punch;
 	struct pu_conn *c;
 	struct pu_stream *st;
 	struct pu_multistream ms;
@@ -45,6 +48,7 @@ static void request_free(struct pu_host_request *req)
 	pu_list_remove(&req->node);
 	pu_timer_stop(&req->timer);
 	pu_job_cancel(&req->job);
+	pu_punch_free(req->punch);
 	for (char **p = req->protocols; p && *p; p++)
 		free(*p);
 	free(req->protocols);
@@ -220,16 +224,16 @@ static void on_timer(void *arg)
 void pu_request_dialed(struct pu_host *h, const struct pu_peerid *peer, int err)
 {
 	struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
-	struct pu_conn *relayed = p ? pu_connmgr_best(p) : NULL;
+	struct pu_conn *other = p ? pu_connmgr_best(p) : NULL;
 
 	PU_LIST_FOREACH(it, tmp, &h->requests) {
 		struct pu_host_request *req = PU_CONTAINER_OF(it, struct pu_host_request, node);
 
 		if (req->state != REQUEST_DIALING || !pu_peerid_eq(&req->peer, peer))
 			continue;
-		/* No direct way, but one that came up meanwhile. */
-		if (relayed && !(req->direct && relayed->limited))
-			use_conn(req, relayed);
+		/* One that came up meanwhile, or the silent one, for want of a better. */
+		if (other && !req->fresh && !(req->direct && other->limited))
+			use_conn(req, other);
 		else
 			report_later(req, err);
 	}
@@ -237,15 +241,16 @@ void pu_request_dialed(struct pu_host *h, const struct pu_peerid *peer, int err)
 
 void pu_request_connected(struct pu_host *h, struct pu_conn *c)
 {
-	struct pu_peer *p = host_conn_of(c)->peer;
-
 	PU_LIST_FOREACH(it, tmp, &h->requests) {
 		struct pu_host_request *req = PU_CONTAINER_OF(it, struct pu_host_request, node);
 
-		if (req->state != REQUEST_DIALING || !pu_peerid_eq(&req->peer, &c->peer))
+		bool waits = req->state == REQUEST_DIALING || req->state == REQUEST_PUNCHING;
+
+		if (!waits || !pu_peerid_eq(&req->peer, &c->peer))
 			continue;
-		/* A relayed connection does not end the search for a direct one. */
-		if (!c->limited || (!p->dial && !req->direct))
+		/* A dial goes on: a relayed connection does not end the search for a direct
+		 * one, but nobody has to wait for that. */
+		if (!c->limited || !req->direct)
 			use_conn(req, c);
 	}
 }
@@ -273,6 +278,8 @@ void pu_request_cancel_all(struct pu_host *h)
 			pu_stream_reset(req->st, PU_STREAM_CODE_SHUTDOWN);
 		req->st = NULL;
 		pu_timer_stop(&req->timer);
+		pu_punch_free(req->punch);
+		req->punch = NULL;
 		report_later(req, PU_ECANCELED);
 	}
 }
@@ -316,6 +323,11 @@ static struct pu_host_request *request_new(struct pu_host *h, const struct pu_pe
 	return req;
 }
 
+static bool is_suspect(const struct pu_conn *c)
+{
+	return host_conn_of(c)->health.state == PU_HEALTH_SUSPECT;
+}
+
 /* Finds or begins a connection. */
 static int find_conn(struct pu_host_request *req)
 {
@@ -327,15 +339,30 @@ static int find_conn(struct pu_host_request *req)
 	if (!p)
 		return PU_ENOMEM;
 	c = req->direct ? pu_connmgr_best_direct(p) : pu_connmgr_best(p);
-	if (c) {
+	if (c && !is_suspect(c)) {
 		use_conn(req, c);
 		return 0;
 	}
 	req->state = REQUEST_DIALING;
-	r = pu_dialer_start(h, p);
-	if (r < 0)
+	r = pu_dialer_start(h, p, req->direct ? PU_WORTH_DIRECT_STREAM : PU_WORTH_RELAYED);
+	if (r < 0 && c)
+		use_conn(req, c); /* silent, but all we have */
+	else if (r < 0)
 		report_later(req, r);
 	return 0;
+}
+
+/* The least worth that a new connection must have, or an error when there is nothing to
+ * be gained. */
+static int worth_wanted(const struct pu_peer *p, enum pu_host_better what)
+{
+	const struct pu_conn *best = pu_connmgr_best(p);
+
+	if (!best || what == PU_HOST_REPLACE || is_suspect(best))
+		return PU_WORTH_RELAYED;
+	if (pu_connmgr_class(best) == PU_WORTH_DIRECT)
+		return PU_EUNREACH;
+	return pu_connmgr_class(best) + 1;
 }
 
 static int check(const struct pu_host *h, const struct pu_peerid *peer)
@@ -379,6 +406,73 @@ int pu_host_connect_direct(struct pu_host *h, const struct pu_peerid *peer,
 			   pu_host_connect_fn *on_done, void *arg, struct pu_host_request **preq)
 {
 	return begin_connect(h, peer, true, on_done, arg, preq);
+}
+
+int pu_host_connect_better(struct pu_host *h, const struct pu_peerid *peer,
+			   enum pu_host_better what, pu_host_connect_fn *on_done, void *arg,
+			   struct pu_host_request **preq)
+{
+	struct pu_host_request *req;
+	struct pu_peer *p;
+	int r = check(h, peer);
+
+	if (r < 0)
+		return r;
+	p = pu_peerstore_get(&h->peers, peer);
+	if (!p)
+		return PU_ENOMEM;
+	if (p->dial)
+		return PU_EEXIST;
+	r = worth_wanted(p, what);
+	if (r >= 0)
+		r = pu_dialer_start(h, p, (enum pu_worth)r);
+	if (r < 0)
+		return r;
+	req = request_new(h, peer);
+	if (!req)
+		return PU_ENOMEM; /* the dial goes on unwatched */
+	req->fresh = true;
+	req->on_connect = on_done;
+	req->arg = arg;
+	req->state = REQUEST_DIALING;
+	if (preq)
+		*preq = req;
+	return 0;
+}
+
+int pu_request_await(struct pu_host *h, const struct pu_peerid *peer, pu_host_connect_fn *on_done,
+		     void *arg, struct pu_host_request **preq, bool *pthere)
+{
+	struct pu_peer *p;
+	struct pu_conn *c;
+	int r = check(h, peer);
+
+	if (r < 0)
+		return r;
+	p = pu_peerstore_get(&h->peers, peer);
+	*preq = p ? request_new(h, peer) : NULL;
+	if (!*preq)
+		return PU_ENOMEM;
+	(*preq)->state = REQUEST_PUNCHING;
+	(*preq)->direct = true;
+	(*preq)->on_connect = on_done;
+	(*preq)->arg = arg;
+	c = pu_connmgr_best_direct(p);
+	*pthere = c && !is_suspect(c);
+	if (*pthere)
+		use_conn(*preq, c);
+	return 0;
+}
+
+void pu_request_set_punch(struct pu_host_request *req, struct host_punch *p)
+{
+	req->punch = p;
+}
+
+void pu_request_punched(struct pu_host_request *req, int err)
+{
+	if (req->state == REQUEST_PUNCHING) /* else there is a connection already */
+		report_later(req, err);
 }
 
 int pu_host_open(struct pu_host *h, const struct pu_peerid *peer, struct pu_conn *c,

@@ -23,6 +23,8 @@ enum pu_conn_code {
 	PU_CONN_CODE_GATED = 0x1007,
 };
 
+enum { PU_CONN_QUIET_MS = 1000 };
+
 /* What the owner (the host) hears. No callback fires from inside pu_conn_* calls. */
 struct pu_conn_events {
 	/* The peer opened a stream, not yet negotiated. The owner takes it. */
@@ -35,6 +37,10 @@ struct pu_conn_events {
 	void (*on_datagram_room)(void *arg, struct pu_conn *c);
 	/* pu_conn_max_datagram() changed (path MTU), or the address of an end did. */
 	void (*on_path)(void *arg, struct pu_conn *c);
+	/* The peer owes an answer to something that was sent for longer than about
+	 * PU_CONN_QUIET_MS and two round trips; repeated every PU_CONN_QUIET_MS until it
+	 * comes. Costs nothing while all is well. Optional. */
+	void (*on_quiet)(void *arg, struct pu_conn *c);
 	/* The connection is gone; all its streams heard on_closed before. The memory is
 	 * the connection's own and is freed after return. err: PU_ECLOSED (either side
 	 * closed; code), PU_ETIMEDOUT, PU_EPROTO, PU_ERESET … */
@@ -48,6 +54,9 @@ struct pu_conn_ops {
 	size_t (*max_datagram)(const struct pu_conn *c);
 	pu_time (*rtt)(const struct pu_conn *c);
 	int (*migrate)(struct pu_conn *c);
+	int (*follow)(struct pu_conn *c, const struct pu_multiaddr *remote);
+	pu_time (*unanswered)(struct pu_conn *c);
+	void (*probe)(struct pu_conn *c);
 };
 
 /* Common head of every implementation. */
@@ -66,6 +75,7 @@ struct pu_conn {
 	bool early_muxer; /* muxer agreed inside the security handshake */
 	bool limited;     /* through a relay */
 	bool datagrams;   /* both ends take QUIC DATAGRAM frames */
+	bool moving;      /* pu_conn_migrate() or _follow(): the new path is not proved yet */
 	pu_time opened_at;
 	unsigned n_streams; /* open streams, both directions */
 	uint64_t rx_bytes, tx_bytes; /* payload of streams and datagrams */
@@ -100,12 +110,35 @@ static inline size_t pu_conn_max_datagram(const struct pu_conn *c)
 }
 
 /* This machine's addresses changed: goes on from the source address that the kernel now
- * takes for this peer, and proves the new path in the background (on_path tells when local
- * changed). Streams and datagrams stay. PU_ENOTSUP: the peer or the transport cannot, dial
- * again; PU_EUNREACH: no way to the peer now; PU_EEXIST: nothing changed. */
+ * takes for this peer, and proves the new path in the background: moving is true until
+ * then. on_path tells when local changed and when the path is proved. Streams and
+ * datagrams stay. PU_ENOTSUP: the peer or the transport cannot, dial again; PU_EUNREACH:
+ * no way to the peer now; PU_EEXIST: nothing changed. */
 static inline int pu_conn_migrate(struct pu_conn *c)
 {
 	return c->ops->migrate ? c->ops->migrate(c) : -22 /* PU_ENOTSUP */;
+}
+
+/* The peer has another address now, as a newer connection proved: goes on to there, where
+ * the peer's transport is known to be the same one. Otherwise like pu_conn_migrate(). */
+static inline int pu_conn_follow(struct pu_conn *c, const struct pu_multiaddr *remote)
+{
+	return c->ops->follow ? c->ops->follow(c, remote) : -22 /* PU_ENOTSUP */;
+}
+
+/* How long the peer has owed a sign that it gets what we send (an acknowledgement, or, where
+ * the transport has none, any answer); 0: it owes nothing. That it sends something itself
+ * proves only the other direction. */
+static inline pu_time pu_conn_unanswered(struct pu_conn *c)
+{
+	return c->ops->unanswered ? c->ops->unanswered(c) : 0;
+}
+
+/* Makes the peer owe an answer, if it does not already. */
+static inline void pu_conn_probe(struct pu_conn *c)
+{
+	if (c->ops->probe)
+		c->ops->probe(c);
 }
 
 /* Smoothed round trip in ns; 0 when not measured yet. */

@@ -374,6 +374,8 @@ int pu_upgrade_start(const struct pu_upgrade_config *cfg, PU_TAKES struct pu_pip
 	up->arg = arg;
 	r = list_security(up);
 	if (r == 0)
+		r = pu_buf_append(&up->parts.in, cfg->early.p, cfg->early.len);
+	if (r == 0)
 		r = start_security(up);
 	if (r < 0) {
 		discard(up, true);

@@ -17,6 +17,7 @@ struct pu_upgrade_config {
 	bool initiator;                   /* our role in the handshakes */
 	bool inbound, limited;            /* for the connection */
 	struct pu_multiaddr local, remote;
+	struct pu_bytes early; /* what was read before, no more than the peer's first line; copied */
 	const struct pu_tcp_transport_options *opt; /* outlives the upgrade */
 	const struct pu_tls_credentials *tls; /* outlives the connection; NULL: made for it */
 	unsigned max_streams;             /* inbound, of the connection; 0: default */

@@ -70,6 +70,14 @@ struct pu_tcp_events {
 	void (*on_error)(void *arg, int err);
 };
 
+/* What the system knows of a TCP connection. */
+struct pu_tcp_progress {
+	uint64_t acked; /* bytes, since the beginning */
+	bool waiting;   /* something that was sent is not acknowledged */
+	pu_time ago;    /* since an acknowledgement arrived, of something new or not */
+	pu_time rtt;    /* smoothed, 0: not measured */
+};
+
 struct pu_net_ops {
 	/* bind: address or wildcard, port 0 for any. The socket asks for GRO, packet
 	 * info and ECN, forbids fragmentation, and has large buffers. */
@@ -80,6 +88,10 @@ struct pu_net_ops {
 	 * than the path MTU known to the kernel), PU_EUNREACH, PU_EPERM … */
 	int (*udp_send)(struct pu_udp *u, const struct pu_dgrams *d);
 	void (*udp_close)(struct pu_udp *u);
+	/* The address, with port 0, from which the kernel would send to remote now.
+	 * PU_EUNREACH. */
+	int (*udp_route)(struct pu_net *n, const union pu_sockaddr *remote,
+			 union pu_sockaddr *local);
 
 	/* bind may be NULL; with it, port reuse is on (dialling from a listening port). */
 	int (*tcp_connect)(struct pu_net *n, const union pu_sockaddr *remote,
@@ -95,6 +107,8 @@ struct pu_net_ops {
 	void (*tcp_set_events)(struct pu_tcp *t, const struct pu_tcp_events *ev, void *arg);
 	/* abort: RST instead of FIN. */
 	void (*tcp_close)(struct pu_tcp *t, bool abort);
+	/* As pu_pipe_ops.progress. May be NULL. */
+	bool (*tcp_progress)(struct pu_tcp *t, struct pu_tcp_progress *out);
 
 	/* on_accept owns the new socket and must set its events at once. */
 	int (*tcp_listen)(struct pu_net *n, const union pu_sockaddr *bind,

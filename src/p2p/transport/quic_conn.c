@@ -57,7 +57,7 @@ static void tell_ready(struct quic_conn *c)
 	c->dgram_max = pu_quic_max_datagram(&c->c);
 	if (dial) {
 		dial->on_done(dial->arg, 0, &c->c);
-		free(dial);
+		pu_quic_dial_free(dial);
 	} else if (q->cfg.ev->on_inbound) {
 		q->cfg.ev->on_inbound(q->cfg.arg, &c->c);
 	}
@@ -109,6 +109,8 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 		.remote = { (struct sockaddr *)&d->remote.sa, pu_sockaddr_len(&d->remote) },
 		.user_data = ep,
 	};
+	bool elsewhere = false;
+	uint64_t window;
 	int r;
 
 	if (!c->ng) {
@@ -120,12 +122,24 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 	if (c->c.inbound && d->local.sa.sa_family) {
 		local = d->local;
 		path.local.addrlen = pu_sockaddr_len(&local);
-	} else if (d->local.sa.sa_family) {
+		elsewhere = !pu_sockaddr_eq(&d->remote, &c->remote_sa) ||
+			    !pu_sockaddr_eq(&local, &c->local_sa);
+		if (elsewhere && !pu_quic_arrival_allowed(c))
+			return;
+	} else if (d->local.sa.sa_family && c->state == QUIC_HANDSHAKE) {
 		c->seen_local = d->local;
 	}
+	window = ngtcp2_conn_get_cwnd_left(c->ng);
 	c->reading = true;
 	r = ngtcp2_conn_read_pkt(c->ng, &path, &pi, p, len, quic_now(c));
 	c->reading = false;
+	if (elsewhere && c->state == QUIC_OPEN && update_addrs(c)) {
+		c->path_news = true;
+		pu_quic_arrived(c);
+	}
+	/* Nothing that is received changes it but an acknowledgement. */
+	if (ngtcp2_conn_get_cwnd_left(c->ng) != window)
+		quic_note_acked(c);
 	note_touched(c);
 	if (r == NGTCP2_ERR_RETRY) {
 		/* ngtcp2 wants the client's address proved: forget this attempt. */
@@ -139,12 +153,18 @@ static void arm(struct quic_conn *c)
 {
 	pu_time at = ngtcp2_conn_get_expiry(c->ng);
 
+	/* ngtcp2 0.12 wakes us at the end of a retired connection ID and forgets it only
+	 * after that: it would wake us for ever. */
+	if (at != PU_TIME_NEVER)
+		at++;
 	if (c->dial && c->dial->deadline < at)
 		at = c->dial->deadline;
 	if (c->pace_next > quic_now(c) && c->pace_next < at)
 		at = c->pace_next;
 	if (pu_quic_next_probe(c) < at)
 		at = c->probe_at;
+	if (pu_quic_next_look(c) < at)
+		at = c->look_at;
 	pu_timer_set(&c->timer, at);
 }
 
@@ -167,6 +187,7 @@ void pu_quic_conn_timer(void *arg)
 	}
 	if (c->probe_at <= now)
 		c->probe_due = true;
+	pu_quic_look(c);
 	if (ngtcp2_conn_get_expiry(c->ng) > now)
 		return;
 	c->reading = true;
@@ -176,6 +197,7 @@ void pu_quic_conn_timer(void *arg)
 		pu_quic_conn_end_liberr(c, r);
 		return;
 	}
+	c->flight_unsure = true;
 	pu_quic_check_black_hole(c);
 	/* ngtcp2 0.12 does not say when the peer stops reading a stream; that a blocked
 	 * one is over shows when it is offered again. */
@@ -192,9 +214,10 @@ static void check_path(struct quic_conn *c)
 	size_t max = pu_quic_max_datagram(&c->c);
 	bool moved = update_addrs(c);
 
-	if (max == c->dgram_max && !moved)
+	if (max == c->dgram_max && !moved && !c->path_news)
 		return;
 	c->dgram_max = max;
+	c->path_news = false;
 	if (c->c.ev && c->c.ev->on_path)
 		c->c.ev->on_path(c->c.arg, &c->c);
 }
@@ -274,4 +297,8 @@ const struct pu_conn_ops pu_quic_conn_ops = {
 	.send_datagram = pu_quic_send_datagram,
 	.max_datagram = pu_quic_max_datagram,
 	.rtt = op_rtt,
+	.migrate = pu_quic_migrate,
+	.follow = pu_quic_follow,
+	.unanswered = pu_quic_unanswered,
+	.probe = pu_quic_ask,
 };

@@ -64,6 +64,8 @@ static int write_datagram(struct quic_conn *c, const ngtcp2_vec *v, size_t n, bo
 		if (c->ep->blocked)
 			break;
 	}
+	if (accepted)
+		quic_note_sent(c);
 	if (accepted && big)
 		pu_quic_sent_big(c);
 	return accepted ? 0 : PU_EAGAIN;

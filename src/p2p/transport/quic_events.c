@@ -90,6 +90,7 @@ static int on_stream_acked(ngtcp2_conn *ng, int64_t id, uint64_t offset, uint64_
 			   void *arg, void *stream)
 {
 	if (stream) {
+		quic_note_acked(arg);
 		pu_quic_sent_big_acked(arg);
 		pu_quic_stream_acked(stream, offset + len);
 	}
@@ -140,8 +141,16 @@ static int on_datagram(ngtcp2_conn *ng, uint32_t flags, const uint8_t *p, size_t
 
 static int on_datagram_acked(ngtcp2_conn *ng, uint64_t id, void *arg)
 {
+	quic_note_acked(arg);
 	if (id) /* its packet was longer than QUIC_MIN_UDP */
 		pu_quic_sent_big_acked(arg);
+	return 0;
+}
+
+static int on_path_validated(ngtcp2_conn *ng, uint32_t flags, const ngtcp2_path *path,
+			     PU_NG_OLD_PATH ngtcp2_path_validation_result res, void *arg)
+{
+	pu_quic_path_validated(arg, path, res == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS);
 	return 0;
 }
 
@@ -172,6 +181,7 @@ void pu_quic_callbacks(ngtcp2_callbacks *cb)
 		.stream_reset = on_stream_reset,
 		.stream_close = on_stream_close,
 		.extend_max_stream_data = on_stream_credit,
+		.path_validation = on_path_validated,
 		.recv_datagram = on_datagram,
 		.ack_datagram = on_datagram_acked,
 	};

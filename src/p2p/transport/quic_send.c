@@ -123,6 +123,7 @@ static ngtcp2_ssize offer_stream(struct quic_conn *c, struct quic_stream *st,
 	if (taken >= 0) {
 		pu_quic_sendq_sent(&st->tx, (size_t)taken);
 		c->stream_bytes += (uint64_t)taken;
+		quic_note_sent(c);
 		st->fin_sent = fin && (size_t)taken == len;
 	}
 	if (pu_quic_sendq_waiting(&st->tx) == 0 && (taken >= 0 || !st->fin)) {

@@ -14,6 +14,8 @@
 #define PU_NG_CC_BBR2 NGTCP2_CC_ALGO_BBR
 /* How a datagram longer than any packet is answered is known of 0.12 only. */
 #define PU_NG_OVERLONG_DATAGRAM 0
+/* One more parameter of the callback path_validation. */
+#define PU_NG_OLD_PATH const ngtcp2_path *old_path,
 
 typedef ngtcp2_ccerr pu_ng_close;
 typedef ngtcp2_encryption_level pu_ng_level;
@@ -52,6 +54,14 @@ static inline uint64_t pu_ng_srtt(ngtcp2_conn *c)
 
 	ngtcp2_conn_get_conn_info(c, &i);
 	return i.latest_rtt ? i.smoothed_rtt : 0;
+}
+
+static inline uint64_t pu_ng_in_flight(ngtcp2_conn *c)
+{
+	ngtcp2_conn_info i;
+
+	ngtcp2_conn_get_conn_info(c, &i);
+	return i.bytes_in_flight;
 }
 
 static inline uint64_t pu_ng_cwnd(ngtcp2_conn *c)
@@ -100,6 +110,7 @@ static inline int pu_ng_shutdown_stream_read(ngtcp2_conn *c, int64_t id, uint64_
 
 #define PU_NG_CC_BBR2 NGTCP2_CC_ALGO_BBR2
 #define PU_NG_OVERLONG_DATAGRAM 1
+#define PU_NG_OLD_PATH
 
 typedef ngtcp2_connection_close_error pu_ng_close;
 typedef ngtcp2_crypto_level pu_ng_level;
@@ -140,6 +151,14 @@ static inline uint64_t pu_ng_srtt(ngtcp2_conn *c)
 
 	ngtcp2_conn_get_conn_stat(c, &s);
 	return s.latest_rtt ? s.smoothed_rtt : 0;
+}
+
+static inline uint64_t pu_ng_in_flight(ngtcp2_conn *c)
+{
+	ngtcp2_conn_stat s;
+
+	ngtcp2_conn_get_conn_stat(c, &s);
+	return s.bytes_in_flight;
 }
 
 static inline uint64_t pu_ng_cwnd(ngtcp2_conn *c)

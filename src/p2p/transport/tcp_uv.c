@@ -188,8 +188,12 @@ static int open_socket(const union pu_sockaddr *remote, const union pu_sockaddr 
 			setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) < 0 ||
 			bind(fd, &bind_to->sa, pu_sockaddr_len(bind_to)) < 0))
 		goto fail;
-	if (connect(fd, &remote->sa, pu_sockaddr_len(remote)) < 0 && errno != EINPROGRESS)
+	if (connect(fd, &remote->sa, pu_sockaddr_len(remote)) < 0 && errno != EINPROGRESS) {
+		/* Both ends are given, and there is a connection between them. */
+		if (bind_to && errno == EADDRNOTAVAIL)
+			errno = EADDRINUSE;
 		goto fail;
+	}
 	return fd;
 fail:
 	r = pu_err_from_errno(errno);
@@ -295,4 +299,25 @@ void pu_tcp_uv_close(struct pu_tcp *t, bool abort)
 	uv_poll_stop(&t->poll);
 	close(t->fd);
 	uv_close((uv_handle_t *)&t->poll, on_closed);
+}
+
+/* What the kernel has behind the part of struct tcp_info that libc knows. */
+struct long_tcp_info {
+	struct tcp_info head;
+	uint64_t pacing_rate, max_pacing_rate, bytes_acked;
+};
+
+bool pu_tcp_uv_progress(struct pu_tcp *t, struct pu_tcp_progress *out)
+{
+	struct long_tcp_info info = { 0 };
+	socklen_t len = sizeof info;
+
+	if (getsockopt(t->fd, SOL_TCP, TCP_INFO, &info, &len) < 0 || len < sizeof info)
+		return false;
+	out->acked = info.bytes_acked;
+	/* What the peer's window holds back is not under way: it is slow, not gone. */
+	out->waiting = info.head.tcpi_unacked > 0;
+	out->ago = PU_MS(info.head.tcpi_last_ack_recv);
+	out->rtt = PU_US(info.head.tcpi_rtt);
+	return true;
 }

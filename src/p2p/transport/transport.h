@@ -21,10 +21,12 @@ struct pu_transport_events {
 	/* A ready inbound connection; the owner sets its events before returning. */
 	void (*on_inbound)(void *arg, struct pu_conn *c);
 	/* An inbound attempt failed before it was ready (PU_EDENIED: the gate said no);
-	 * for counters. */
+	 * for counters. remote is NULL when it came through a relay. */
 	void (*on_inbound_failed)(void *arg, const union pu_sockaddr *remote, int err);
 	pu_gate_fn *gate;
 };
+
+struct pu_tcp_transport_options;
 
 struct pu_transport_config {
 	struct pu_loop *loop;
@@ -34,6 +36,8 @@ struct pu_transport_config {
 	void *arg;
 	unsigned max_pending_inbound; /* handshakes at once */
 	unsigned max_streams;         /* inbound streams per connection */
+	/* For transports that upgrade byte pipes; outlives the transport. */
+	const struct pu_tcp_transport_options *security;
 };
 
 /* Result of a dial: exactly one of c (err 0; set its events before returning) and
@@ -50,7 +54,8 @@ struct pu_transport_ops {
 		    void *arg, struct pu_dial **pd);
 	/* Hole punching: like dial, at a moment agreed with the peer, who does the same
 	 * with the other role: initiator is our role in the handshake, the path is
-	 * opened from the listening port. NULL: not possible with this transport. */
+	 * opened from the listening port. Port 0: opens nothing, only waits for the peer.
+	 * NULL: not possible with this transport. */
 	int (*punch)(struct pu_transport *t, const struct pu_multiaddr *ma,
 		     const struct pu_peerid *expected, bool initiator, pu_time timeout_ns,
 		     pu_dial_fn *on_done, void *arg, struct pu_dial **pd);

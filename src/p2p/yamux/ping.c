@@ -48,6 +48,12 @@ void pu_yamux_ping_start(struct pu_yamux_ping *pg, struct pu_yamux *ym)
 		send_request(pg);
 }
 
+void pu_yamux_ping_now(struct pu_yamux_ping *pg)
+{
+	if (!pg->waiting)
+		send_request(pg);
+}
+
 void pu_yamux_ping_stop(struct pu_yamux_ping *pg)
 {
 	pu_timer_stop(&pg->timer);

@@ -18,6 +18,8 @@ struct pu_yamux_ping {
 
 /* Queues the first request. */
 void pu_yamux_ping_start(struct pu_yamux_ping *pg, struct pu_yamux *ym);
+/* Not before the next interval, but at once; nothing when one is under way. */
+void pu_yamux_ping_now(struct pu_yamux_ping *pg);
 void pu_yamux_ping_stop(struct pu_yamux_ping *pg);
 /* A reply with that value. One that we do not wait for is ignored, as go does. */
 void pu_yamux_ping_on_reply(struct pu_yamux_ping *pg, uint32_t value);

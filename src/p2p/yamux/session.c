@@ -229,6 +229,12 @@ int pu_yamux_open(struct pu_yamux *ym, struct pu_stream **pst)
 	return 0;
 }
 
+void pu_yamux_probe(struct pu_yamux *ym)
+{
+	if (ym->state == PU_YAMUX_OPEN && !ym->no_ping)
+		pu_yamux_ping_now(&ym->ping);
+}
+
 pu_time pu_yamux_rtt(const struct pu_yamux *ym)
 {
 	return ym->ping.rtt;

@@ -109,6 +109,8 @@ void pu_yamux_close(struct pu_yamux *ym, uint32_t code);
  * before) can still be pulled; then pu_yamux_free() is left, and it may come later. */
 void pu_yamux_abort(struct pu_yamux *ym, int err);
 
+/* Sends a ping now unless one is under way: something comes back soon, or on_dead. */
+void pu_yamux_probe(struct pu_yamux *ym);
 /* Smoothed round trip by pings, 0 when not measured yet. */
 pu_time pu_yamux_rtt(const struct pu_yamux *ym);
 /* Streams in both directions that are not over, closed ones that still drain

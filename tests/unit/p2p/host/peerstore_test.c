@@ -100,7 +100,7 @@ static void full_of_precious_peers_takes_nobody(void **state)
 	for (unsigned i = 0; i < PU_PEERSTORE_PEERS_MAX; i++) {
 		struct pu_peerid other = peer(i);
 
-		pu_peerstore_get(&s.ps, &other)->protected_ = true;
+		pu_peerstore_get(&s.ps, &other)->protections = 1;
 	}
 	assert_null(pu_peerstore_get(&s.ps, &id));
 	store_deinit(&s);
