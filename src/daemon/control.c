@@ -71,8 +71,12 @@ static void fill_vpn(struct pu_control *c, struct pu_api_vpn *out)
 }
 
 /* Reference §12.3, as far as interfaces tell. */
-static void fill_reach(struct pu_api_status *out)
+static void fill_reach(struct pu_control *c, struct pu_api_status *out)
 {
+	struct pu_reachability_info info;
+
+	pu_reachability_info(c->opt.node->reachability, &info);
+	out->is_relaying = info.relaying;
 	if (out->has_global_ipv6) {
 		out->reach_grade = 'A';
 		out->reach_label = "Excellent";
@@ -114,7 +118,7 @@ static void status(void *arg, struct pu_api_status *out)
 		out->has_global_ipv4 |= pu_multiaddr_has(&c->listen[i], PU_MA_IP4);
 		out->has_global_ipv6 |= pu_multiaddr_has(&c->listen[i], PU_MA_IP6);
 	}
-	fill_reach(out);
+	fill_reach(c, out);
 	fill_vpn(c, &out->vpn);
 }
 
@@ -264,6 +268,7 @@ static void each_counter(void *arg, pu_api_counter_fn *fn, void *fn_arg)
 	fn(fn_arg, "streams_in", hs.streams_in);
 	fn(fn_arg, "streams_out", hs.streams_out);
 	fn(fn_arg, "streams_refused", hs.streams_refused);
+	pu_reachability_each_counter(c->opt.node->reachability, fn, fn_arg);
 	session_counters(c->opt.node, fn, fn_arg);
 	if (c->opt.vpn)
 		pu_vpn_each_counter(c->opt.vpn, fn, fn_arg);

@@ -195,8 +195,16 @@ int pu_node_apply(struct pu_node *n, const struct pu_config *cfg, struct pu_fail
 	apply_names(n, cfg);
 	apply_addresses(n, cfg);
 	apply_services(n, old, cfg);
+	pu_reachability_apply(n->reachability, cfg);
 	pu_node_save_addresses(n);
 	return 0;
+}
+
+bool pu_node_wants(const struct pu_node *n, const struct pu_roster_peer *p)
+{
+	if (p == n->self)
+		return false;
+	return p->configured || (p->authorized && n->cfg->relays.n > 0);
 }
 
 int pu_node_reload(struct pu_node *n, struct pu_config *cfg, struct pu_failure *why)
@@ -210,7 +218,7 @@ int pu_node_reload(struct pu_node *n, struct pu_config *cfg, struct pu_failure *
 	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
 		struct pu_roster_peer *p = pu_roster_at(n->roster, h);
 
-		if (p->configured)
+		if (pu_node_wants(n, p))
 			pu_reach_want(n->reach, &p->id);
 		else
 			pu_reach_unwant(n->reach, &p->id);

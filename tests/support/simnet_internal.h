@@ -104,6 +104,7 @@ int sim_udp_open(struct pu_net *n, const union pu_sockaddr *bind, const struct p
 void sim_udp_local(struct pu_udp *u, union pu_sockaddr *sa);
 int sim_udp_send(struct pu_udp *u, const struct pu_dgrams *d);
 void sim_udp_close(struct pu_udp *u);
+int sim_udp_route(struct pu_net *net, const union pu_sockaddr *remote, union pu_sockaddr *local);
 int sim_tcp_connect(struct pu_net *n, const union pu_sockaddr *remote,
 		    const union pu_sockaddr *bind, const struct pu_tcp_events *ev, void *arg,
 		    struct pu_tcp **pt);

@@ -94,6 +94,16 @@ void sim_udp_local(struct pu_udp *u, union pu_sockaddr *sa)
 	*sa = u->local;
 }
 
+int sim_udp_route(struct pu_net *net, const union pu_sockaddr *remote, union pu_sockaddr *local)
+{
+	union pu_sockaddr sa = { .sa.sa_family = remote->sa.sa_family };
+	int r = sim_source(PU_CONTAINER_OF(net, struct pu_sim_node, net), remote, &sa);
+
+	if (r == 0)
+		*local = sa;
+	return r;
+}
+
 static void put(struct pu_udp *u)
 {
 	if (u->closed && u->waiting == 0)

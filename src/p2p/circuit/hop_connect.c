@@ -30,6 +30,7 @@ static void establish(struct hop_request *rq)
 {
 	struct pu_hop *hop = rq->hop;
 	struct pu_circuit_message *m = &hop->scratch;
+	struct pu_stream *st = rq->st;
 	struct hop_circuit *ci = pu_hop_circuit_new(rq);
 
 	if (!ci) {
@@ -40,7 +41,7 @@ static void establish(struct hop_request *rq)
 	m->type = PU_CIRCUIT_STATUS;
 	m->status = PU_CIRCUIT_OK;
 	pu_hop_request_put_limit(hop, m);
-	if (pu_hop_request_send(hop, PU_CIRCUIT_HOP, rq->st))
+	if (pu_hop_request_send(hop, PU_CIRCUIT_HOP, st))
 		pu_hop_circuit_start(ci, rq->from_ended);
 	else
 		pu_hop_circuit_reset(ci, PU_STREAM_CODE_LIMIT);

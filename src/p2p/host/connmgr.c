@@ -62,6 +62,7 @@ static void on_datagram_room(void *arg, struct pu_conn *c)
 
 static void on_path(void *arg, struct pu_conn *c)
 {
+	pu_observation_moved(arg);
 	HOST_NOTIFY(((struct host_conn *)arg)->h, on_path, c);
 }
 
@@ -88,6 +89,7 @@ static void forget(struct host_conn *hc)
 	struct pu_peer *p = hc->peer;
 
 	pu_health_stop(hc);
+	pu_observation_end(hc);
 	pu_list_remove(&hc->c->node);
 	pu_list_remove(&hc->node);
 	p->n_conns--;
@@ -116,8 +118,7 @@ static void on_closed(void *arg, struct pu_conn *c, int err, uint64_t code)
 	if (p)
 		pu_peerstore_left(p);
 	free(hc);
-	if (h->state == HOST_STOPPING && h->stats.n_conns == 0)
-		pu_job_defer(&h->stop_job);
+	pu_host_one_less(h);
 }
 
 static const struct pu_conn_events conn_events = {
@@ -147,8 +148,7 @@ static void refused_closed(void *arg, struct pu_conn *c, int err, uint64_t code)
 	(void)err;
 	(void)code;
 	h->stats.n_conns--;
-	if (h->state == HOST_STOPPING && h->stats.n_conns == 0)
-		pu_job_defer(&h->stop_job);
+	pu_host_one_less(h);
 }
 
 static const struct pu_conn_events refused_events = {
@@ -156,13 +156,12 @@ static const struct pu_conn_events refused_events = {
 	.on_closed = refused_closed,
 };
 
-static bool turn_away(struct pu_host *h, struct pu_conn *c, uint64_t code)
+void pu_connmgr_turn_away(struct pu_host *h, struct pu_conn *c, uint64_t code)
 {
 	h->stats.n_conns++;
 	c->ev = &refused_events;
 	c->arg = h;
 	pu_conn_close(c, code);
-	return false;
 }
 
 /* Limits. */
@@ -215,16 +214,22 @@ static bool has_room(struct pu_host *h, const struct pu_peer *p)
 
 bool pu_connmgr_adopt(struct pu_host *h, struct pu_conn *c)
 {
-	struct pu_peer *p = pu_peerstore_get(&h->peers, &c->peer);
-	struct host_conn *hc;
+	struct host_conn *hc = NULL;
+	struct pu_peer *p;
 
-	if (h->state != HOST_RUNNING)
-		return turn_away(h, c, PU_CONN_CODE_SHUTDOWN);
-	if (!p || !has_room(h, p))
-		return turn_away(h, c, PU_CONN_CODE_LIMIT);
-	hc = calloc(1, sizeof *hc);
-	if (!hc)
-		return turn_away(h, c, PU_CONN_CODE_LIMIT);
+	if (c->inbound && pu_probation_adopt(&h->probation, c))
+		return true;
+	if (h->state != HOST_RUNNING) {
+		pu_connmgr_turn_away(h, c, PU_CONN_CODE_SHUTDOWN);
+		return false;
+	}
+	p = pu_peerstore_get(&h->peers, &c->peer);
+	if (p && has_room(h, p))
+		hc = calloc(1, sizeof *hc);
+	if (!hc) {
+		pu_connmgr_turn_away(h, c, PU_CONN_CODE_LIMIT);
+		return false;
+	}
 	hc->h = h;
 	hc->c = c;
 	hc->peer = p;

@@ -37,10 +37,15 @@ static bool gate(void *arg, const struct pu_peerid *peer, bool inbound,
 
 	if (!inbound)
 		return true;
-	if (!pu_peerid_eq(peer, &h->cfg.key->peer) &&
-	    (!h->cfg.gate || h->cfg.gate(h->cfg.gate_arg, peer, remote)))
+	if (pu_peerid_eq(peer, &h->cfg.key->peer))
+		return false;
+	if (!h->cfg.gate || h->cfg.gate(h->cfg.gate_arg, peer, remote))
 		return true;
 	h->stats.inbound_gated++;
+	if (pu_probation_admit(&h->probation, peer, remote)) {
+		h->stats.inbound_probation++;
+		return true;
+	}
 	pu_log(PU_LOG_DEBUG, "host", "refused", PU_KV_STR("peer", pu_peerid_short(peer, text)));
 	return false;
 }
@@ -166,6 +171,7 @@ static void init(struct pu_host *h, const struct pu_host_config *cfg)
 	pu_list_init(&h->requests);
 	pu_peerstore_init(&h->peers, h->loop);
 	pu_listener_init(&h->listener, h->loop, addrs_changed, h);
+	pu_probation_init(&h->probation, h);
 	pu_timer_init(&h->tidy, h->loop, pu_connmgr_tidy, h);
 	pu_job_init(&h->stop_job, h->loop, stopped, h);
 	pu_job_init(&h->new_addrs, h->loop, tell_new_addrs, h);
@@ -213,8 +219,26 @@ void pu_host_stop(struct pu_host *h, pu_job_fn *on_stopped, void *arg)
 		t->ops->stop(t);
 	}
 	pu_connmgr_close_all(h, PU_CONN_CODE_SHUTDOWN);
-	if (h->stats.n_conns == 0)
+	pu_probation_end(&h->probation);
+	pu_host_one_less(h);
+}
+
+void pu_host_one_less(struct pu_host *h)
+{
+	if (h->state == HOST_STOPPING && h->stats.n_conns == 0 && h->n_holds == 0)
 		pu_job_defer(&h->stop_job);
+}
+
+void pu_host_hold(struct pu_host *h)
+{
+	h->n_holds++;
+}
+
+void pu_host_release(struct pu_host *h)
+{
+	assert(h->n_holds > 0);
+	h->n_holds--;
+	pu_host_one_less(h);
 }
 
 static void forget_handlers(struct pu_host *h)
@@ -229,7 +253,7 @@ void pu_host_free(struct pu_host *h)
 {
 	if (!h)
 		return;
-	assert(h->state == HOST_STOPPED && h->stats.n_conns == 0);
+	assert(h->state == HOST_STOPPED && h->stats.n_conns == 0 && h->n_holds == 0);
 	pu_timer_stop(&h->tidy);
 	pu_job_cancel(&h->stop_job);
 	pu_job_cancel(&h->new_addrs);
@@ -304,6 +328,11 @@ size_t pu_host_addrs(const struct pu_host *h, struct pu_multiaddr *out, size_t c
 	return pu_listener_addrs(&h->listener, out, cap);
 }
 
+bool pu_host_is_bound(const struct pu_host *h, const struct pu_multiaddr *ma)
+{
+	return pu_listener_is_ours(&h->listener, ma);
+}
+
 size_t pu_host_observed_addrs(const struct pu_host *h, unsigned min_observers,
 			      struct pu_multiaddr *out, size_t cap)
 {
@@ -363,6 +392,17 @@ void pu_host_unhandle(struct pu_host *h, const char *protocol)
 	free(hd);
 	if (h->identify)
 		pu_identify_changed(h->identify);
+}
+
+void pu_host_probation(struct pu_host *h, const char *protocol, pu_time until)
+{
+	if (h->state == HOST_RUNNING)
+		pu_probation_allow(&h->probation, protocol, until);
+}
+
+bool pu_host_on_probation(const struct pu_host *h)
+{
+	return pu_probation_open(&h->probation);
 }
 
 /* Peers. */

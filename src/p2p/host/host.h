@@ -77,6 +77,11 @@ void pu_host_free(struct pu_host *h);
 const struct pu_peerid *pu_host_id(const struct pu_host *h);
 struct pu_loop *pu_host_loop(const struct pu_host *h);
 
+/* Something outside that uses h has to end in its own time, too: pu_host_stop() is not
+ * finished before everybody has let go. */
+void pu_host_hold(struct pu_host *h);
+void pu_host_release(struct pu_host *h);
+
 /* More transports (WebSocket, circuit): made with a configuration from here, owned by
  * the host afterwards. Asked after those the host has already. */
 struct pu_transport_config pu_host_transport_config(struct pu_host *h);
@@ -92,10 +97,14 @@ size_t pu_host_addrs(const struct pu_host *h, struct pu_multiaddr *out, size_t c
  * Replaces what the same owner said before; n 0 takes it back. PU_ELIMIT, PU_ENOMEM. */
 int pu_host_advertise(struct pu_host *h, const void *owner, const struct pu_multiaddr *ma,
 		      size_t n);
+/* True when we listen on exactly that address and an interface of this machine has it. */
+bool pu_host_is_bound(const struct pu_host *h, const struct pu_multiaddr *ma);
 /* Our public addresses as at least min_observers different peers saw them, most
  * trusted first. Three observers make an address advertised. */
 size_t pu_host_observed_addrs(const struct pu_host *h, unsigned min_observers,
 			      struct pu_multiaddr *out, size_t cap);
+/* Asks the peers that see us so once more; what they answer is known soon. */
+void pu_host_ask_observed(struct pu_host *h);
 
 void pu_host_observe(struct pu_host *h, struct pu_host_observer *o);
 void pu_host_unobserve(struct pu_host *h, struct pu_host_observer *o);
@@ -108,6 +117,16 @@ void pu_host_set_datagram_events(struct pu_host *h, const struct pu_host_datagra
 typedef void pu_host_stream_fn(void *arg, struct pu_stream *st);
 int pu_host_handle(struct pu_host *h, const char *protocol, pu_host_stream_fn *fn, void *arg);
 void pu_host_unhandle(struct pu_host *h, const char *protocol);
+
+/* Probation: until then, strangers that the gate refuses are let in, a few at a time and
+ * each for a short while, to speak that one protocol (lives as long as h) and nothing else,
+ * not even identify. Observers do not hear of them and no list shows them; connections
+ * through relays stay refused. until 0 ends it, and with it all such connections. For
+ * AutoNAT: who dials us back comes under a name that nobody knows. */
+enum { PU_HOST_PROBATION_MAX = 4, PU_HOST_PROBATION_S = 10 };
+void pu_host_probation(struct pu_host *h, const char *protocol, pu_time until);
+/* For the gate: the stranger that it is about to refuse may be one who dials back. */
+bool pu_host_on_probation(const struct pu_host *h);
 
 /* What we know about peers. permanent: configured by the user, never forgotten. */
 int pu_host_add_addr(struct pu_host *h, const struct pu_peerid *peer,
@@ -181,6 +200,7 @@ void pu_host_cancel(struct pu_host *h, struct pu_host_request *req);
 
 struct pu_host_stats {
 	uint64_t inbound_accepted, inbound_gated, inbound_failed;
+	uint64_t inbound_probation; /* of the gated ones, let in on probation */
 	uint64_t dials, dials_failed;
 	uint64_t streams_in, streams_out, streams_refused;
 	unsigned n_conns, n_peers;

@@ -28,8 +28,10 @@ struct host_handler *pu_host_find_handler(const struct pu_host *h, struct pu_byt
 static bool supports(void *arg, struct pu_bytes name)
 {
 	const struct negotiation *n = arg;
+	struct pu_host *h = n->hc->h;
 
-	return pu_host_find_handler(n->hc->h, name) != NULL;
+	return (n->hc->peer || pu_probation_speaks(&h->probation, name)) &&
+	       pu_host_find_handler(h, name) != NULL;
 }
 
 static void negotiation_free(struct negotiation *n)

@@ -9,6 +9,7 @@
 #include "p2p/host/listener.h"
 #include "p2p/host/paths.h"
 #include "p2p/host/peerstore.h"
+#include "p2p/host/probation.h"
 
 enum {
 	HOST_CONNS_DEFAULT = 256,
@@ -31,12 +32,15 @@ struct host_conn {
 	struct pu_list node; /* host's, oldest first */
 	struct pu_host *h;
 	struct pu_conn *c;
-	struct pu_peer *peer;
+	struct pu_peer *peer; /* NULL on probation */
 	struct pu_list negotiations; /* inbound streams without a protocol yet */
 	struct pu_identify_conn *identify; /* owned by p2p/proto/identify.c */
 	uint64_t seen_bytes;               /* activity at the last look */
 	pu_time active_at;
 	struct pu_health health;
+	struct pu_multiaddr observed;    /* our address as the peer sees it, if worth knowing, */
+	struct pu_multiaddr observed_at; /* while this was our end */
+	bool observed_stale;
 };
 
 enum host_state { HOST_RUNNING, HOST_STOPPING, HOST_STOPPED };
@@ -50,6 +54,8 @@ struct pu_host {
 	struct pu_peerstore peers;
 	struct pu_listener listener;
 	struct pu_list conns; /* host_conn.node */
+	struct pu_probation probation;
+	unsigned n_holds; /* of those who end in their own time */
 	struct pu_list handlers;
 	struct pu_list observers;
 	struct host_walk *walk; /* innermost */
@@ -71,6 +77,9 @@ static inline struct host_conn *host_conn_of(const struct pu_conn *c)
 {
 	return c->arg;
 }
+
+/* host.c: maybe that was the last thing that pu_host_stop() waited for. */
+void pu_host_one_less(struct pu_host *h);
 
 /* Calls one member of all observers; they may come and go meanwhile, and what they
  * do may call observers again. */
@@ -115,6 +124,8 @@ static inline void host_walk_end(struct pu_host *h, struct host_walk *w)
 
 /* connmgr.c: takes over a new connection. False: it was turned away and closed. */
 bool pu_connmgr_adopt(struct pu_host *h, struct pu_conn *c);
+/* Says goodbye to a connection that nobody takes over. */
+void pu_connmgr_turn_away(struct pu_host *h, struct pu_conn *c, uint64_t code);
 void pu_connmgr_close_all(struct pu_host *h, uint64_t code);
 void pu_connmgr_tidy(void *arg);
 /* health.c: suspect, or well again. */
@@ -160,6 +171,12 @@ int pu_request_await(struct pu_host *h, const struct pu_peerid *peer, pu_host_co
 /* It owns the punch from now on. */
 void pu_request_set_punch(struct pu_host_request *req, struct host_punch *p);
 void pu_request_punched(struct pu_host_request *req, int err);
+
+/* observation.c: the peer told how it sees us; our end may be another; the connection is
+ * gone. */
+void pu_observation_set(struct host_conn *hc, const struct pu_multiaddr *ma);
+void pu_observation_moved(struct host_conn *hc);
+void pu_observation_end(struct host_conn *hc);
 
 /* punch.c */
 void pu_punch_free(struct host_punch *p);

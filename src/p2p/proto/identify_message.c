@@ -316,7 +316,7 @@ static void apply_observed(struct host_conn *hc, const PuPb__Identify *m)
 	if (pu_multiaddr_from_bytes(&ma, pu_bytes(m->observed_addr.data, m->observed_addr.len)) < 0)
 		return;
 	hc->peer->observed = ma;
-	pu_listener_observe(&hc->h->listener, &ma, &hc->c->local, &hc->c->remote);
+	pu_observation_set(hc, &ma);
 }
 
 int pu_identify_message_apply(struct host_conn *hc, struct pu_bytes body, bool push)

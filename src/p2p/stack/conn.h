@@ -54,6 +54,7 @@ struct pu_conn_ops {
 	size_t (*max_datagram)(const struct pu_conn *c);
 	pu_time (*rtt)(const struct pu_conn *c);
 	int (*migrate)(struct pu_conn *c);
+	int (*follow)(struct pu_conn *c, const struct pu_multiaddr *remote);
 	pu_time (*unanswered)(struct pu_conn *c);
 	void (*probe)(struct pu_conn *c);
 };
@@ -74,6 +75,7 @@ struct pu_conn {
 	bool early_muxer; /* muxer agreed inside the security handshake */
 	bool limited;     /* through a relay */
 	bool datagrams;   /* both ends take QUIC DATAGRAM frames */
+	bool moving;      /* pu_conn_migrate() or _follow(): the new path is not proved yet */
 	pu_time opened_at;
 	unsigned n_streams; /* open streams, both directions */
 	uint64_t rx_bytes, tx_bytes; /* payload of streams and datagrams */
@@ -108,12 +110,20 @@ static inline size_t pu_conn_max_datagram(const struct pu_conn *c)
 }
 
 /* This machine's addresses changed: goes on from the source address that the kernel now
- * takes for this peer, and proves the new path in the background (on_path tells when local
- * changed). Streams and datagrams stay. PU_ENOTSUP: the peer or the transport cannot, dial
- * again; PU_EUNREACH: no way to the peer now; PU_EEXIST: nothing changed. */
+ * takes for this peer, and proves the new path in the background: moving is true until
+ * then. on_path tells when local changed and when the path is proved. Streams and
+ * datagrams stay. PU_ENOTSUP: the peer or the transport cannot, dial again; PU_EUNREACH:
+ * no way to the peer now; PU_EEXIST: nothing changed. */
 static inline int pu_conn_migrate(struct pu_conn *c)
 {
 	return c->ops->migrate ? c->ops->migrate(c) : -22 /* PU_ENOTSUP */;
+}
+
+/* The peer has another address now, as a newer connection proved: goes on to there, where
+ * the peer's transport is known to be the same one. Otherwise like pu_conn_migrate(). */
+static inline int pu_conn_follow(struct pu_conn *c, const struct pu_multiaddr *remote)
+{
+	return c->ops->follow ? c->ops->follow(c, remote) : -22 /* PU_ENOTSUP */;
 }
 
 /* How long the peer has owed a sign that it gets what we send (an acknowledgement, or, where

@@ -88,6 +88,10 @@ struct pu_net_ops {
 	 * than the path MTU known to the kernel), PU_EUNREACH, PU_EPERM … */
 	int (*udp_send)(struct pu_udp *u, const struct pu_dgrams *d);
 	void (*udp_close)(struct pu_udp *u);
+	/* The address, with port 0, from which the kernel would send to remote now.
+	 * PU_EUNREACH. */
+	int (*udp_route)(struct pu_net *n, const union pu_sockaddr *remote,
+			 union pu_sockaddr *local);
 
 	/* bind may be NULL; with it, port reuse is on (dialling from a listening port). */
 	int (*tcp_connect)(struct pu_net *n, const union pu_sockaddr *remote,

@@ -1,6 +1,8 @@
 #include "p2p/transport/net_uv.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "p2p/transport/resolve_uv.h"
@@ -21,6 +23,36 @@ static int udp_open(struct pu_net *n, const union pu_sockaddr *bind, const struc
 		    void *arg, struct pu_udp **pu)
 {
 	return pu_udp_uv_open(of(n)->tcp.loop, bind, ev, arg, pu);
+}
+
+/* connect() of a UDP socket sends nothing; it only asks the routing table. */
+static int ask_route(int fd, const union pu_sockaddr *remote, union pu_sockaddr *local)
+{
+	union pu_sockaddr sa = { 0 };
+	socklen_t len = sizeof sa;
+
+	if (connect(fd, &remote->sa, pu_sockaddr_len(remote)) < 0 ||
+	    getsockname(fd, &sa.sa, &len) < 0)
+		return pu_err_from_errno(errno);
+	if (sa.sa.sa_family == AF_INET6)
+		sa.v6.sin6_port = 0;
+	else
+		sa.v4.sin_port = 0;
+	*local = sa;
+	return 0;
+}
+
+static int udp_route(struct pu_net *n, const union pu_sockaddr *remote, union pu_sockaddr *local)
+{
+	int fd = socket(remote->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int r;
+
+	(void)n;
+	if (fd < 0)
+		return pu_err_from_errno(errno);
+	r = ask_route(fd, remote, local);
+	close(fd);
+	return r;
 }
 
 static int tcp_connect(struct pu_net *n, const union pu_sockaddr *remote,
@@ -48,6 +80,7 @@ static const struct pu_net_ops net_uv_ops = {
 	.udp_local = pu_udp_uv_local,
 	.udp_send = pu_udp_uv_send,
 	.udp_close = pu_udp_uv_close,
+	.udp_route = udp_route,
 	.tcp_connect = tcp_connect,
 	.tcp_write = pu_tcp_uv_write,
 	.tcp_resume = pu_tcp_uv_resume,

@@ -65,10 +65,8 @@ static bool reaches(const struct quic_endpoint *ep, const union pu_sockaddr *rem
 	return is_any(&ep->local) || is_loopback(&ep->local) == is_loopback(remote);
 }
 
-/* A socket that can reach remote: a listening one if it fits, else an ephemeral one,
- * kept for later dials. */
-static int endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
-			struct quic_endpoint **pep)
+static int endpoint_find(struct pu_quic *q, const union pu_sockaddr *remote, bool any_only,
+			 struct quic_endpoint **pep)
 {
 	union pu_sockaddr any = { 0 };
 	struct quic_endpoint *found = NULL;
@@ -76,6 +74,8 @@ static int endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
 	PU_LIST_FOREACH(it, tmp, &q->endpoints) {
 		struct quic_endpoint *ep = PU_CONTAINER_OF(it, struct quic_endpoint, node);
 
+		if (any_only && !is_any(&ep->local))
+			continue;
 		if (reaches(ep, remote) && (!found || (ep->listening && !found->listening)))
 			found = ep;
 	}
@@ -85,6 +85,23 @@ static int endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
 	}
 	any.sa.sa_family = remote->sa.sa_family;
 	return endpoint_open(q, &any, false, pep);
+}
+
+int pu_quic_endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
+			 struct quic_endpoint **pep)
+{
+	return endpoint_find(q, remote, false, pep);
+}
+
+int pu_quic_endpoint_any(struct pu_quic *q, const union pu_sockaddr *remote,
+			 struct quic_endpoint **pep)
+{
+	return endpoint_find(q, remote, true, pep);
+}
+
+bool pu_quic_endpoint_is_any(const struct quic_endpoint *ep)
+{
+	return is_any(&ep->local);
 }
 
 /* ---- pu_transport ---- */
@@ -106,11 +123,13 @@ static int begin(struct pu_quic *q, const struct pu_multiaddr *ma, struct quic_e
 	r = pu_multiaddr_to_sockaddr(ma, remote);
 	if (r < 0)
 		return r;
-	return endpoint_for(q, remote, pep);
+	return pu_quic_endpoint_for(q, remote, pep);
 }
 
+enum how { DIAL, PUNCH_ACTIVE, PUNCH_PASSIVE };
+
 static int start(struct pu_transport *t, const struct pu_multiaddr *ma,
-		 const struct pu_peerid *expected, bool active, pu_time timeout_ns,
+		 const struct pu_peerid *expected, enum how how, pu_time timeout_ns,
 		 pu_dial_fn *on_done, void *arg, struct pu_dial **pd)
 {
 	struct pu_quic *q = quic_of(t);
@@ -122,7 +141,7 @@ static int start(struct pu_transport *t, const struct pu_multiaddr *ma,
 	r = begin(q, ma, &ep, &remote);
 	if (r < 0)
 		return r;
-	if (!active && !ep->listening) /* nobody could come in */
+	if (how != DIAL && !ep->listening) /* nobody could come in, nobody knows our port */
 		return PU_ENOTSUP;
 	d = calloc(1, sizeof *d);
 	if (!d)
@@ -130,8 +149,8 @@ static int start(struct pu_transport *t, const struct pu_multiaddr *ma,
 	d->on_done = on_done;
 	d->arg = arg;
 	d->deadline = pu_loop_now(q->cfg.loop) + timeout_ns;
-	r = active ? pu_quic_conn_dial(q, ep, &remote, expected, d, &d->conn)
-		   : pu_quic_punch_start(q, ep, &remote, expected, d);
+	r = how == DIAL ? pu_quic_conn_dial(q, ep, &remote, expected, d, &d->conn)
+			: pu_quic_punch_start(q, ep, &remote, expected, how == PUNCH_ACTIVE, d);
 	if (r < 0) {
 		free(d);
 		return r;
@@ -144,17 +163,17 @@ static int op_dial(struct pu_transport *t, const struct pu_multiaddr *ma,
 		   const struct pu_peerid *expected, pu_time timeout_ns, pu_dial_fn *on_done,
 		   void *arg, struct pu_dial **pd)
 {
-	return start(t, ma, expected, true, timeout_ns, on_done, arg, pd);
+	return start(t, ma, expected, DIAL, timeout_ns, on_done, arg, pd);
 }
 
-/* The initiator just dials; a dial leaves from the listening port anyway. */
 static int op_punch(struct pu_transport *t, const struct pu_multiaddr *ma,
 		    const struct pu_peerid *expected, bool initiator, pu_time timeout_ns,
 		    pu_dial_fn *on_done, void *arg, struct pu_dial **pd)
 {
 	if (!expected)
 		return PU_EINVAL;
-	return start(t, ma, expected, initiator, timeout_ns, on_done, arg, pd);
+	return start(t, ma, expected, initiator ? PUNCH_ACTIVE : PUNCH_PASSIVE, timeout_ns,
+		     on_done, arg, pd);
 }
 
 static void op_dial_cancel(struct pu_transport *t, struct pu_dial *d)
@@ -162,13 +181,11 @@ static void op_dial_cancel(struct pu_transport *t, struct pu_dial *d)
 	struct quic_conn *c = d->conn;
 
 	(void)t;
-	if (!c) {
-		pu_quic_punch_cancel(d);
-		return;
+	if (c) {
+		c->dial = NULL;
+		pu_quic_conn_end_app(c, PU_ECANCELED, PU_CONN_CODE_NORMAL, "");
 	}
-	c->dial = NULL;
-	free(d);
-	pu_quic_conn_end_app(c, PU_ECANCELED, PU_CONN_CODE_NORMAL, "");
+	pu_quic_dial_free(d);
 }
 
 static int op_listen(struct pu_transport *t, const struct pu_multiaddr *ma,
@@ -217,7 +234,7 @@ static void op_free(struct pu_transport *t)
 	while ((it = pu_list_first(&q->conns))) {
 		struct quic_conn *c = PU_CONTAINER_OF(it, struct quic_conn, node);
 
-		free(c->dial);
+		pu_quic_dial_free(c->dial);
 		c->dial = NULL;
 		pu_quic_conn_destroy(c, true);
 	}

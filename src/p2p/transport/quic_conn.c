@@ -57,7 +57,7 @@ static void tell_ready(struct quic_conn *c)
 	c->dgram_max = pu_quic_max_datagram(&c->c);
 	if (dial) {
 		dial->on_done(dial->arg, 0, &c->c);
-		free(dial);
+		pu_quic_dial_free(dial);
 	} else if (q->cfg.ev->on_inbound) {
 		q->cfg.ev->on_inbound(q->cfg.arg, &c->c);
 	}
@@ -110,6 +110,7 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 		.user_data = ep,
 	};
 	uint64_t window;
+	bool elsewhere = false;
 	int r;
 
 	if (!c->ng) {
@@ -121,7 +122,11 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 	if (c->c.inbound && d->local.sa.sa_family) {
 		local = d->local;
 		path.local.addrlen = pu_sockaddr_len(&local);
-	} else if (d->local.sa.sa_family) {
+		elsewhere = !pu_sockaddr_eq(&d->remote, &c->remote_sa) ||
+			    !pu_sockaddr_eq(&local, &c->local_sa);
+		if (elsewhere && !pu_quic_arrival_allowed(c))
+			return;
+	} else if (d->local.sa.sa_family && c->state == QUIC_HANDSHAKE) {
 		c->seen_local = d->local;
 	}
 	window = ngtcp2_conn_get_cwnd_left(c->ng);
@@ -131,6 +136,10 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 	/* Nothing that is received changes it but an acknowledgement. */
 	if (ngtcp2_conn_get_cwnd_left(c->ng) != window)
 		quic_note_acked(c);
+	if (elsewhere && c->state == QUIC_OPEN && update_addrs(c)) {
+		c->path_news = true;
+		pu_quic_arrived(c);
+	}
 	note_touched(c);
 	if (r == NGTCP2_ERR_RETRY) {
 		/* ngtcp2 wants the client's address proved: forget this attempt. */
@@ -144,6 +153,10 @@ static void arm(struct quic_conn *c)
 {
 	pu_time at = ngtcp2_conn_get_expiry(c->ng);
 
+	/* ngtcp2 0.12 wakes us at the end of a retired connection ID and forgets it only
+	 * after that: it would wake us for ever. */
+	if (at != PU_TIME_NEVER)
+		at++;
 	if (c->dial && c->dial->deadline < at)
 		at = c->dial->deadline;
 	if (c->pace_next > quic_now(c) && c->pace_next < at)
@@ -201,9 +214,10 @@ static void check_path(struct quic_conn *c)
 	size_t max = pu_quic_max_datagram(&c->c);
 	bool moved = update_addrs(c);
 
-	if (max == c->dgram_max && !moved)
+	if (max == c->dgram_max && !moved && !c->path_news)
 		return;
 	c->dgram_max = max;
+	c->path_news = false;
 	if (c->c.ev && c->c.ev->on_path)
 		c->c.ev->on_path(c->c.arg, &c->c);
 }
@@ -283,6 +297,8 @@ const struct pu_conn_ops pu_quic_conn_ops = {
 	.send_datagram = pu_quic_send_datagram,
 	.max_datagram = pu_quic_max_datagram,
 	.rtt = op_rtt,
+	.migrate = pu_quic_migrate,
+	.follow = pu_quic_follow,
 	.unanswered = pu_quic_unanswered,
 	.probe = pu_quic_ask,
 };

@@ -147,6 +147,13 @@ static int on_datagram_acked(ngtcp2_conn *ng, uint64_t id, void *arg)
 	return 0;
 }
 
+static int on_path_validated(ngtcp2_conn *ng, uint32_t flags, const ngtcp2_path *path,
+			     PU_NG_OLD_PATH ngtcp2_path_validation_result res, void *arg)
+{
+	pu_quic_path_validated(arg, path, res == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS);
+	return 0;
+}
+
 void pu_quic_callbacks(ngtcp2_callbacks *cb)
 {
 	*cb = (ngtcp2_callbacks){
@@ -174,6 +181,7 @@ void pu_quic_callbacks(ngtcp2_callbacks *cb)
 		.stream_reset = on_stream_reset,
 		.stream_close = on_stream_close,
 		.extend_max_stream_data = on_stream_credit,
+		.path_validation = on_path_validated,
 		.recv_datagram = on_datagram,
 		.ack_datagram = on_datagram_acked,
 	};

@@ -30,17 +30,23 @@ enum {
 	QUIC_CLOSE_PKT_MAX = QUIC_MIN_UDP,
 	QUIC_DATAGRAM_FRAME = 1 + 2, /* type, and a length of two bytes */
 
+	/* Of the peer, that we keep: each move uses one up until the peer hears of it. */
+	QUIC_CIDS = 8,
+
 	QUIC_IDLE_MS = 30000,
 	QUIC_KEEP_ALIVE_MS = 15000,
 	QUIC_KEEP_ALIVE_SHORT_MS = 5000,
 	QUIC_HANDSHAKE_MS = 10000,
+	QUIC_PUNCH_RTT_MS = 100, /* as long as nothing is known */
 	QUIC_TOKEN_VALID_MS = 10000,
 
 	/* Large enough that one lost packet does not stop a fast path while it is
 	 * repeated; it is also what a peer can make us keep for a slow consumer. */
-	QUIC_STREAM_WINDOW = 4 << 20,
-	QUIC_STREAM_WINDOW_MAX = 16 << 20,
-	QUIC_CONN_WINDOW = 6 << 20,
+	/* Windows grow with use. The connection's is never less than twice a stream's: one
+	 * reader who stops must not stop the others. */
+	QUIC_STREAM_WINDOW = 2 << 20,
+	QUIC_STREAM_WINDOW_MAX = 6 << 20,
+	QUIC_CONN_WINDOW = 12 << 20,
 	QUIC_CONN_WINDOW_MAX = 24 << 20,
 	QUIC_STREAM_UNSENT_MAX = 256 << 10, /* written and not yet in a packet */
 	QUIC_STREAM_HELD_MAX = 16 << 20,    /* written and not yet acknowledged */
@@ -117,13 +123,13 @@ struct quic_end {
 	pu_ng_close close;
 };
 
-/* A dial, or the passive side of a hole punch, which has no connection yet. */
+/* A dial, or a hole punch, whose passive side has no connection yet. */
 struct pu_dial {
-	struct quic_conn *conn; /* NULL: a punch */
+	struct quic_conn *conn;
 	pu_dial_fn *on_done;
 	void *arg;
 	pu_time deadline;
-	struct quic_punch *punch;
+	struct quic_punch *punch; /* NULL: an ordinary dial */
 };
 
 struct quic_conn {
@@ -166,6 +172,7 @@ struct quic_conn {
 	bool dgram_wanted;   /* on_datagram_room is owed, */
 	pu_time dgram_after; /* in a turn later than this */
 	bool dgram_got;      /* since the last on_datagrams_end */
+	bool path_news;      /* on_path is owed */
 	size_t dgram_max;    /* as last told by on_path */
 	pu_time burst_at;    /* turn that burst belongs to */
 	size_t burst;        /* bytes written in that turn */
@@ -194,10 +201,17 @@ struct quic_conn {
 	unsigned n_black_holes;
 
 	/* Addresses. ngtcp2's path of a client has the socket's own address, often a
-	 * wildcard, for the kernel chooses the source; seen_local is what the peer's
-	 * packets were sent to. */
+	 * wildcard, for the kernel chooses the source, and another label after each move
+	 * (quic_migrate.c). seen_local is what the peer's packets were sent to in the
+	 * handshake, later the source that the kernel took at the last move. */
 	union pu_sockaddr path_local;
 	union pu_sockaddr seen_local, local_sa, remote_sa;
+
+	/* A client that came to another path: see quic_arrival.c. */
+	pu_time arrived_at;
+	unsigned n_asked;   /* packets sent there, as far as they matter */
+	bool cramped;       /* one of them had to be short */
+	pu_time deaf_until; /* to packets of other paths */
 
 	/* While closing. */
 	uint8_t *close_pkt;
@@ -263,16 +277,29 @@ static inline pu_time quic_now(const struct quic_conn *c)
 	return pu_loop_now(c->q->cfg.loop);
 }
 
-/* quic_punch.c: opens the way for an inbound connection of a peer and hands it over. */
+/* quic.c. A socket that can reach remote: a listening one if it fits, else an ephemeral
+ * one, kept for later. _any: only one that is bound to no address. */
+int pu_quic_endpoint_for(struct pu_quic *q, const union pu_sockaddr *remote,
+			 struct quic_endpoint **pep);
+int pu_quic_endpoint_any(struct pu_quic *q, const union pu_sockaddr *remote,
+			 struct quic_endpoint **pep);
+bool pu_quic_endpoint_is_any(const struct quic_endpoint *ep);
+
+/* quic_punch.c. The initiator dials; the other end opens the way for the connection of the
+ * peer and hands it over. */
 int pu_quic_punch_start(struct pu_quic *q, struct quic_endpoint *ep,
 			const union pu_sockaddr *remote, const struct pu_peerid *expected,
-			struct pu_dial *d);
-/* d is freed, on_done will not fire. */
-void pu_quic_punch_cancel(struct pu_dial *d);
+			bool initiator, struct pu_dial *d);
 /* The punch that waits for that peer, if any; ended, the caller owns it. */
 struct pu_dial *pu_quic_punch_take(struct pu_quic *q, const struct pu_peerid *peer);
-/* Ends all, telling or not. */
+/* A packet that belongs to no connection came from there: perhaps the peer's end of the
+ * hole, with another port than it thinks. */
+void pu_quic_punch_hint(struct pu_quic *q, struct quic_endpoint *ep,
+			const union pu_sockaddr *from);
+/* Ends those that have no connection, telling or not. */
 void pu_quic_punch_end_all(struct pu_quic *q, bool tell);
+/* Frees d and what it holds of a punch. */
+void pu_quic_dial_free(struct pu_dial *d);
 
 /* quic_route.c: connection IDs and packets to connections. */
 extern const struct pu_udp_events pu_quic_udp_events;
@@ -373,6 +400,20 @@ void pu_quic_tell_datagram_room(struct quic_conn *c);
 pu_time pu_quic_next_probe(struct quic_conn *c);
 void pu_quic_probe(struct quic_conn *c);
 
+/* quic_migrate.c. */
+int pu_quic_migrate(struct pu_conn *pc);
+int pu_quic_follow(struct pu_conn *pc, const struct pu_multiaddr *to);
+/* ngtcp2 has an answer from that path, or has given up waiting. */
+void pu_quic_path_validated(struct quic_conn *c, const ngtcp2_path *path, bool ok);
+
+/* quic_arrival.c, for connections that the peer dialled. */
+/* A packet of another path than the one in use may be given to ngtcp2. */
+bool pu_quic_arrival_allowed(const struct quic_conn *c);
+/* ngtcp2 uses another path from now on. */
+void pu_quic_arrived(struct quic_conn *c);
+/* A packet of that length was written for the path in use. */
+void pu_quic_arrival_sent(struct quic_conn *c, size_t len);
+void pu_quic_arrival_validated(struct quic_conn *c, bool ok);
 /* quic_life.c. */
 /* Something that has to be acknowledged was sent, and nothing like it was under way. */
 void pu_quic_asked(struct quic_conn *c);

@@ -25,7 +25,7 @@ static void set_params(const struct quic_conn *c, ngtcp2_transport_params *p)
 	p->initial_max_stream_data_bidi_remote = QUIC_STREAM_WINDOW;
 	p->initial_max_streams_bidi = c->q->cfg.max_streams;
 	p->max_idle_timeout = PU_MS(QUIC_IDLE_MS);
-	p->active_connection_id_limit = 4;
+	p->active_connection_id_limit = QUIC_CIDS;
 	p->max_datagram_frame_size = 65535;
 	p->grease_quic_bit = 1;
 }
@@ -87,6 +87,8 @@ int pu_quic_conn_dial(struct pu_quic *q, struct quic_endpoint *ep,
 		return PU_ENOMEM;
 	pu_quic_callbacks(&callbacks);
 	set_settings(c, &settings);
+	if (dial->punch) /* the first packet may be there before the hole is */
+		settings.initial_rtt = PU_MS(QUIC_PUNCH_RTT_MS);
 	set_params(c, &params);
 	pu_quic_cid_random(q, &scid);
 	dcid.datalen = NGTCP2_MIN_INITIAL_DCIDLEN + 4;

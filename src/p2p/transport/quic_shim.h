@@ -14,6 +14,8 @@
 #define PU_NG_CC_BBR2 NGTCP2_CC_ALGO_BBR
 /* How a datagram longer than any packet is answered is known of 0.12 only. */
 #define PU_NG_OVERLONG_DATAGRAM 0
+/* One more parameter of the callback path_validation. */
+#define PU_NG_OLD_PATH const ngtcp2_path *old_path,
 
 typedef ngtcp2_ccerr pu_ng_close;
 typedef ngtcp2_encryption_level pu_ng_level;
@@ -108,6 +110,7 @@ static inline int pu_ng_shutdown_stream_read(ngtcp2_conn *c, int64_t id, uint64_
 
 #define PU_NG_CC_BBR2 NGTCP2_CC_ALGO_BBR2
 #define PU_NG_OVERLONG_DATAGRAM 1
+#define PU_NG_OLD_PATH
 
 typedef ngtcp2_connection_close_error pu_ng_close;
 typedef ngtcp2_crypto_level pu_ng_level;

@@ -94,6 +94,8 @@ static int connect_now(struct pu_dial *d)
 	const union pu_sockaddr *from = tcp_listening_addr(d->tr, d->remote.sa.sa_family);
 	struct pu_net *net = d->tr->cfg.net;
 
+	if (d->remote.v4.sin_port == 0)
+		return 0; /* he has to come to us */
 	if (!from)
 		return PU_ENOTSUP; /* nobody could come in, and nobody knows our port */
 	return net->ops->tcp_connect(net, &d->remote, from, &connect_events, d, &d->sock);

@@ -54,7 +54,8 @@ struct pu_transport_ops {
 		    void *arg, struct pu_dial **pd);
 	/* Hole punching: like dial, at a moment agreed with the peer, who does the same
 	 * with the other role: initiator is our role in the handshake, the path is
-	 * opened from the listening port. NULL: not possible with this transport. */
+	 * opened from the listening port. Port 0: opens nothing, only waits for the peer.
+	 * NULL: not possible with this transport. */
 	int (*punch)(struct pu_transport *t, const struct pu_multiaddr *ma,
 		     const struct pu_peerid *expected, bool initiator, pu_time timeout_ns,
 		     pu_dial_fn *on_done, void *arg, struct pu_dial **pd);

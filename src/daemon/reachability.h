@@ -1,0 +1,48 @@
+/* How this node is found and reached: relays, hole punching, questions to others about
+ * our own addresses, the hash table, the local network, port mappings, and relaying for
+ * others while we can. Started after the host and its overlay, freed before the host. */
+#ifndef PU_DAEMON_REACHABILITY_H
+#define PU_DAEMON_REACHABILITY_H
+
+#include "daemon/roster.h"
+#include "p2p/circuit/hop.h"
+#include "p2p/circuit/relays.h"
+
+struct pu_config;
+struct pu_reachability;
+
+struct pu_reachability_options {
+	struct pu_loop *loop;
+	struct pu_net *net;
+	struct pu_host *host;
+	struct pu_roster *roster;
+	/* May this peer use us (as a relay, in the hash table)? */
+	bool (*authorized)(void *arg, const struct pu_peerid *peer);
+	/* Something new is known about that peer: an address, a path. */
+	void (*on_news)(void *arg, const struct pu_peerid *peer);
+	void *arg;
+};
+
+/* What is known now. */
+struct pu_reachability_info {
+	bool relaying;
+};
+
+int pu_reachability_new(const struct pu_reachability_options *opt, const struct pu_config *cfg,
+			struct pu_reachability **pr);
+void pu_reachability_free(struct pu_reachability *r);
+/* The config changed: relays, servers, limits, and circuits to every peer of the roster. */
+void pu_reachability_apply(struct pu_reachability *r, const struct pu_config *cfg);
+/* These are our addresses now. */
+void pu_reachability_network_changed(struct pu_reachability *r, const struct pu_multiaddr *ips,
+				     size_t n);
+void pu_reachability_info(const struct pu_reachability *r, struct pu_reachability_info *out);
+size_t pu_reachability_relays(const struct pu_reachability *r, struct pu_relay_info *out,
+			      size_t cap);
+struct pu_transport *pu_reachability_circuits(struct pu_reachability *r);
+/* "relay_reservations", 3 … */
+void pu_reachability_each_counter(const struct pu_reachability *r,
+				  void (*fn)(void *arg, const char *name, uint64_t value),
+				  void *arg);
+
+#endif
