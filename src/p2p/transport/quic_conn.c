@@ -109,8 +109,8 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 		.remote = { (struct sockaddr *)&d->remote.sa, pu_sockaddr_len(&d->remote) },
 		.user_data = ep,
 	};
-	uint64_t window;
 	bool elsewhere = false;
+	uint64_t window;
 	int r;
 
 	if (!c->ng) {
@@ -133,13 +133,13 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 	c->reading = true;
 	r = ngtcp2_conn_read_pkt(c->ng, &path, &pi, p, len, quic_now(c));
 	c->reading = false;
-	/* Nothing that is received changes it but an acknowledgement. */
-	if (ngtcp2_conn_get_cwnd_left(c->ng) != window)
-		quic_note_acked(c);
 	if (elsewhere && c->state == QUIC_OPEN && update_addrs(c)) {
 		c->path_news = true;
 		pu_quic_arrived(c);
 	}
+	/* Nothing that is received changes it but an acknowledgement. */
+	if (ngtcp2_conn_get_cwnd_left(c->ng) != window)
+		quic_note_acked(c);
 	note_touched(c);
 	if (r == NGTCP2_ERR_RETRY) {
 		/* ngtcp2 wants the client's address proved: forget this attempt. */
