@@ -478,4 +478,11 @@ void pu_kad_rpc_stats(const struct pu_kad_rpc *r, struct pu_kad_rpc_stats *out)
 {
 	*out = r->stats;
 	out->peers = (unsigned)r->links.n_nodes;
+	out->bytes = sizeof *r;
+	PU_LIST_FOREACH (it, tmp, &r->lru) {
+		const struct link *l = PU_CONTAINER_OF(it, struct link, lru);
+
+		out->bytes += sizeof *l + l->in.cap + l->out.cap;
+		out->bytes += l->n_calls * sizeof(struct pu_kad_call);
+	}
 }

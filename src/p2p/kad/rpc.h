@@ -34,6 +34,7 @@ void pu_kad_rpc_cancel(struct pu_kad_call *call);
 struct pu_kad_rpc_stats {
 	uint64_t sent, failed, malformed;
 	unsigned peers;
+	size_t bytes;
 };
 void pu_kad_rpc_stats(const struct pu_kad_rpc *r, struct pu_kad_rpc_stats *out);
 

@@ -110,6 +110,7 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 		.user_data = ep,
 	};
 	bool elsewhere = false;
+	uint64_t window;
 	int r;
 
 	if (!c->ng) {
@@ -128,6 +129,7 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 	} else if (d->local.sa.sa_family && c->state == QUIC_HANDSHAKE) {
 		c->seen_local = d->local;
 	}
+	window = ngtcp2_conn_get_cwnd_left(c->ng);
 	c->reading = true;
 	r = ngtcp2_conn_read_pkt(c->ng, &path, &pi, p, len, quic_now(c));
 	c->reading = false;
@@ -135,6 +137,9 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 		c->path_news = true;
 		pu_quic_arrived(c);
 	}
+	/* Nothing that is received changes it but an acknowledgement. */
+	if (ngtcp2_conn_get_cwnd_left(c->ng) != window)
+		quic_note_acked(c);
 	note_touched(c);
 	if (r == NGTCP2_ERR_RETRY) {
 		/* ngtcp2 wants the client's address proved: forget this attempt. */

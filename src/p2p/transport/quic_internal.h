@@ -42,9 +42,11 @@ enum {
 
 	/* Large enough that one lost packet does not stop a fast path while it is
 	 * repeated; it is also what a peer can make us keep for a slow consumer. */
-	QUIC_STREAM_WINDOW = 4 << 20,
-	QUIC_STREAM_WINDOW_MAX = 16 << 20,
-	QUIC_CONN_WINDOW = 6 << 20,
+	/* Windows grow with use. The connection's is never less than twice a stream's: one
+	 * reader who stops must not stop the others. */
+	QUIC_STREAM_WINDOW = 2 << 20,
+	QUIC_STREAM_WINDOW_MAX = 6 << 20,
+	QUIC_CONN_WINDOW = 12 << 20,
 	QUIC_CONN_WINDOW_MAX = 24 << 20,
 	QUIC_STREAM_UNSENT_MAX = 256 << 10, /* written and not yet in a packet */
 	QUIC_STREAM_HELD_MAX = 16 << 20,    /* written and not yet acknowledged */

@@ -11,6 +11,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
+import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
@@ -44,7 +45,7 @@ async function newHost (options) {
     nodeInfo: { userAgent: options.name },
     // Announced, because js tells nobody of a public address that nobody has confirmed.
     addresses: { listen, announce: listen },
-    transports: [quic(), tcp()],
+    transports: [quic(), tcp(), webSockets()],
     connectionEncrypters: options.security.split(',').map(name => encrypters[name]()),
     streamMuxers: [yamux()],
     connectionManager: { inboundConnectionThreshold: 1000, maxIncomingPendingConnections: 1000 },
