@@ -262,6 +262,8 @@ void peer_command(struct peer *p, const char *line, size_t len)
 		emit_error("command", NULL, cmd ? "do is missing" : err.text);
 	else if (strcmp(what, "dial") == 0)
 		do_dial(p, cmd);
+	else if (strcmp(what, "reserve") == 0)
+		circuit_reserve(p, json_string_value(json_object_get(cmd, "addr")));
 	else if (strcmp(what, "ping") == 0)
 		do_ping(p, cmd);
 	else if (strcmp(what, "open") == 0)
@@ -397,6 +399,8 @@ int peer_start(struct peer *p, const struct options *opt)
 	}
 	if (r == 0)
 		r = listen_all(p, opt->listen);
+	if (r == 0)
+		r = circuit_start(p, opt);
 	if (r < 0) {
 		emit_error("listen", NULL, pu_err_text(r));
 		return r;
@@ -419,5 +423,6 @@ void peer_quit(struct peer *p)
 		return;
 	p->quitting = true;
 	pu_host_unobserve(p->host, &p->observer);
+	circuit_stop(p);
 	pu_host_stop(p->host, on_stopped, p);
 }
