@@ -13,6 +13,8 @@ enum {
 	CONNS_MIN = 256,
 	/* Streams of one connection besides its circuits: identify, ping, DHT, requests. */
 	STREAMS_BESIDES = 64,
+	/* What a circuit may make us hold per direction: 80 Mbit/s at 100 ms. */
+	STREAM_MEMORY = 1 << 20,
 };
 
 static bool allowed(const struct pu_relay_server *s, const struct pu_peerid *peer)
@@ -154,6 +156,7 @@ static int make_host(struct pu_relay_server *s, const struct pu_relay_server_opt
 		.net = opt->net,
 		.key = &s->key,
 		.agent = agent,
+		.stream_memory = STREAM_MEMORY,
 		.tcp = { .order = { PU_SECURITY_TLS, PU_SECURITY_NOISE } },
 		.gate = on_gate,
 		.gate_arg = s,

@@ -31,7 +31,8 @@ struct pu_hop_limits {
 	unsigned max_circuits;             /* in all */
 	unsigned max_circuits_per_peer;    /* as source and as destination */
 	/* Bytes per direction of a circuit that we may hold ourselves. Whatever it is, we
-	 * hold none: what the receiver's stream does not take stays in the sender's. */
+	 * hold none: what the receiver's stream does not take stays in the sender's. What
+	 * these hold is limited by pu_host_config.stream_memory. */
 	size_t buffer_size;
 	pu_time reservation_ttl;
 	pu_time duration;                  /* of one circuit */
