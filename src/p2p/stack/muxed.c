@@ -475,6 +475,8 @@ int pu_muxed_new(const struct pu_upgrade_config *cfg, const struct pu_muxed_part
 		.loop = cfg->loop,
 		.client = cfg->initiator,
 		.max_inbound_streams = cfg->max_streams,
+		.max_window = (uint32_t)pu_min(cfg->stream_memory, UINT32_MAX),
+		.max_send = pu_min(cfg->stream_memory, PU_YAMUX_SEND_MAX),
 		.ev = &yamux_events,
 	};
 	int r;
