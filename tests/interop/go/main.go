@@ -91,7 +91,7 @@ func identity(kind, seedHex string) (crypto.PrivKey, error) {
 	return nil, fmt.Errorf("--key-type %s: unknown", kind)
 }
 
-func newHost(seed, keyType, listen, security, agent string) (host.Host, error) {
+func newHost(seed, keyType, listen, security, agent string, circuit bool) (host.Host, error) {
 	key, err := identity(keyType, seed)
 	if err != nil {
 		return nil, err
@@ -106,7 +106,11 @@ func newHost(seed, keyType, listen, security, agent string) (host.Host, error) {
 		libp2p.Muxer("/yamux/1.0.0", yamux.DefaultTransport),
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 		libp2p.DisableMetrics(),
-		libp2p.DisableRelay(),
+	}
+	if circuit {
+		opts = append(opts, libp2p.EnableRelay())
+	} else {
+		opts = append(opts, libp2p.DisableRelay())
 	}
 	for _, name := range strings.Split(security, ",") {
 		switch name {
@@ -168,6 +172,8 @@ func run(h host.Host, c command) {
 	switch c.Do {
 	case "dial":
 		dial(h, c.Addr)
+	case "reserve":
+		reserve(h, c.Addr)
 	case "ping":
 		pingPeer(h, id, max(c.N, 1))
 	case "open":
@@ -206,9 +212,14 @@ func main() {
 	security := flag.String("security", "tls,noise", "in order of preference")
 	flag.String("muxer", "yamux", "only yamux exists")
 	agent := flag.String("name", "go-interop", "agent version")
+	circuit := flag.Bool("circuit", false, "use relays")
+	limits := flag.String("relay", "", "be a relay: TTL,DURATION,BYTES (0: no limit)")
 	flag.Parse()
 
-	h, err := newHost(*seed, *keyType, *listen, *security, *agent)
+	h, err := newHost(*seed, *keyType, *listen, *security, *agent, *circuit)
+	if err == nil && *limits != "" {
+		err = serveRelay(h, *limits)
+	}
 	if err != nil {
 		fail("listen", "", err)
 		os.Exit(1)

@@ -5,6 +5,8 @@
 #include <jansson.h>
 
 #include "base/loop_uv.h"
+#include "p2p/circuit/hop.h"
+#include "p2p/circuit/relays.h"
 #include "p2p/host/host.h"
 
 struct peer {
@@ -15,11 +17,14 @@ struct peer {
 	const char *agent;
 	struct pu_host *host;
 	struct pu_host_observer observer;
+	struct pu_relays *relays; /* circuit.c */
+	struct pu_hop *hop;
 	bool quitting;
 };
 
 struct options {
 	const char *seed, *listen, *security, *agent;
+	const char *relay; /* "TTL,DURATION,BYTES"; NULL: be no relay */
 };
 
 /* Makes the host and listens. On failure an error event was written. */
@@ -27,6 +32,11 @@ int peer_start(struct peer *p, const struct options *opt);
 /* One line of input. */
 void peer_command(struct peer *p, const char *line, size_t len);
 void peer_quit(struct peer *p);
+
+/* Relays: using them, and being one. */
+int circuit_start(struct peer *p, const struct options *opt);
+void circuit_reserve(struct peer *p, const char *addr);
+void circuit_stop(struct peer *p);
 
 /* Takes over the object, adds the name of the event and writes the line. */
 void emit(const char *event, json_t *members);
