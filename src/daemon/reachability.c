@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "daemon/config.h"
 #include "daemon/relay_service.h"
+#include "p2p/host/paths.h"
 
 enum {
 	SEARCHES_MAX = 16,
@@ -242,7 +243,7 @@ static void each_circuit(struct pu_reachability *r, const struct pu_peerid *peer
 
 	for (size_t i = 0; i < n; i++) {
 		if (add)
-			pu_host_add_addr(r->opt.host, peer, &via[i], true);
+			pu_host_learn_addr(r->opt.host, peer, &via[i], PU_ADDR_RELAY);
 		else
 			pu_host_remove_addr(r->opt.host, peer, &via[i]);
 	}
