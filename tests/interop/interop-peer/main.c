@@ -60,7 +60,7 @@ static int read_options(int argc, char **argv, struct options *opt)
 		{ "agent", required_argument, NULL, 'n' },    { "muxer", required_argument, NULL, 'm' },
 		{ "key-type", required_argument, NULL, 'm' }, { "log", required_argument, NULL, 'L' },
 		{ "circuit", no_argument, NULL, 'm' },        { "relay", required_argument, NULL, 'r' },
-		{ NULL, 0, NULL, 0 },
+		{ "kad", required_argument, NULL, 'k' },      { NULL, 0, NULL, 0 },
 	};
 	enum pu_log_level level;
 	int c;
@@ -84,6 +84,9 @@ static int read_options(int argc, char **argv, struct options *opt)
 		case 'r':
 			opt->relay = optarg;
 			break;
+		case 'k':
+			opt->kad = optarg;
+			break;
 		case 'L':
 			if (pu_log_level_parse(optarg, &level) == 0)
 				pu_log_set_level(level);
@@ -103,7 +106,8 @@ int main(int argc, char **argv)
 
 	if (read_options(argc, argv, &opt) < 0) {
 		fprintf(stderr, "usage: interop-peer --seed HEX [--listen A,B] [--security tls,noise]"
-				" [--name AGENT] [--relay TTL,DURATION,BYTES]\n");
+				" [--name AGENT] [--relay TTL,DURATION,BYTES]"
+				" [--kad client|server]\n");
 		return 2;
 	}
 	if (peer_start(&p, &opt) < 0)
