@@ -57,7 +57,6 @@ static bool scenario(unsigned n)
 	relay = circuit_lab_relay_addr(&l, 0);
 	nomem_happened = false;
 	nomem_countdown = n;
-	print_message("n %u\n", n);
 	pu_relays_set(l.b.relays, &relay, 1);
 	pu_sim_run(l.sim, PU_SEC(5));
 	dial(&l);
@@ -87,6 +86,6 @@ int main(void)
 		cmocka_unit_test(every_allocation_may_fail),
 	};
 
-	pu_log_set_level(getenv("DBG") ? PU_LOG_DEBUG : PU_LOG_OFF);
+	pu_log_set_level(PU_LOG_OFF);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
