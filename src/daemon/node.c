@@ -10,6 +10,7 @@
 #include "daemon/listening.h"
 #include "daemon/node_apply.h"
 #include "daemon/ports.h"
+#include "p2p/transport/ws.h"
 
 enum {
 	ADDRESSES_FILE_MAX = PU_VIP_PEERS_MAX * 80,
@@ -254,6 +255,8 @@ static int make_host(struct pu_node *n, const char *version, struct pu_failure *
 
 	snprintf(agent, sizeof agent, "peerup/%s", version);
 	r = pu_host_new(&hc, &n->host);
+	if (r == 0)
+		r = pu_ws_transport_add(n->host, &hc.tcp, NULL);
 	if (r < 0)
 		return pu_failure_set(why, r, "host", NULL, "%s", pu_err_text(r));
 	return 0;

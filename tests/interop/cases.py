@@ -49,7 +49,8 @@ class Bench:
         return f"/ip4/11.0.{n}.{host}"
 
     def listen_address(self, role):
-        transport = {"tcp": f"tcp/{PORT}", "quic": f"udp/{PORT}/quic-v1"}[self.case["transport"]]
+        transport = {"tcp": f"tcp/{PORT}", "quic": f"udp/{PORT}/quic-v1",
+                     "ws": f"tcp/{PORT}/ws"}[self.case["transport"]]
         return f"{self.ip_of(role)}/{transport}"
 
     def start(self):
@@ -134,6 +135,8 @@ class Bench:
             if self.case["transport"] == "quic":
                 demand("/quic-v1" in view["addr"], f"{p.role}: not quic but {view['addr']}")
                 continue
+            if self.case["transport"] == "ws":
+                demand(view["addr"].endswith("/ws"), f"{p.role}: not ws but {view['addr']}")
             wanted = {"noise": "/noise", "tls": "/tls/1.0.0"}[self.case["security"]]
             demand(view["security"] == wanted, f"{p.role}: security is {view['security']}")
             demand(view["muxer"] == "/yamux/1.0.0", f"{p.role}: muxer is {view['muxer']}")

@@ -8,6 +8,7 @@
 #include "flow.h"
 #include "p2p/proto/ping.h"
 #include "p2p/transport/net_uv.h"
+#include "p2p/transport/ws.h"
 
 /* Events. */
 
@@ -381,7 +382,9 @@ static int make_host(struct peer *p, const struct options *opt)
 	cfg.loop = p->loop;
 	cfg.net = p->net;
 	cfg.key = &p->key;
-	return r < 0 ? r : pu_host_new(&cfg, &p->host);
+	if (r == 0)
+		r = pu_host_new(&cfg, &p->host);
+	return r < 0 ? r : pu_ws_transport_add(p->host, &cfg.tcp, NULL);
 }
 
 int peer_start(struct peer *p, const struct options *opt)
