@@ -406,6 +406,8 @@ int peer_start(struct peer *p, const struct options *opt)
 		r = circuit_start(p, opt);
 	if (r == 0)
 		r = kad_start(p, opt);
+	if (r == 0 && opt->punch)
+		r = punch_start(p);
 	if (r < 0) {
 		emit_error("listen", NULL, pu_err_text(r));
 		return r;
@@ -429,6 +431,7 @@ void peer_quit(struct peer *p)
 	p->quitting = true;
 	pu_host_unobserve(p->host, &p->observer);
 	kad_stop(p);
+	pu_dcutr_free(p->dcutr);
 	circuit_stop(p);
 	pu_host_stop(p->host, on_stopped, p);
 }
