@@ -256,7 +256,8 @@ void pu_host_free(struct pu_host *h)
 {
 	if (!h)
 		return;
-	assert(h->state == HOST_STOPPED && h->stats.n_conns == 0 && h->n_holds == 0);
+	assert(h->state != HOST_STOPPING && h->stats.n_conns == 0 && h->n_holds == 0 &&
+	       pu_list_empty(&h->requests));
 	pu_timer_stop(&h->tidy);
 	pu_job_cancel(&h->stop_job);
 	pu_job_cancel(&h->new_addrs);

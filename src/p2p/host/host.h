@@ -73,7 +73,7 @@ struct pu_host_datagram_events {
 
 int pu_host_new(const struct pu_host_config *cfg, struct pu_host **ph);
 /* Says goodbye to all peers; on_stopped comes when nothing is left, then
- * pu_host_free() may be called. */
+ * pu_host_free() may be called. A host that has done nothing yet needs no stop. */
 void pu_host_stop(struct pu_host *h, pu_job_fn *on_stopped, void *arg);
 void pu_host_free(struct pu_host *h);
 

@@ -431,6 +431,8 @@ static void muxed_close(struct pu_conn *c, uint64_t code)
 {
 	struct pu_muxed *m = of_conn(c);
 
+	if (m->state == MUXED_NEW)
+		m->code = code; /* turned away at once: when it runs */
 	if (m->state != MUXED_OPEN)
 		return;
 	/* What streams wrote before belongs in front of the goodbye. */
@@ -526,6 +528,8 @@ static void take_pipe(struct pu_muxed *m)
 void pu_muxed_start(struct pu_muxed *m)
 {
 	m->state = MUXED_OPEN;
+	if (m->conn.closing)
+		muxed_close(&m->conn, m->code);
 	take_pipe(m);
 }
 
