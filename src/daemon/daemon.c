@@ -170,7 +170,10 @@ static int make_loop(struct daemon *d)
 	d->loop = pu_loop_uv_loop(d->driver);
 	pu_timer_init(&d->stop_timer, d->loop, stop, d);
 	watch_signals(d);
-	return pu_net_uv_new(d->loop, &d->net);
+	r = pu_net_uv_new(d->loop, &d->net);
+	if (r == 0 && geteuid() == 0 && d->opt->paths.owner.set)
+		pu_net_uv_set_owner(d->net, d->opt->paths.owner.uid);
+	return r;
 }
 
 static int make_node(struct daemon *d)

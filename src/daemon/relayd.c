@@ -177,7 +177,10 @@ static int make_loop(struct relayd *d)
 		d->signals[i].data = d;
 		uv_signal_start(&d->signals[i], on_signal, signal_numbers[i]);
 	}
-	return pu_net_uv_new(d->loop, &d->net);
+	r = pu_net_uv_new(d->loop, &d->net);
+	if (r == 0 && geteuid() == 0 && d->opt->owner.set)
+		pu_net_uv_set_owner(d->net, d->opt->owner.uid);
+	return r;
 }
 
 static int make_server(struct relayd *d)
