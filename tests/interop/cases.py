@@ -28,10 +28,12 @@ class Bench:
 
     Cases with a "link" have the link emulator in place of the bridge (T4). Cases with a
     "cast" say who plays which part: there may be a relay (11.0.N.3), and then the others
-    listen nowhere but behind it. Cases with "nat" have a router of that kind (nat.py) before
-    a role (T2); its outside has the role's address, and everybody listens."""
+    listen nowhere but behind it. Cases with "kad" have the roles in it join the DHT in that
+    mode; everybody listens then, n4 to n12 (11.0.N.4 …) as well (T3). Cases with "nat" have a
+    router of that kind (nat.py) before a role (T2); its outside has the role's address, and
+    everybody listens."""
 
-    HOSTS = {"we": 1, "peer": 2, "relay": 3}
+    HOSTS = {"we": 1, "peer": 2, "relay": 3} | {f"n{i}": i for i in range(4, 13)}
 
     def __init__(self, case, commands, wire, options, attempt):
         self.case = case
@@ -52,7 +54,8 @@ class Bench:
         return f"/ip4/11.0.{n}.{host}"
 
     def listen_address(self, role):
-        transport = {"tcp": f"tcp/{PORT}", "quic": f"udp/{PORT}/quic-v1"}[self.case["transport"]]
+        transport = {"tcp": f"tcp/{PORT}", "quic": f"udp/{PORT}/quic-v1",
+                     "ws": f"tcp/{PORT}/ws"}[self.case["transport"]]
         ip = "/ip4/0.0.0.0" if role in self.case.get("nat", {}) else self.ip_of(role)
         return f"{ip}/{transport}"
 
@@ -76,7 +79,7 @@ class Bench:
             namespace.configure(device, f"11.0.{n}.{host}/24", f"2a00:b:{n:x}::{host}/64")
         for role in self.hosts:
             self.peers[role] = self.start_peer(role)
-        self.we, self.peer, self.relay = (self.peers.get(role) for role in self.HOSTS)
+        self.we, self.peer, self.relay = (self.peers.get(role) for role in ("we", "peer", "relay"))
         for p in self.peers.values():
             ready = p.wait("ready", 30)
             p.id, p.agent = ready["peer"], ready["agent"]
@@ -86,7 +89,7 @@ class Bench:
             self.dialer, self.listener = self.peer, self.we
 
     def listens(self, role):
-        if "nat" in self.case:
+        if "kad" in self.case or "nat" in self.case:
             return True
         if "relay" in self.commands:
             return role == "relay"
@@ -95,7 +98,7 @@ class Bench:
     def start_peer(self, role):
         seed = hashlib.sha256(f"{self.case['id']} {role}".encode()).hexdigest()
         security = self.case.get("security", "noise,tls")
-        key = {"we": "our_", "peer": "peer_", "relay": "relay_"}[role]
+        key = {"we": "our_", "relay": "relay_"}.get(role, "peer_")
         arguments = ["--seed", seed, "--security", self.case.get(key + "security", security),
                      "--key-type", self.case.get(key + "key", "ed25519"),
                      "--listen", self.listen_address(role) if self.listens(role) else ""]
@@ -103,15 +106,16 @@ class Bench:
             arguments.append("--circuit")
         if role == "relay":
             arguments += ["--relay", ",".join(str(n) for n in self.case["limits"])]
+        if role in self.case.get("kad", {}):
+            arguments += ["--kad", self.case["kad"][role]]
         if role in self.case.get("nat", {}):
             public = self.listen_address(role).replace("/ip4/0.0.0.0", self.ip_of(role))
             arguments += ["--punch", "--announce", public]
         return Peer(role, self.hosts[role], self.commands[role], arguments, self.options.show)
 
     def finish(self):
-        for role in ("we", "peer", "relay"):
-            if role in self.peers:
-                self.peers[role].quit()
+        for p in self.peers.values():
+            p.quit()
 
     def close(self):
         for p in self.peers.values():
@@ -147,6 +151,8 @@ class Bench:
             if self.case["transport"] == "quic":
                 demand("/quic-v1" in view["addr"], f"{p.role}: not quic but {view['addr']}")
                 continue
+            if self.case["transport"] == "ws":
+                demand(view["addr"].endswith("/ws"), f"{p.role}: not ws but {view['addr']}")
             wanted = {"noise": "/noise", "tls": "/tls/1.0.0"}[self.case["security"]]
             demand(view["security"] == wanted, f"{p.role}: security is {view['security']}")
             demand(view["muxer"] == "/yamux/1.0.0", f"{p.role}: muxer is {view['muxer']}")
@@ -409,6 +415,90 @@ def renewal(b):
     demand(not b.we.seen("disconnected"), "the relay was lost")
 
 
+# ---- the DHT
+
+NOBODY = "12D3KooWPqT2nMDSiXUSx5D7fasaxhxKigVhcqfkKqrLghCq9jxz"
+BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+def place(peer_id):
+    """Where an ID is in the key space: SHA-256 of its bytes."""
+    number = 0
+    for c in peer_id:
+        number = number * 58 + BASE58.index(c)
+    leading = len(peer_id) - len(peer_id.lstrip("1"))
+    raw = bytes(leading) + number.to_bytes((number.bit_length() + 7) // 8)
+    return int.from_bytes(hashlib.sha256(raw).digest())
+
+
+def join(b):
+    """Everybody begins with "peer" alone and looks around."""
+    for role, p in b.peers.items():
+        if p is b.peer:
+            continue
+        p.do("dial", addr=f"{b.listen_address('peer')}/p2p/{b.peer.id}")
+        p.wait("identified", b.limit, peer=b.peer.id)
+    time.sleep(2)  # what identify told is tried out
+    for _ in range(2):  # once to be known, once to know those who came later
+        for p in b.peers.values():
+            p.do("refresh")
+        for p in b.peers.values():
+            p.wait("dht", b.limit, query="refresh")
+        time.sleep(2)
+
+
+def query(b, p, what, **members):
+    p.do(what, **members)
+    return p.wait("dht", b.limit, query=what)["peers"]
+
+
+def closest_peers(b):
+    join(b)
+    servers = [p for role, p in b.peers.items() if b.case["kad"][role] == "server"]
+    for p in b.peers.values():
+        wanted = sorted((s.id for s in servers if s is not p),
+                        key=lambda i: place(i) ^ place(NOBODY))
+        got = [x["peer"] for x in query(b, p, "closest", peer=NOBODY)]
+        demand(got == wanted, f"{p.role}: closest are {got}, not {wanted}")
+    for p in b.peers.values():
+        for role, other in b.peers.items():
+            if other is p:
+                continue
+            found = query(b, p, "findpeer", peer=other.id)[0]
+            demand(found["peer"] == other.id, f"{p.role}: found {found['peer']}")
+            demand(any(a.startswith(b.listen_address(role)) for a in found["addrs"]),
+                   f"{p.role}: {role} is at {found['addrs']}")
+
+
+def client_mode(b):
+    """Clients are in no table, but those whom they know lead others to them."""
+    closest_peers(b)
+    clients = {p.id for role, p in b.peers.items() if b.case["kad"][role] == "client"}
+    for p in b.peers.values():
+        table = {x["peer"] for x in query(b, p, "table")}
+        demand(table, f"{p.role}: the table is empty")
+        demand(not table & clients, f"{p.role}: a client is in the table")
+
+
+def provide(b):
+    join(b)
+    for role in ("we", "peer"):
+        provider, name = b.peers[role], f"meeting of {role}"
+        query(b, provider, "provide", ns=name)
+        for p in b.peers.values():
+            if p is provider:
+                continue
+            for _ in range(10):  # ours does not tell when it has told everybody
+                found = [x for x in query(b, p, "find", ns=name) if x["peer"] == provider.id]
+                if found:
+                    break
+                time.sleep(1)
+            demand(found, f"{p.role} does not find {role}")
+            demand(any(a.startswith(b.listen_address(role)) for a in found[0]["addrs"]),
+                   f"{p.role}: {role} is at {found[0]['addrs']}")
+            demand(not query(b, p, "find", ns="another name"), f"{p.role} finds too much")
+
+
 # ---- hole punching
 
 def direct_conns(b, p, other):
@@ -453,4 +543,5 @@ def no_punch(b):
 
 PROCEDURES = {f.__name__: f for f in (
     upgrade, wrong_id, shaped, parallel, endings, idle, identify, push, split_identify, pings,
-    service, circuit, data_limit, reservation, renewal, punch, no_punch)}
+    service, circuit, data_limit, reservation, renewal, closest_peers, client_mode, provide,
+    punch, no_punch)}

@@ -9,6 +9,7 @@
 #include "p2p/circuit/relays.h"
 #include "p2p/dcutr/dcutr.h"
 #include "p2p/host/host.h"
+#include "p2p/kad/kad.h"
 
 struct peer {
 	struct pu_loop_uv *driver;
@@ -20,6 +21,7 @@ struct peer {
 	struct pu_host_observer observer;
 	struct pu_relays *relays; /* circuit.c */
 	struct pu_hop *hop;
+	struct pu_kad *kad; /* kad.c; NULL without --kad */
 	struct pu_dcutr *dcutr; /* punch.c */
 	bool quitting;
 };
@@ -27,6 +29,7 @@ struct peer {
 struct options {
 	const char *seed, *listen, *security, *agent;
 	const char *relay; /* "TTL,DURATION,BYTES"; NULL: be no relay */
+	const char *kad;   /* "client", "server"; NULL: no DHT */
 	bool punch;
 };
 
@@ -40,6 +43,12 @@ void peer_quit(struct peer *p);
 int circuit_start(struct peer *p, const struct options *opt);
 void circuit_reserve(struct peer *p, const char *addr);
 void circuit_stop(struct peer *p);
+
+/* The DHT. */
+int kad_start(struct peer *p, const struct options *opt);
+/* False: not one of its commands, or incomplete. */
+bool kad_command(struct peer *p, const char *what, json_t *cmd);
+void kad_stop(struct peer *p);
 
 /* Hole punching. */
 int punch_start(struct peer *p);

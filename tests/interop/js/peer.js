@@ -19,6 +19,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 
 import { emit, fail } from './events.js'
+import { ask, newDHT } from './kad.js'
 import { handleEcho, handlers, openStream, reported, serviceHandler } from './streams.js'
 
 const COMMAND_TIMEOUT_MS = 60000
@@ -61,6 +62,9 @@ async function newHost (options) {
   }
   if (options.relay !== '') {
     services.relay = relayServer(options.relay)
+  }
+  if (options.kad !== '') {
+    services.dht = newDHT(options.kad)
   }
   if (options.punch) {
     services.dcutr = dcutr()
@@ -168,6 +172,9 @@ async function run (host, c) {
       return emit('conns', { conns: host.getConnections().map(x => ({ ...describe(x), streams: x.streams.length })) })
     case 'disconnect': return host.hangUp(peer)
   }
+  if (host.services.dht != null && await ask(host.services.dht, peer, c)) {
+    return
+  }
   emit('error', { stage: 'command', text: `unknown command ${c.do}` })
 }
 
@@ -181,6 +188,7 @@ async function main () {
       muxer: { type: 'string', default: 'yamux' },
       circuit: { type: 'boolean', default: false },
       relay: { type: 'string', default: '' },
+      kad: { type: 'string', default: '' },
       punch: { type: 'boolean', default: false },
       announce: { type: 'string', default: '' },
       name: { type: 'string', default: 'js-libp2p/interop' }
