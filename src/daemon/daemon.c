@@ -140,6 +140,8 @@ static int make_loop(struct daemon *d)
 	d->loop = d->process.loop;
 	if (d->loop)
 		pu_timer_init(&d->stop_timer, d->loop, stop, d);
+	if (r == 0 && geteuid() == 0 && d->opt->paths.owner.set)
+		pu_net_uv_set_owner(d->process.net, d->opt->paths.owner.uid);
 	return r;
 }
 

@@ -155,6 +155,8 @@ static int make_loop(struct relayd *d)
 	d->loop = d->process.loop;
 	if (d->loop)
 		pu_timer_init(&d->settle, d->loop, settled, d);
+	if (r == 0 && geteuid() == 0 && d->opt->owner.set)
+		pu_net_uv_set_owner(d->process.net, d->opt->owner.uid);
 	return r;
 }
 

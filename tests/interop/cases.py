@@ -14,6 +14,7 @@ SOURCE = "/interop/source/1.0.0"
 RESET = "/interop/reset/1.0.0"
 PINGPONG = "/pingpong/1.0.0"
 IDENTIFY = "/ipfs/id/1.0.0"
+DCUTR = "/libp2p/dcutr"
 
 MIB = 1 << 20
 PORT = 4001
@@ -354,6 +355,10 @@ def reserve(b, who):
 
 def connect_through_relay(b):
     reserve(b, b.listener)
+    if "nat" in b.case and b.listener is b.peer:
+        # go punches for connections that come once it knows its public address.
+        b.relay.wait("identified", 15, peer=b.peer.id, protocols=lambda have: DCUTR in (have or []))
+        time.sleep(0.2)
     # Over a limited connection js opens streams to peers only that it could dial, too.
     if b.case["peer"] == "js":
         reserve(b, b.dialer)

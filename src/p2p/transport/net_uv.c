@@ -97,6 +97,12 @@ static const struct pu_net_ops net_uv_ops = {
 	.resolve_cancel = pu_resolve_uv_cancel,
 };
 
+void pu_net_uv_set_owner(struct pu_net *n, unsigned uid)
+{
+	of(n)->tcp.has_owner = true;
+	of(n)->tcp.owner = uid;
+}
+
 int pu_net_uv_new(struct pu_loop *loop, struct pu_net **pn)
 {
 	struct net_uv *nu = calloc(1, sizeof *nu);

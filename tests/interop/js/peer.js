@@ -74,7 +74,9 @@ async function newHost (options) {
     privateKey: await identity(options['key-type'], options.seed),
     nodeInfo: { userAgent: options.name },
     // Announced, because js tells nobody of a public address that nobody has confirmed.
-    addresses: { listen, announce: options.announce === '' ? listen : options.announce.split(',') },
+    addresses: options.announce === ''
+      ? { listen, announce: listen }
+      : { listen, appendAnnounce: options.announce.split(',') },
     transports,
     connectionEncrypters: options.security.split(',').map(name => encrypters[name]()),
     streamMuxers: [yamux()],
