@@ -83,7 +83,7 @@ mapper_on() {
 	rm -f "$LAB/laptop/in" "$LAB/laptop/log/laptop-mapper.log"
 	mkfifo "$LAB/laptop/in"
 	on laptop "$PORTMAPPER" "$@" < "$LAB/laptop/in" \
-		> "$LAB/laptop/log/laptop-mapper.log" 2>&1 &
+		> "$LAB/laptop/log/laptop-mapper.log" 2>> "$LAB/laptop/log/laptop-mapper.err" &
 	exec {MAPPER_FD}> "$LAB/laptop/in"
 }
 
