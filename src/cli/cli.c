@@ -44,6 +44,31 @@ static const struct pu_cli_flag ping_flags[] = {
 	{ NULL },
 };
 
+static const struct pu_cli_flag relay_setup_flags[] = {
+	{ "dir", 0, "DIR", "put the files there instead of here" },
+	{ "port", 0, "PORT", "listen on this TCP and UDP port; default 7777" },
+	{ "network", 0, "NAME", "private network name" },
+	{ "non-interactive", 0, NULL, "ask nothing; it never does" },
+	{ NULL },
+};
+static const struct pu_cli_flag relay_serve_flags[] = {
+	{ "log-level", 0, "LEVEL", "debug, info, warn, error or off" },
+	{ "log-format", 0, "FORMAT", "text or json" },
+	{ NULL },
+};
+static const struct pu_cli_flag relay_authorize_flags[] = {
+	{ "comment", 0, "TEXT", "who this is" },
+	{ NULL },
+};
+static const struct pu_cli_flag relay_add_flags[] = {
+	{ "peer-id", 0, "ID", "of the relay, for an address without it" },
+	{ NULL },
+};
+static const struct pu_cli_flag relay_remove_flags[] = {
+	{ "force", 'f', NULL, "ask nothing; it never does" },
+	{ NULL },
+};
+
 /* Two-word commands of one noun stand together. */
 const struct pu_cli_command pu_cli_commands[] = {
 	{ "init", NULL, "", 0, 0, init_flags, pu_cmd_init, "make a config and an identity" },
@@ -73,6 +98,24 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "peer", "list", "", 0, 0, NULL, pu_cmd_peer_list, "peers with fixed addresses" },
 	{ "peer", "remove", "<peer|multiaddr>", 1, 1, NULL, pu_cmd_peer_remove,
 	  "forget a peer's addresses, or one of them" },
+	{ "relay", "add", "<address>...", 1, PU_CLI_ARGS_MAX, relay_add_flags, pu_cmd_relay_add,
+	  "use a relay: multiaddr, IP or IP:PORT" },
+	{ "relay", "list", "", 0, 0, NULL, pu_cmd_relay_list, "relays that this node uses" },
+	{ "relay", "remove", "<multiaddr>", 1, 1, relay_remove_flags, pu_cmd_relay_remove,
+	  "stop using a relay" },
+	{ "relay", "setup", "", 0, 0, relay_setup_flags, pu_cmd_relay_setup,
+	  "make the files of a relay" },
+	{ "relay", "serve", "", 0, 0, relay_serve_flags, pu_cmd_relay_serve, "be a relay" },
+	{ "relay", "info", "", 0, 0, NULL, pu_cmd_relay_info, "the relay of this machine" },
+	{ "relay", "authorize", "<peer id> [comment]", 1, PU_CLI_ARGS_MAX, relay_authorize_flags,
+	  pu_cmd_relay_authorize, "let a peer use this relay" },
+	{ "relay", "deauthorize", "<peer id>", 1, 1, NULL, pu_cmd_relay_deauthorize,
+	  "shut a peer out of this relay" },
+	{ "relay", "list-peers", "", 0, 0, NULL, pu_cmd_relay_list_peers,
+	  "who may use this relay" },
+	{ "relay", "config", "validate|rollback", 1, 1, NULL, pu_cmd_relay_config,
+	  "check the relay's config, or go back to the last good one" },
+	{ "relay", "version", "", 0, 0, NULL, pu_cmd_relay_version, "which version this is" },
 	{ "ping", NULL, "<peer>", 1, 1, ping_flags, pu_cmd_ping, "is a peer there?" },
 	{ "resolve", NULL, "<name>", 1, 1, NULL, pu_cmd_resolve, "the peer ID behind a name" },
 	{ "version", NULL, "", 0, 0, NULL, pu_cmd_version, "which version this is" },

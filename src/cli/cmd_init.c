@@ -1,34 +1,20 @@
-#include <netinet/in.h>
-#include <arpa/inet.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "cli/local.h"
 #include "cli/out.h"
+#include "cli/relay_addr.h"
 #include "cli/setup.h"
 #include "daemon/config_value.h"
 #include "daemon/json_text.h"
 
-enum { RELAYS_MAX = 32, LINE_LEN = 700, RELAY_PORT = 7777 };
+enum { RELAYS_MAX = 32, LINE_LEN = 700 };
 
 struct answers {
 	const char *relay[RELAYS_MAX];
 	size_t n;
 	char typed[PU_MULTIADDR_TEXT_MAX];
 };
-
-static int check_relay(struct pu_cli *c, const char *text)
-{
-	struct pu_multiaddr ma, rest;
-	struct pu_peerid peer;
-
-	if (strlen(text) >= PU_MULTIADDR_TEXT_MAX || pu_multiaddr_from_text(&ma, text) < 0)
-		return pu_cli_fail(c, text, NULL, "not a multiaddr such as "
-						  "/ip4/203.0.113.5/tcp/7777/p2p/<peer id>");
-	if (pu_multiaddr_split_peer(&ma, &rest, &peer) < 0)
-		return pu_cli_fail(c, text, NULL, "it must end in /p2p/<peer id>");
-	return 0;
-}
 
 /* Reads one trimmed line; false at the end of input. */
 static bool ask(const char *prompt, char *line, size_t cap)
@@ -46,27 +32,6 @@ static bool ask(const char *prompt, char *line, size_t cap)
 	return true;
 }
 
-/* "1.2.3.4", "1.2.3.4:7777", "[v6]:7777", "v6" and a peer ID → multiaddr. */
-static int from_short(struct pu_cli *c, const char *addr, const char *peer, char *out, size_t cap)
-{
-	struct pu_hostport hp = { .port = RELAY_PORT };
-	struct pu_peerid id;
-	struct in6_addr a;
-	bool v6;
-
-	if (inet_pton(AF_INET, addr, &a) == 1 || inet_pton(AF_INET6, addr, &a) == 1)
-		snprintf(hp.host, sizeof hp.host, "%s", addr);
-	else if (pu_config_hostport(addr, &hp) < 0 || hp.port == 0)
-		return pu_cli_fail(c, addr, NULL, "neither a multiaddr nor IP[:PORT]");
-	v6 = inet_pton(AF_INET6, hp.host, &a) == 1;
-	if (!v6 && inet_pton(AF_INET, hp.host, &a) != 1)
-		return pu_cli_fail(c, addr, NULL, "a relay is given by its IP address");
-	if (pu_peerid_from_text(&id, peer) < 0)
-		return pu_cli_fail(c, peer, NULL, "not a peer ID");
-	snprintf(out, cap, "/%s/%s/tcp/%u/p2p/%s", v6 ? "ip6" : "ip4", hp.host, hp.port, peer);
-	return 0;
-}
-
 static int ask_relay(struct pu_cli *c, struct answers *a)
 {
 	char line[LINE_LEN], peer[LINE_LEN];
@@ -75,16 +40,9 @@ static int ask_relay(struct pu_cli *c, struct answers *a)
 	if (!ask("Relay (multiaddr or IP[:PORT], empty for none): ", line, sizeof line) ||
 	    line[0] == '\0')
 		return 0;
-	if (line[0] == '/') {
-		snprintf(a->typed, sizeof a->typed, "%.*s", PU_MULTIADDR_TEXT_MAX - 1, line);
-	} else {
-		if (!ask("Peer ID of the relay: ", peer, sizeof peer))
-			return pu_cli_fail(c, "init", NULL, "no answer");
-		r = from_short(c, line, peer, a->typed, sizeof a->typed);
-		if (r)
-			return r;
-	}
-	r = check_relay(c, a->typed);
+	if (line[0] != '/' && !ask("Peer ID of the relay: ", peer, sizeof peer))
+		return pu_cli_fail(c, "init", NULL, "no answer");
+	r = pu_relay_addr_parse(c, line, line[0] == '/' ? NULL : peer, a->typed);
 	if (r == 0)
 		a->relay[a->n++] = a->typed;
 	return r;
@@ -100,7 +58,7 @@ static int collect(struct pu_cli *c, struct answers *a)
 	for (int i = 0; (text = pu_cli_flag(c, "relay", i)); i++) {
 		if (a->n == RELAYS_MAX)
 			return pu_cli_misuse(c, "--relay", "too many");
-		r = check_relay(c, text);
+		r = pu_relay_addr_check(c, text);
 		if (r)
 			return r;
 		a->relay[a->n++] = text;

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "cli/background.h"
 #include "cli/client.h"
 #include "cli/local.h"
@@ -12,24 +11,6 @@
 #include "cli/summary.h"
 
 enum { DOWN_TIMEOUT_MS = 15000 };
-
-static int set_log(struct pu_cli *c)
-{
-	const char *level = pu_cli_flag(c, "log-level", 0);
-	const char *format = pu_cli_flag(c, "log-format", 0);
-	enum pu_log_level lv;
-
-	if (level && pu_log_level_parse(level, &lv) < 0)
-		return pu_cli_misuse(c, "--log-level",
-				     "allowed is debug, info, warn, error or off");
-	if (format && strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
-		return pu_cli_misuse(c, "--log-format", "allowed is text or json");
-	if (level)
-		pu_log_set_level(lv);
-	if (format)
-		pu_log_set_json(strcmp(format, "json") == 0);
-	return 0;
-}
 
 /* `up` on a new machine: the user wants to be in, not to read about init. */
 static int ensure_config(struct pu_cli *c)
@@ -131,7 +112,7 @@ static int up(struct pu_cli *c, struct pu_local *l)
 
 int pu_cmd_up(struct pu_cli *c)
 {
-	int r = set_log(c);
+	int r = pu_out_set_log(c);
 
 	if (r == 0)
 		r = ensure_config(c);
@@ -145,7 +126,7 @@ static int run_foreground(struct pu_cli *c, struct pu_local *l)
 
 int pu_cmd_daemon(struct pu_cli *c)
 {
-	int r = set_log(c);
+	int r = pu_out_set_log(c);
 
 	return r ? r : pu_local_run(c, true, run_foreground);
 }

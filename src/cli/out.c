@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "cli/args.h"
 
 enum { REAL_DIGITS = 12 };
@@ -138,4 +139,22 @@ bool pu_out_usage_noun(FILE *f, const char *noun)
 		print_command(f, k);
 	}
 	return any;
+}
+
+int pu_out_set_log(struct pu_cli *c)
+{
+	const char *level = pu_cli_flag(c, "log-level", 0);
+	const char *format = pu_cli_flag(c, "log-format", 0);
+	enum pu_log_level lv;
+
+	if (level && pu_log_level_parse(level, &lv) < 0)
+		return pu_cli_misuse(c, "--log-level",
+				     "allowed is debug, info, warn, error or off");
+	if (format && strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
+		return pu_cli_misuse(c, "--log-format", "allowed is text or json");
+	if (level)
+		pu_log_set_level(lv);
+	if (format)
+		pu_log_set_json(strcmp(format, "json") == 0);
+	return 0;
 }

@@ -22,6 +22,9 @@ void pu_out_failure(const struct pu_failure *f);
  * Writes to out (cap bytes) and returns it; NULL becomes "". */
 const char *pu_out_clean(const char *s, char *out, size_t cap);
 
+/* Logging as --log-level and --log-format say; 0 or an exit code. */
+int pu_out_set_log(struct pu_cli *c);
+
 /* Help: all commands, one noun, or one command. */
 void pu_out_usage(FILE *f, const struct pu_cli_command *only);
 bool pu_out_usage_noun(FILE *f, const char *noun);

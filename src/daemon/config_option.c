@@ -114,11 +114,16 @@ static int parse_ifname(const struct pu_config_option *o, const char *text, cons
 	return set_string(text, v);
 }
 
+static const char *limit_text(const struct pu_config_option *o, const char *text)
+{
+	return (o->flags & PU_CONFIG_UNLIMITED) && strcmp(text, "unlimited") == 0 ? "0" : text;
+}
+
 static int parse_duration(const struct pu_config_option *o, const char *text, const char *dir,
 			  void *v)
 {
 	pu_time t;
-	int r = pu_config_duration(text, &t);
+	int r = pu_config_duration(limit_text(o, text), &t);
 
 	if (r < 0)
 		return r;
@@ -131,7 +136,7 @@ static int parse_duration(const struct pu_config_option *o, const char *text, co
 static int parse_size(const struct pu_config_option *o, const char *text, const char *dir, void *v)
 {
 	uint64_t n;
-	int r = pu_config_size(text, &n);
+	int r = pu_config_size(limit_text(o, text), &n);
 
 	if (r < 0)
 		return r;
@@ -270,7 +275,8 @@ static void allowed_range(const struct pu_config_option *o, char *out, size_t ca
 	const char *bits = o->type == PU_CONFIG_PREFIX4 || o->type == PU_CONFIG_PREFIX6 ? "/" : "";
 
 	if (o->max <= 0 || (o->flags & PU_CONFIG_IS_LIST) || o->type == PU_CONFIG_LABEL ||
-	    o->type == PU_CONFIG_PATH || o->type == PU_CONFIG_HOSTPORT)
+	    o->type == PU_CONFIG_PATH || o->type == PU_CONFIG_HOSTPORT ||
+	    o->max == INT64_MAX)
 		return;
 	snprintf(out, cap, ", %s%" PRId64 " to %s%" PRId64 "%s%s", bits, o->min, bits, o->max,
 		 o->unit ? " " : "", o->unit ? o->unit : "");
@@ -292,6 +298,8 @@ const char *pu_config_option_allowed(const struct pu_config_option *o, char *out
 	n = strlen(out);
 	if (o->flags & PU_CONFIG_NEEDS_PEER)
 		snprintf(out + n, cap - n, " that ends in /p2p/<peer id>");
+	if (o->flags & PU_CONFIG_UNLIMITED)
+		snprintf(out + n, cap - n, ", or unlimited");
 	if (o->type == PU_CONFIG_UINT && o->def && strcmp(o->def, "0") == 0 && o->min > 0)
 		snprintf(out + n, cap - n, ", or 0");
 	return out;

@@ -30,6 +30,7 @@ enum pu_config_flag {
 	PU_CONFIG_REQUIRED = 2,   /* no default: the key must be there */
 	PU_CONFIG_SKIP_BAD = 4,   /* bad items of the list are only warned about */
 	PU_CONFIG_NEEDS_PEER = 8, /* multiaddr must end in /p2p/<peer id> */
+	PU_CONFIG_UNLIMITED = 16, /* duration, size: the word "unlimited" stands for 0 */
 };
 
 struct pu_config_option {

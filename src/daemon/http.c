@@ -1,6 +1,7 @@
 #include "daemon/http.h"
 
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -63,6 +64,24 @@ const char *pu_http_query(const struct pu_http_request *rq, const char *name)
 const char *pu_http_header(const struct pu_http_request *rq, const char *name)
 {
 	return MHD_lookup_connection_value(rq->conn, MHD_HEADER_KIND, name);
+}
+
+bool pu_http_is_local(const struct pu_http_request *rq)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(rq->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *sa = info ? info->client_addr : NULL;
+	const struct in6_addr *ip6;
+
+	if (!sa)
+		return false;
+	if (sa->sa_family == AF_INET)
+		return ((const uint8_t *)&((const struct sockaddr_in *)sa)->sin_addr)[0] == 127;
+	if (sa->sa_family != AF_INET6)
+		return sa->sa_family == AF_UNIX;
+	ip6 = &((const struct sockaddr_in6 *)sa)->sin6_addr;
+	return IN6_IS_ADDR_LOOPBACK(ip6) ||
+	       (IN6_IS_ADDR_V4MAPPED(ip6) && ip6->s6_addr[12] == 127);
 }
 
 struct pu_bytes pu_http_body(const struct pu_http_request *rq)

@@ -1,4 +1,4 @@
-/* HTTP/1.1 on a listening Unix socket inside our loop: libmicrohttpd without threads.
+/* HTTP/1.1 on a listening socket inside our loop: libmicrohttpd without threads.
  * Bearer authentication, limits, answers now or later. */
 #ifndef PU_DAEMON_HTTP_H
 #define PU_DAEMON_HTTP_H
@@ -39,6 +39,8 @@ const char *pu_http_method(const struct pu_http_request *rq);
 const char *pu_http_path(const struct pu_http_request *rq);
 const char *pu_http_query(const struct pu_http_request *rq, const char *name); /* or NULL */
 const char *pu_http_header(const struct pu_http_request *rq, const char *name); /* or NULL */
+/* The client is on this machine: a loopback address or a Unix socket. */
+bool pu_http_is_local(const struct pu_http_request *rq);
 /* Terminated by a zero behind the last byte. */
 struct pu_bytes pu_http_body(const struct pu_http_request *rq);
 

@@ -6,9 +6,12 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "crypto/keystore.h"
+#include "daemon/identity.h"
+#include "daemon/listening.h"
 #include "daemon/node_apply.h"
+#include "daemon/node_path.h"
 #include "daemon/ports.h"
+#include "p2p/transport/ws.h"
 
 enum {
 	ADDRESSES_FILE_MAX = PU_VIP_PEERS_MAX * 80,
@@ -186,31 +189,6 @@ static void check_expiry(void *arg)
 	pu_timer_set(&n->expiry, pu_loop_now(n->loop) + PU_SEC(EXPIRY_CHECK_S));
 }
 
-static int load_key(struct pu_node *n, struct pu_failure *why)
-{
-	bool existed = access(n->cfg->key_file, F_OK) == 0;
-	uint8_t seed[32];
-	int r;
-
-	pu_loop_random(n->loop, seed, sizeof seed);
-	r = pu_keystore_load_or_create(n->cfg->key_file, seed, &n->key);
-	explicit_bzero(seed, sizeof seed);
-	if (r == 0 && !existed && n->paths.owner.set &&
-	    chown(n->cfg->key_file, n->paths.owner.uid, n->paths.owner.gid) < 0)
-		r = PU_EPERM;
-	if (r == PU_EPERM) {
-		char hint[512];
-
-		snprintf(hint, sizeof hint, "chmod 600 %.400s", n->cfg->key_file);
-		return pu_failure_set(why, r, n->cfg->key_file, hint,
-				      "the identity key can be read by others, or not by us");
-	}
-	if (r < 0)
-		return pu_failure_set(why, r, n->cfg->key_file, NULL,
-				      "cannot load the identity key: %s", pu_err_text(r));
-	return 0;
-}
-
 static int load_addresses(struct pu_node *n)
 {
 	struct pu_vip_range range = { .v4_bits = n->cfg->vpn.subnet.bits,
@@ -278,35 +256,11 @@ static int make_host(struct pu_node *n, const char *version, struct pu_failure *
 
 	snprintf(agent, sizeof agent, "peerup/%s", version);
 	r = pu_host_new(&hc, &n->host);
+	if (r == 0)
+		r = pu_ws_transport_add(n->host, &hc.tcp, NULL);
 	if (r < 0)
 		return pu_failure_set(why, r, "host", NULL, "%s", pu_err_text(r));
 	return 0;
-}
-
-static int listen_all(struct pu_node *n, struct pu_failure *why)
-{
-	char text[PU_MULTIADDR_TEXT_MAX];
-	size_t n_ok = 0;
-	int r = 0, err = 0;
-
-	for (size_t i = 0; i < n->cfg->listen.n; i++) {
-		r = pu_host_listen(n->host, &n->cfg->listen.v[i]);
-		if (r == 0) {
-			n_ok++;
-			continue;
-		}
-		err = r;
-		pu_multiaddr_text(&n->cfg->listen.v[i], text);
-		if (r == PU_EADDRINUSE)
-			return pu_failure_set(why, r, text, "ss -lnptu",
-					      "cannot listen: the port is taken by another program");
-		/* A host without IPv6, say, is still a useful one. */
-		pu_log(PU_LOG_WARN, "node", "cannot listen", PU_KV_STR("addr", text), PU_KV_ERR(r));
-	}
-	if (n_ok > 0 || n->cfg->listen.n == 0)
-		return 0;
-	return pu_failure_set(why, err, text, NULL, "cannot listen on any address: %s",
-			      pu_err_text(err));
 }
 
 /* Something leads to the peer, perhaps something better than what there was. */
@@ -315,7 +269,7 @@ static void on_news(void *arg, const struct pu_peerid *peer)
 	struct pu_node *n = arg;
 
 	if (pu_roster_find(n->roster, peer))
-		pu_reach_want(n->reach, peer);
+		pu_node_keep(n, peer, true);
 }
 
 static int make_reachability(struct pu_node *n)
@@ -345,7 +299,9 @@ static int make_overlay(struct pu_node *n)
 		r = pu_pingpong_new(n->host, n->cfg->ping_protocol, n->cfg->ping_enabled,
 				    &n->pingpong);
 	if (r == 0)
-		r = pu_reach_new(n->host, &n->reach);
+		r = pu_roam_new(n->host, n->net, &n->roam);
+	if (r == 0)
+		r = pu_node_path_new(n);
 	return r == 0 ? make_reachability(n) : r;
 }
 
@@ -354,7 +310,7 @@ static int init(struct pu_node *n, const struct pu_node_options *opt, struct pu_
 	int r;
 
 	pu_loop_random(n->loop, n->hash_key, sizeof n->hash_key);
-	r = load_key(n, why);
+	r = pu_identity_load(n->loop, n->cfg->key_file, &n->paths.owner, &n->key, why);
 	if (r < 0)
 		return r;
 	r = load_addresses(n);
@@ -372,7 +328,7 @@ static int init(struct pu_node *n, const struct pu_node_options *opt, struct pu_
 						 .arg = n };
 	pu_host_observe(n->host, &n->observer);
 	r = pu_node_apply(n, n->cfg, why);
-	return r < 0 ? r : listen_all(n, why);
+	return r < 0 ? r : pu_listening_start(n->host, n->cfg->listen.v, n->cfg->listen.n, why);
 }
 
 int pu_node_new(const struct pu_node_options *opt, struct pu_node **pn, struct pu_failure *why)
@@ -411,56 +367,16 @@ void pu_node_start(struct pu_node *n)
 		struct pu_roster_peer *p = pu_roster_at(n->roster, i);
 
 		if (pu_node_wants(n, p))
-			pu_reach_want(n->reach, &p->id);
+			pu_node_keep(n, &p->id, true);
 	}
-}
-
-struct ip_list {
-	const struct pu_multiaddr *v;
-	size_t n;
-};
-
-static bool has_ip(const struct ip_list *ips, const struct pu_multiaddr *addr)
-{
-	struct pu_ma_part ip, own;
-	size_t off = 0;
-
-	if (!pu_multiaddr_next(addr, &off, &ip))
-		return true;
-	for (size_t i = 0; i < ips->n; i++) {
-		off = 0;
-		if (pu_multiaddr_next(&ips->v[i], &off, &own) && own.code == ip.code &&
-		    pu_bytes_eq(own.value, ip.value))
-			return true;
-	}
-	return false;
-}
-
-static void give_up_if_homeless(void *arg, struct pu_conn *c)
-{
-	if (!pu_multiaddr_is_unspecified(&c->local) && !pu_multiaddr_is_loopback(&c->local) &&
-	    !has_ip(arg, &c->local))
-		pu_conn_close(c, PU_CONN_CODE_NORMAL);
-}
-
-/* A cable that is out may come back; only another address makes the old one worthless. */
-static bool is_anywhere(const struct ip_list *ips)
-{
-	for (size_t i = 0; i < ips->n; i++)
-		if (!pu_multiaddr_is_loopback(&ips->v[i]))
-			return true;
-	return false;
 }
 
 void pu_node_network_changed(struct pu_node *n, const struct pu_multiaddr *ips, size_t n_ips)
 {
-	struct ip_list list = { ips, n_ips };
-
 	pu_host_set_interface_addrs(n->host, ips, n_ips);
-	if (is_anywhere(&list))
-		pu_host_each_conn(n->host, give_up_if_homeless, &list);
+	pu_roam_network_changed(n->roam, ips, n_ips);
 	pu_reachability_network_changed(n->reachability, ips, n_ips);
-	pu_reach_network_changed(n->reach);
+	pu_node_path_network_changed(n);
 }
 
 static void free_overlay(struct pu_node *n)
@@ -469,13 +385,14 @@ static void free_overlay(struct pu_node *n)
 		pu_host_unobserve(n->host, &n->observer);
 	n->observer.arg = NULL;
 	pu_reachability_free(n->reachability);
-	pu_reach_free(n->reach);
+	pu_node_path_free(n);
+	pu_roam_free(n->roam);
 	pu_pingpong_free(n->pingpong);
 	pu_sessions_free(n->sessions);
 	pu_offers_free(n->offers);
 	pu_services_free(n->services);
 	n->reachability = NULL;
-	n->reach = NULL;
+	n->roam = NULL;
 	n->pingpong = NULL;
 	n->sessions = NULL;
 	n->offers = NULL;

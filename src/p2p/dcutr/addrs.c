@@ -38,15 +38,42 @@ static void add_kind(const struct pu_multiaddr *from, size_t n, enum pu_ma_kind 
 			add(out, cap, pn, &from[i]);
 }
 
+/* Nobody has seen our port of that kind: many NATs keep ports, so it may well be the inner
+ * one, at the address that somebody saw us have otherwise. */
+static void add_guesses(const struct pu_multiaddr *seen, size_t n_seen,
+			const struct pu_multiaddr *ours, size_t n_ours, enum pu_ma_kind kind,
+			struct pu_multiaddr *out, size_t cap, size_t *pn)
+{
+	for (size_t i = 0; i < *pn; i++)
+		if (pu_multiaddr_kind(&out[i]) == kind)
+			return;
+	for (size_t i = 0; i < n_seen; i++)
+		for (size_t j = 0; j < n_ours; j++) {
+			struct pu_multiaddr guess;
+			union pu_sockaddr a, b;
+
+			if (!usable(&ours[j], kind, true) ||
+			    pu_multiaddr_to_sockaddr(&seen[i], &a) < 0 ||
+			    pu_multiaddr_to_sockaddr(&ours[j], &b) < 0 ||
+			    a.sa.sa_family != b.sa.sa_family)
+				continue;
+			a.v4.sin_port = b.v4.sin_port; /* at the same place in both families */
+			if (pu_multiaddr_from_sockaddr(&guess, &a, kind) == 0)
+				add(out, cap, pn, &guess);
+		}
+}
+
 size_t pu_dcutr_own_addrs(const struct pu_host *h, bool private_addrs, struct pu_multiaddr *out,
 			  size_t cap)
 {
 	struct pu_multiaddr ours[OWN_MAX];
-	size_t n_ours = pu_host_observed_addrs(h, 1, ours, OBSERVED_MAX), n = 0;
+	size_t n_seen = pu_host_observed_addrs(h, 1, ours, OBSERVED_MAX), n = 0;
+	size_t n_ours = n_seen + pu_host_addrs(h, ours + n_seen, OWN_MAX - n_seen);
 
-	n_ours += pu_host_addrs(h, ours + n_ours, OWN_MAX - n_ours);
 	add_kind(ours, n_ours, PU_MA_KIND_QUIC, private_addrs, out, cap, &n);
 	add_kind(ours, n_ours, PU_MA_KIND_TCP, private_addrs, out, cap, &n);
+	add_guesses(ours, n_seen, ours, n_ours, PU_MA_KIND_QUIC, out, cap, &n);
+	add_guesses(ours, n_seen, ours, n_ours, PU_MA_KIND_TCP, out, cap, &n);
 	return n;
 }
 

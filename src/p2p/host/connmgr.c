@@ -62,6 +62,7 @@ static void on_datagram_room(void *arg, struct pu_conn *c)
 
 static void on_path(void *arg, struct pu_conn *c)
 {
+	pu_observation_moved(arg);
 	HOST_NOTIFY(((struct host_conn *)arg)->h, on_path, c);
 }
 
@@ -88,6 +89,7 @@ static void forget(struct host_conn *hc)
 	struct pu_peer *p = hc->peer;
 
 	pu_health_stop(hc);
+	pu_observation_end(hc);
 	pu_list_remove(&hc->c->node);
 	pu_list_remove(&hc->node);
 	p->n_conns--;

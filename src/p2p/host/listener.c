@@ -36,8 +36,28 @@ int pu_listener_add_bound(struct pu_listener *l, const struct pu_multiaddr *ma)
 	return 0;
 }
 
+static bool same_interfaces(const struct pu_listener *l, const struct pu_multiaddr *ma, size_t n)
+{
+	for (size_t i = 0; i < n && n == l->n_interfaces; i++)
+		if (!pu_multiaddr_eq(&l->interfaces[i], &ma[i]))
+			return false;
+	return n == l->n_interfaces;
+}
+
+static void forget_unheld(struct pu_listener *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n_observed; i++)
+		if (l->observed[i].n_holders > 0)
+			l->observed[n++] = l->observed[i];
+	l->n_observed = n;
+}
+
 void pu_listener_set_interfaces(struct pu_listener *l, const struct pu_multiaddr *ip_only, size_t n)
 {
+	if (!same_interfaces(l, ip_only, pu_min(n, PU_LISTENER_INTERFACES_MAX)))
+		forget_unheld(l);
 	l->n_interfaces = pu_min(n, PU_LISTENER_INTERFACES_MAX);
 	for (size_t i = 0; i < l->n_interfaces; i++)
 		l->interfaces[i] = ip_only[i];
@@ -135,6 +155,15 @@ static struct pu_observed *find_observed(struct pu_listener *l, const struct pu_
 	return NULL;
 }
 
+static bool less_worth(const struct pu_observed *a, const struct pu_observed *b)
+{
+	if (!a->n_holders != !b->n_holders)
+		return !a->n_holders;
+	if (a->n_observers != b->n_observers)
+		return a->n_observers < b->n_observers;
+	return a->seen_at < b->seen_at;
+}
+
 /* A new entry, in place of the stalest one when all are taken. */
 static struct pu_observed *new_observed(struct pu_listener *l, const struct pu_multiaddr *ma)
 {
@@ -149,30 +178,15 @@ static struct pu_observed *new_observed(struct pu_listener *l, const struct pu_m
 	} else {
 		o = &l->observed[0];
 		for (size_t i = 1; i < l->n_observed; i++)
-			if (l->observed[i].n_observers < o->n_observers ||
-			    (l->observed[i].n_observers == o->n_observers &&
-			     l->observed[i].seen_at < o->seen_at))
+			if (less_worth(&l->observed[i], o))
 				o = &l->observed[i];
 	}
 	*o = (struct pu_observed){ .ma = *ma };
 	return o;
 }
 
-void pu_listener_observe(struct pu_listener *l, const struct pu_multiaddr *ma,
-			 const struct pu_multiaddr *local, const struct pu_multiaddr *observer)
+static void add_observer(struct pu_listener *l, struct pu_observed *o, uint64_t net)
 {
-	uint64_t net = network_of(observer);
-	struct pu_observed *o;
-
-	if (!pu_multiaddr_is_public(ma) || pu_multiaddr_kind(ma) != pu_multiaddr_kind(local) ||
-	    !from_listening_port(l, local) || net == 0)
-		return;
-	o = find_observed(l, ma);
-	if (!o)
-		o = new_observed(l, ma);
-	if (!o)
-		return;
-	o->seen_at = pu_loop_now(l->loop);
 	for (unsigned i = 0; i < o->n_observers; i++)
 		if (o->observer[i] == net)
 			return;
@@ -181,6 +195,38 @@ void pu_listener_observe(struct pu_listener *l, const struct pu_multiaddr *ma,
 	o->observer[o->n_observers++] = net;
 	if (o->n_observers == PU_LISTENER_OBSERVERS_MIN)
 		changed(l);
+}
+
+bool pu_listener_observe(struct pu_listener *l, const struct pu_multiaddr *ma,
+			 const struct pu_multiaddr *local, const struct pu_multiaddr *observer)
+{
+	uint64_t net = network_of(observer);
+	struct pu_observed *o;
+
+	if (!pu_multiaddr_is_public(ma) || pu_multiaddr_kind(ma) != pu_multiaddr_kind(local) ||
+	    !from_listening_port(l, local) || net == 0)
+		return false;
+	o = find_observed(l, ma);
+	if (!o)
+		o = new_observed(l, ma);
+	if (!o)
+		return false;
+	o->seen_at = pu_loop_now(l->loop);
+	o->n_holders++;
+	add_observer(l, o, net);
+	return true;
+}
+
+void pu_listener_release(struct pu_listener *l, const struct pu_multiaddr *ma, bool wrong)
+{
+	struct pu_observed *o = find_observed(l, ma);
+
+	if (!o || o->n_holders == 0) /* others were worth more */
+		return;
+	o->n_holders--;
+	o->seen_at = pu_loop_now(l->loop);
+	if (wrong && o->n_holders == 0)
+		*o = l->observed[--l->n_observed];
 }
 
 /* Lists. */
@@ -224,7 +270,8 @@ size_t pu_listener_observed(const struct pu_listener *l, unsigned min_observers,
 	for (unsigned k = PU_LISTENER_OBSERVERS_MAX; k >= min_observers && k > 0; k--)
 		for (size_t i = 0; i < l->n_observed; i++)
 			if (l->observed[i].n_observers == k &&
-			    now - l->observed[i].seen_at <= PU_SEC(PU_LISTENER_OBSERVED_TTL_S))
+			    (l->observed[i].n_holders > 0 ||
+			     now - l->observed[i].seen_at <= PU_SEC(PU_LISTENER_OBSERVED_TTL_S)))
 				add(out, cap, &n, &l->observed[i].ma);
 	return n;
 }

@@ -24,6 +24,7 @@ struct pu_observed {
 	struct pu_multiaddr ma;
 	uint64_t observer[PU_LISTENER_OBSERVERS_MAX];
 	unsigned n_observers;
+	unsigned n_holders; /* connections that keep it true */
 	pu_time seen_at;
 };
 
@@ -52,14 +53,18 @@ void pu_listener_deinit(struct pu_listener *l);
 
 /* Something is bound. PU_ELIMIT. */
 int pu_listener_add_bound(struct pu_listener *l, const struct pu_multiaddr *ma);
-/* Addresses of the interfaces, of which more than the maximum are ignored. */
+/* Addresses of the interfaces, of which more than the maximum are ignored. When they are
+ * others than before, what was seen on connections that are gone is forgotten. */
 void pu_listener_set_interfaces(struct pu_listener *l, const struct pu_multiaddr *ip_only, size_t n);
 /* The set of one owner. PU_ELIMIT, PU_ENOMEM. */
 int pu_listener_advertise(struct pu_listener *l, const void *owner, const struct pu_multiaddr *ma,
 			  size_t n);
-/* A peer at that address (its end of the connection) saw us as ma; local is our end. */
-void pu_listener_observe(struct pu_listener *l, const struct pu_multiaddr *ma,
+/* A peer at that address (its end of the connection) saw us as ma; local is our end. True:
+ * that is worth knowing, and holds until pu_listener_release(), then for
+ * PU_LISTENER_OBSERVED_TTL_S, unless it is known to be wrong. */
+bool pu_listener_observe(struct pu_listener *l, const struct pu_multiaddr *ma,
 			 const struct pu_multiaddr *local, const struct pu_multiaddr *observer);
+void pu_listener_release(struct pu_listener *l, const struct pu_multiaddr *ma, bool wrong);
 
 /* Without doubles: bound ones with wildcards expanded, advertised ones, trustworthy
  * observed ones. Returns how many. */

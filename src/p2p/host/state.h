@@ -38,6 +38,9 @@ struct host_conn {
 	uint64_t seen_bytes;               /* activity at the last look */
 	pu_time active_at;
 	struct pu_health health;
+	struct pu_multiaddr observed;    /* our address as the peer sees it, if worth knowing, */
+	struct pu_multiaddr observed_at; /* while this was our end */
+	bool observed_stale;
 };
 
 enum host_state { HOST_RUNNING, HOST_STOPPING, HOST_STOPPED };
@@ -168,6 +171,12 @@ int pu_request_await(struct pu_host *h, const struct pu_peerid *peer, pu_host_co
 /* It owns the punch from now on. */
 void pu_request_set_punch(struct pu_host_request *req, struct host_punch *p);
 void pu_request_punched(struct pu_host_request *req, int err);
+
+/* observation.c: the peer told how it sees us; our end may be another; the connection is
+ * gone. */
+void pu_observation_set(struct host_conn *hc, const struct pu_multiaddr *ma);
+void pu_observation_moved(struct host_conn *hc);
+void pu_observation_end(struct host_conn *hc);
 
 /* punch.c */
 void pu_punch_free(struct host_punch *p);

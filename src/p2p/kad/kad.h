@@ -21,15 +21,25 @@ struct pu_kad_options {
 	/* A peer may enter the routing table (on top of the protocol's own checks).
 	 * NULL: yes. */
 	bool (*may_enter)(void *arg, const struct pu_peerid *peer);
+	/* Where a peer is to be found beside what its identify told: a relay names its own
+	 * circuit to those who have reserved. Returns how many. NULL: nowhere else. */
+	size_t (*more_addrs)(void *arg, const struct pu_peerid *peer, struct pu_multiaddr *out,
+			     size_t cap);
+	/* May that value be stored under the key, in place of old (empty: there is none)?
+	 * NULL: no namespace is known, no value is taken. */
+	bool (*judge)(void *arg, struct pu_bytes key, struct pu_bytes value, struct pu_bytes old);
 	void *arg;
 };
 
 struct pu_kad_stats {
 	unsigned peers, providers, records, queries; /* now */
+	/* malformed: by peers, in either direction; refused: requests of peers that came too
+	 * fast, on too many streams, or asked for what we do not do. */
 	uint64_t requests_in, requests_out, failures_out, malformed, refused;
-	size_t bytes; /* memory of tables */
+	size_t bytes; /* memory of tables, streams and queries */
 };
 
+/* Neither pu_kad_free() nor freeing the host is allowed from inside callbacks. */
 int pu_kad_new(struct pu_host *h, const struct pu_kad_options *opt, struct pu_kad **pk);
 void pu_kad_free(struct pu_kad *k);
 void pu_kad_set_mode(struct pu_kad *k, enum pu_kad_mode mode);
@@ -37,12 +47,16 @@ enum pu_kad_mode pu_kad_mode(const struct pu_kad *k);
 /* Peers to begin with; they are dialled when the table is empty. */
 void pu_kad_bootstrap(struct pu_kad *k, const struct pu_peerid *peers, size_t n);
 
-/* Looks for a peer's addresses and gives them to the host. on_done comes later, once,
- * unless canceled. PU_ENOENT: nobody knows it. */
+/* Looks for a peer's addresses and gives them to the host as they come in; nobody vouches
+ * for them. on_done comes later, once, unless canceled; half a second after the first
+ * address at most. PU_ENOENT: nobody knows it; PU_EUNREACH: there was nobody to ask.
+ * Immediately: PU_EINVAL (ourselves), PU_ELIMIT (too many queries at a time). */
 typedef void pu_kad_found_fn(void *arg, int err, const struct pu_multiaddr *addrs, size_t n);
 int pu_kad_find_peer(struct pu_kad *k, const struct pu_peerid *peer, pu_kad_found_fn *on_done,
 		     void *arg, struct pu_kad_query **pq);
-/* Looks for providers of a rendezvous name; on_provider once for each, then on_done. */
+/* Looks for providers of a rendezvous name; on_provider once for each, then on_done, 0
+ * even if there was none. Addresses go to the host, too; n may be 0 when nobody told any.
+ * max 0: all. Errors as above. Queries may be canceled, and new ones begun, from inside. */
 struct pu_kad_providers_events {
 	void (*on_provider)(void *arg, const struct pu_peerid *peer,
 			    const struct pu_multiaddr *addrs, size_t n);
@@ -52,7 +66,8 @@ int pu_kad_find_providers(struct pu_kad *k, const char *name, unsigned max,
 			  const struct pu_kad_providers_events *ev, void *arg,
 			  struct pu_kad_query **pq);
 void pu_kad_cancel(struct pu_kad *k, struct pu_kad_query *q);
-/* Says, now and again in time, that we are to be found under the name. NULL: no more. */
+/* Says, now and again in time, that we are to be found under the name. NULL: no more. One
+ * name at a time. PU_EINVAL: empty. */
 int pu_kad_advertise(struct pu_kad *k, const char *name);
 void pu_kad_network_changed(struct pu_kad *k);
 void pu_kad_stats(const struct pu_kad *k, struct pu_kad_stats *out);

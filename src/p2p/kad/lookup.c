@@ -453,3 +453,12 @@ void pu_kad_lookup_stats(const struct pu_kad_lookup *l, struct pu_kad_lookup_sta
 {
 	*out = l->stats;
 }
+
+size_t pu_kad_lookup_bytes(const struct pu_kad_lookup *l)
+{
+	size_t n = sizeof *l;
+
+	for (unsigned i = 0; i < l->n; i++)
+		n += sizeof *l->peer[i] + l->peer[i]->addrs.len;
+	return n;
+}

@@ -66,7 +66,7 @@ struct pu_kad_lookup_events {
 	int (*ask)(void *arg, const struct pu_kad_candidate *c);
 	/* This peer names peers that do not exist. Optional; must not touch the walk. */
 	void (*on_liar)(void *arg, const struct pu_peerid *peer);
-	/* The walk is over, by itself or by time. Answers that come later are ignored. */
+	/* The walk is over, by itself or by time. It may be freed from inside. */
 	void (*on_done)(void *arg);
 };
 
@@ -94,6 +94,7 @@ size_t pu_kad_lookup_closest(const struct pu_kad_lookup *l, const struct pu_kad_
 struct pu_kad_lookup_stats {
 	unsigned asked, answered, failed, paths;
 };
+size_t pu_kad_lookup_bytes(const struct pu_kad_lookup *l);
 void pu_kad_lookup_stats(const struct pu_kad_lookup *l, struct pu_kad_lookup_stats *out);
 
 #endif

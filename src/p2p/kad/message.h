@@ -8,6 +8,7 @@
 
 enum {
 	PU_KAD_MESSAGE_IN_MAX = 65536,
+	PU_KAD_REQUEST_MAX = 16384,     /* of a stranger */
 	PU_KAD_MESSAGE_OUT_MAX = 16384, /* rust takes no more, length prefix included */
 	PU_KAD_KEY_MAX = 80,            /* go's limit for provider keys */
 	PU_KAD_VALUE_MAX = 8192,

@@ -323,18 +323,16 @@ unsigned pu_kad_table_depth(const struct pu_kad_table *t)
 	return 0;
 }
 
-const struct pu_kad_entry *pu_kad_table_stalest(const struct pu_kad_table *t, pu_time before)
+size_t pu_kad_table_stale(const struct pu_kad_table *t, pu_time before, struct pu_peerid *out,
+			  size_t cap)
 {
-	const struct pu_kad_entry *worst = NULL;
+	size_t n = 0;
 
-	for (unsigned i = 0; i < PU_KAD_KEY_BITS; i++) {
-		const struct pu_kad_bucket *b = &t->bucket[i];
-
-		for (unsigned j = 0; j < b->n_live; j++)
-			if (b->live[j].seen_at < (worst ? worst->seen_at : before))
-				worst = &b->live[j];
-	}
-	return worst;
+	for (unsigned i = 0; i < PU_KAD_KEY_BITS; i++)
+		for (unsigned j = 0; j < t->bucket[i].n_live && n < cap; j++)
+			if (t->bucket[i].live[j].seen_at < before)
+				out[n++] = t->bucket[i].live[j].id;
+	return n;
 }
 
 size_t pu_kad_table_bytes(const struct pu_kad_table *t)

@@ -68,8 +68,9 @@ size_t pu_kad_table_closest(const struct pu_kad_table *t, const struct pu_kad_ke
 			    const struct pu_kad_entry **out, size_t cap);
 /* Number of buckets from the far end up to the nearest one that has a peer. */
 unsigned pu_kad_table_depth(const struct pu_kad_table *t);
-/* The peer that has been silent for longest, if it has been since before that. */
-const struct pu_kad_entry *pu_kad_table_stalest(const struct pu_kad_table *t, pu_time before);
+/* Up to cap peers that have not been heard of since before. */
+size_t pu_kad_table_stale(const struct pu_kad_table *t, pu_time before, struct pu_peerid *out,
+			  size_t cap);
 size_t pu_kad_table_bytes(const struct pu_kad_table *t);
 
 #endif

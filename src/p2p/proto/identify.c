@@ -243,9 +243,19 @@ static void on_asked(void *arg, int err, struct pu_stream *st)
 		log_failure(&ic->answer, err);
 }
 
-void pu_identify_conn_opened(struct host_conn *hc)
+void pu_identify_conn_ask(struct host_conn *hc)
 {
 	static const char *const protocols[] = { PU_IDENTIFY_PROTOCOL, NULL };
+	struct pu_identify_conn *ic = hc->identify;
+
+	if (!ic || ic->ask || ic->answer.st)
+		return;
+	if (pu_host_open(hc->h, &hc->c->peer, hc->c, protocols, on_asked, ic, &ic->ask) < 0)
+		ic->ask = NULL;
+}
+
+void pu_identify_conn_opened(struct host_conn *hc)
+{
 	struct pu_identify_conn *ic = calloc(1, sizeof *ic);
 
 	if (!ic)
@@ -254,8 +264,7 @@ void pu_identify_conn_opened(struct host_conn *hc)
 	reader_init(&ic->answer, ic, false);
 	reader_init(&ic->pushed, ic, true);
 	hc->identify = ic;
-	if (pu_host_open(hc->h, &hc->c->peer, hc->c, protocols, on_asked, ic, &ic->ask) < 0)
-		ic->ask = NULL;
+	pu_identify_conn_ask(hc);
 }
 
 void pu_identify_conn_closed(struct host_conn *hc)

@@ -257,9 +257,8 @@ static void add_addr(struct host_conn *hc, struct pu_bytes b, bool certified)
 		return;
 	if (pu_multiaddr_is_loopback(&ma) && !pu_multiaddr_is_loopback(&hc->c->remote))
 		return;
-	if (pu_peerstore_add_addr(&hc->h->peers, hc->peer, &ma, false, certified) == 0)
-		pu_peerstore_note_source(hc->peer, &ma,
-					 certified ? PU_ADDR_RECORD : PU_ADDR_IDENTIFY);
+	pu_peerstore_learn_addr(&hc->h->peers, hc->peer, &ma,
+				certified ? PU_ADDR_RECORD : PU_ADDR_IDENTIFY);
 }
 
 /* True when the message has a record of the peer, signed by itself and not older than
@@ -316,7 +315,7 @@ static void apply_observed(struct host_conn *hc, const PuPb__Identify *m)
 	if (pu_multiaddr_from_bytes(&ma, pu_bytes(m->observed_addr.data, m->observed_addr.len)) < 0)
 		return;
 	hc->peer->observed = ma;
-	pu_listener_observe(&hc->h->listener, &ma, &hc->c->local, &hc->c->remote);
+	pu_observation_set(hc, &ma);
 }
 
 int pu_identify_message_apply(struct host_conn *hc, struct pu_bytes body, bool push)

@@ -126,8 +126,10 @@ static int begin(struct pu_quic *q, const struct pu_multiaddr *ma, struct quic_e
 	return pu_quic_endpoint_for(q, remote, pep);
 }
 
+enum how { DIAL, PUNCH_ACTIVE, PUNCH_PASSIVE };
+
 static int start(struct pu_transport *t, const struct pu_multiaddr *ma,
-		 const struct pu_peerid *expected, bool active, pu_time timeout_ns,
+		 const struct pu_peerid *expected, enum how how, pu_time timeout_ns,
 		 pu_dial_fn *on_done, void *arg, struct pu_dial **pd)
 {
 	struct pu_quic *q = quic_of(t);
@@ -139,7 +141,7 @@ static int start(struct pu_transport *t, const struct pu_multiaddr *ma,
 	r = begin(q, ma, &ep, &remote);
 	if (r < 0)
 		return r;
-	if (!active && !ep->listening) /* nobody could come in */
+	if (how != DIAL && !ep->listening) /* nobody could come in, nobody knows our port */
 		return PU_ENOTSUP;
 	d = calloc(1, sizeof *d);
 	if (!d)
@@ -147,8 +149,8 @@ static int start(struct pu_transport *t, const struct pu_multiaddr *ma,
 	d->on_done = on_done;
 	d->arg = arg;
 	d->deadline = pu_loop_now(q->cfg.loop) + timeout_ns;
-	r = active ? pu_quic_conn_dial(q, ep, &remote, expected, d, &d->conn)
-		   : pu_quic_punch_start(q, ep, &remote, expected, d);
+	r = how == DIAL ? pu_quic_conn_dial(q, ep, &remote, expected, d, &d->conn)
+			: pu_quic_punch_start(q, ep, &remote, expected, how == PUNCH_ACTIVE, d);
 	if (r < 0) {
 		free(d);
 		return r;
@@ -161,17 +163,17 @@ static int op_dial(struct pu_transport *t, const struct pu_multiaddr *ma,
 		   const struct pu_peerid *expected, pu_time timeout_ns, pu_dial_fn *on_done,
 		   void *arg, struct pu_dial **pd)
 {
-	return start(t, ma, expected, true, timeout_ns, on_done, arg, pd);
+	return start(t, ma, expected, DIAL, timeout_ns, on_done, arg, pd);
 }
 
-/* The initiator just dials; a dial leaves from the listening port anyway. */
 static int op_punch(struct pu_transport *t, const struct pu_multiaddr *ma,
 		    const struct pu_peerid *expected, bool initiator, pu_time timeout_ns,
 		    pu_dial_fn *on_done, void *arg, struct pu_dial **pd)
 {
 	if (!expected)
 		return PU_EINVAL;
-	return start(t, ma, expected, initiator, timeout_ns, on_done, arg, pd);
+	return start(t, ma, expected, initiator ? PUNCH_ACTIVE : PUNCH_PASSIVE, timeout_ns,
+		     on_done, arg, pd);
 }
 
 static void op_dial_cancel(struct pu_transport *t, struct pu_dial *d)
@@ -179,13 +181,11 @@ static void op_dial_cancel(struct pu_transport *t, struct pu_dial *d)
 	struct quic_conn *c = d->conn;
 
 	(void)t;
-	if (!c) {
-		pu_quic_punch_cancel(d);
-		return;
+	if (c) {
+		c->dial = NULL;
+		pu_quic_conn_end_app(c, PU_ECANCELED, PU_CONN_CODE_NORMAL, "");
 	}
-	c->dial = NULL;
-	free(d);
-	pu_quic_conn_end_app(c, PU_ECANCELED, PU_CONN_CODE_NORMAL, "");
+	pu_quic_dial_free(d);
 }
 
 static int op_listen(struct pu_transport *t, const struct pu_multiaddr *ma,
@@ -234,7 +234,7 @@ static void op_free(struct pu_transport *t)
 	while ((it = pu_list_first(&q->conns))) {
 		struct quic_conn *c = PU_CONTAINER_OF(it, struct quic_conn, node);
 
-		free(c->dial);
+		pu_quic_dial_free(c->dial);
 		c->dial = NULL;
 		pu_quic_conn_destroy(c, true);
 	}

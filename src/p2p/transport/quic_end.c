@@ -195,7 +195,7 @@ void pu_quic_conn_finish(struct quic_conn *c)
 			dial->on_done(dial->arg, end.err, NULL);
 		else if (c->c.inbound && q->cfg.ev->on_inbound_failed)
 			q->cfg.ev->on_inbound_failed(q->cfg.arg, &c->remote_sa, end.err);
-		free(dial);
+		pu_quic_dial_free(dial);
 	}
 	if (c->state == QUIC_DEAD)
 		pu_quic_conn_free(c);

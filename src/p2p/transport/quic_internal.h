@@ -37,13 +37,16 @@ enum {
 	QUIC_KEEP_ALIVE_MS = 15000,
 	QUIC_KEEP_ALIVE_SHORT_MS = 5000,
 	QUIC_HANDSHAKE_MS = 10000,
+	QUIC_PUNCH_RTT_MS = 100, /* as long as nothing is known */
 	QUIC_TOKEN_VALID_MS = 10000,
 
 	/* Large enough that one lost packet does not stop a fast path while it is
 	 * repeated; it is also what a peer can make us keep for a slow consumer. */
-	QUIC_STREAM_WINDOW = 4 << 20,
-	QUIC_STREAM_WINDOW_MAX = 16 << 20,
-	QUIC_CONN_WINDOW = 6 << 20,
+	/* Windows grow with use. The connection's is never less than twice a stream's: one
+	 * reader who stops must not stop the others. */
+	QUIC_STREAM_WINDOW = 2 << 20,
+	QUIC_STREAM_WINDOW_MAX = 6 << 20,
+	QUIC_CONN_WINDOW = 12 << 20,
 	QUIC_CONN_WINDOW_MAX = 24 << 20,
 	QUIC_STREAM_UNSENT_MAX = 256 << 10, /* written and not yet in a packet */
 	QUIC_STREAM_HELD_MAX = 16 << 20,    /* written and not yet acknowledged */
@@ -120,13 +123,13 @@ struct quic_end {
 	pu_ng_close close;
 };
 
-/* A dial, or the passive side of a hole punch, which has no connection yet. */
+/* A dial, or a hole punch, whose passive side has no connection yet. */
 struct pu_dial {
-	struct quic_conn *conn; /* NULL: a punch */
+	struct quic_conn *conn;
 	pu_dial_fn *on_done;
 	void *arg;
 	pu_time deadline;
-	struct quic_punch *punch;
+	struct quic_punch *punch; /* NULL: an ordinary dial */
 };
 
 struct quic_conn {
@@ -197,18 +200,13 @@ struct quic_conn {
 	pu_time cap_until;
 	unsigned n_black_holes;
 
-	/* Addresses. ngtcp2's path of a client has the socket's own address, often a
-	 * wildcard, for the kernel chooses the source, and another label after each move
-	 * (quic_migrate.c). seen_local is what the peer's packets were sent to in the
+	/* Addresses. path_local is the local address of ngtcp2's path: of a client the
+	 * socket's own, often a wildcard, for the kernel chooses the source; and a mere
+	 * label after a move (quic_migrate.c, quic_arrival.c). seen_local is what the peer's packets were sent to in the
 	 * handshake, later the source that the kernel took at the last move. */
 	union pu_sockaddr path_local;
 	union pu_sockaddr seen_local, local_sa, remote_sa;
-
-	/* A client that came to another path: see quic_arrival.c. */
-	pu_time arrived_at;
-	unsigned n_asked;   /* packets sent there, as far as they matter */
-	bool cramped;       /* one of them had to be short */
-	pu_time deaf_until; /* to packets of other paths */
+	uint16_t arrivals; /* paths that a client came along: see quic_arrival.c */
 
 	/* While closing. */
 	uint8_t *close_pkt;
@@ -282,16 +280,21 @@ int pu_quic_endpoint_any(struct pu_quic *q, const union pu_sockaddr *remote,
 			 struct quic_endpoint **pep);
 bool pu_quic_endpoint_is_any(const struct quic_endpoint *ep);
 
-/* quic_punch.c: opens the way for an inbound connection of a peer and hands it over. */
+/* quic_punch.c. The initiator dials; the other end opens the way for the connection of the
+ * peer and hands it over. */
 int pu_quic_punch_start(struct pu_quic *q, struct quic_endpoint *ep,
 			const union pu_sockaddr *remote, const struct pu_peerid *expected,
-			struct pu_dial *d);
-/* d is freed, on_done will not fire. */
-void pu_quic_punch_cancel(struct pu_dial *d);
+			bool initiator, struct pu_dial *d);
 /* The punch that waits for that peer, if any; ended, the caller owns it. */
 struct pu_dial *pu_quic_punch_take(struct pu_quic *q, const struct pu_peerid *peer);
-/* Ends all, telling or not. */
+/* A packet that belongs to no connection came from there: perhaps the peer's end of the
+ * hole, with another port than it thinks. */
+void pu_quic_punch_hint(struct pu_quic *q, struct quic_endpoint *ep,
+			const union pu_sockaddr *from);
+/* Ends those that have no connection, telling or not. */
 void pu_quic_punch_end_all(struct pu_quic *q, bool tell);
+/* Frees d and what it holds of a punch. */
+void pu_quic_dial_free(struct pu_dial *d);
 
 /* quic_route.c: connection IDs and packets to connections. */
 extern const struct pu_udp_events pu_quic_udp_events;
@@ -398,14 +401,13 @@ int pu_quic_follow(struct pu_conn *pc, const struct pu_multiaddr *to);
 /* ngtcp2 has an answer from that path, or has given up waiting. */
 void pu_quic_path_validated(struct quic_conn *c, const ngtcp2_path *path, bool ok);
 
-/* quic_arrival.c, for connections that the peer dialled. */
-/* A packet of another path than the one in use may be given to ngtcp2. */
-bool pu_quic_arrival_allowed(const struct quic_conn *c);
-/* ngtcp2 uses another path from now on. */
-void pu_quic_arrived(struct quic_conn *c);
-/* A packet of that length was written for the path in use. */
-void pu_quic_arrival_sent(struct quic_conn *c, size_t len);
-void pu_quic_arrival_validated(struct quic_conn *c, bool ok);
+/* quic_arrival.c, for connections that the peer dialled. What ngtcp2 gets to see as the
+ * local address of a packet; true when it came along another path than the one in use. */
+bool pu_quic_arrival_label(const struct quic_conn *c, const struct pu_dgrams *d,
+			   union pu_sockaddr *label);
+/* The real one of the path in use. */
+void pu_quic_arrival_unlabel(const struct quic_conn *c, union pu_sockaddr *local);
+
 /* quic_life.c. */
 /* Something that has to be acknowledged was sent, and nothing like it was under way. */
 void pu_quic_asked(struct quic_conn *c);

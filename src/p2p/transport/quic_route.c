@@ -293,6 +293,7 @@ static void on_packet(struct quic_endpoint *ep, const struct pu_dgrams *d, const
 	}
 	if (r != 0) {
 		q->stats.stray++;
+		pu_quic_punch_hint(q, ep, &d->remote);
 		return;
 	}
 	c = find(q, vc.dcid, vc.dcidlen);
@@ -302,6 +303,7 @@ static void on_packet(struct quic_endpoint *ep, const struct pu_dgrams *d, const
 		accept_initial(ep, d, p, len);
 	} else {
 		q->stats.stray++;
+		pu_quic_punch_hint(q, ep, &d->remote);
 		/* Version negotiation for nobody, or a hole being punched. */
 		if (p[0] & 0x80 || !(p[0] & 0xc0))
 			return;

@@ -151,9 +151,60 @@ static void observations_count_by_network_and_only_from_listening_ports(void **s
 	observe(&f, "/ip4/11.5.5.7/udp/777/quic-v1", "/ip4/10.0.0.1/udp/9/quic-v1",
 		"/ip4/11.0.0.1/udp/1/quic-v1");
 	assert_int_equal(pu_listener_observed(&f.l, 1, f.out, 8), 1);
-	/* Old news are none. */
+	deinit(&f);
+}
+
+static void release(struct fixture *f, const char *seen, bool wrong)
+{
+	struct pu_multiaddr s = ma(seen);
+
+	pu_listener_release(&f->l, &s, wrong);
+}
+
+static void observations_hold_as_long_as_their_connections_and_a_while(void **state)
+{
+	static const char seen[] = "/ip4/11.5.5.5/tcp/777";
+	static const char local[] = "/ip4/10.0.0.1/tcp/4001";
+	struct fixture f;
+
+	init(&f);
+	bind_to(&f, "/ip4/0.0.0.0/tcp/4001");
+	observe(&f, seen, local, "/ip4/11.0.0.1/tcp/1");
+	observe(&f, seen, local, "/ip4/11.0.0.2/tcp/1");
+	f.loop.now += 2 * PU_SEC(PU_LISTENER_OBSERVED_TTL_S);
+	release(&f, seen, true);
+	assert_int_equal(pu_listener_observed(&f.l, 1, f.out, 8), 1); /* the other holds it */
+	release(&f, seen, false);
+	assert_int_equal(pu_listener_observed(&f.l, 1, f.out, 8), 1);
+	release(&f, seen, false); /* once too often does no harm */
 	f.loop.now += PU_SEC(PU_LISTENER_OBSERVED_TTL_S + 1);
-	assert_int_equal(count(&f), 0);
+	assert_int_equal(pu_listener_observed(&f.l, 1, f.out, 8), 0);
+
+	observe(&f, seen, local, "/ip4/11.0.0.1/tcp/1");
+	release(&f, seen, true);
+	assert_int_equal(pu_listener_observed(&f.l, 1, f.out, 8), 0);
+	deinit(&f);
+}
+
+static void another_network_forgets_what_nobody_holds(void **state)
+{
+	static const char local[] = "/ip4/10.0.0.1/tcp/4001";
+	struct pu_multiaddr ip = ma("/ip4/10.0.0.1");
+	struct fixture f;
+
+	init(&f);
+	bind_to(&f, "/ip4/0.0.0.0/tcp/4001");
+	pu_listener_set_interfaces(&f.l, &ip, 1);
+	observe(&f, "/ip4/11.5.5.5/tcp/777", local, "/ip4/11.0.0.1/tcp/1");
+	observe(&f, "/ip4/11.5.5.6/tcp/777", local, "/ip4/11.0.0.2/tcp/1");
+	release(&f, "/ip4/11.5.5.5/tcp/777", false);
+	pu_listener_set_interfaces(&f.l, &ip, 1);
+	assert_int_equal(pu_listener_observed(&f.l, 1, f.out, 8), 2);
+	ip = ma("/ip4/10.0.0.7");
+	pu_listener_set_interfaces(&f.l, &ip, 1);
+	assert_int_equal(pu_listener_observed(&f.l, 1, f.out, 8), 1);
+	ip = ma("/ip4/11.5.5.6/tcp/777");
+	assert_true(pu_multiaddr_eq(&f.out[0], &ip));
 	deinit(&f);
 }
 
@@ -172,6 +223,7 @@ static void a_liar_cannot_push_out_what_many_saw(void **state)
 	for (int i = 0; i < 1000; i++) {
 		snprintf(text, sizeof text, "/ip4/11.6.%d.%d/udp/1/quic-v1", i / 200, i % 200);
 		observe(&f, text, local, "/ip4/11.0.0.66/udp/1/quic-v1");
+		release(&f, text, false);
 	}
 	assert_int_equal(count(&f), 1);
 	assert_true(gives(&f, "/ip4/11.5.5.5/udp/777/quic-v1"));
@@ -184,6 +236,8 @@ int main(void)
 		cmocka_unit_test(wildcards_become_the_interfaces_of_their_family),
 		cmocka_unit_test(owners_replace_only_what_they_said),
 		cmocka_unit_test(observations_count_by_network_and_only_from_listening_ports),
+		cmocka_unit_test(observations_hold_as_long_as_their_connections_and_a_while),
+		cmocka_unit_test(another_network_forgets_what_nobody_holds),
 		cmocka_unit_test(a_liar_cannot_push_out_what_many_saw),
 	};
 

@@ -111,22 +111,22 @@ static void end_all(struct qp_side *s)
  * is. At least half of the window, for that much is told only when the rest is used. */
 static void credit_is_whole(struct qp_side *from, struct qp_side *to)
 {
-	enum { SOME = 23 << 17 };
-	struct qp_stream *q, *r;
+	enum { SOME = 47 << 17, N = 4 };
+	struct qp_stream *q[N];
 	unsigned i = to->n_streams;
 
 	pu_sim_link(pair.a.node, pair.b.node, &(struct pu_sim_link){ .delay = PU_MS(1) });
 	pu_sim_run(pair.sim, PU_SEC(1));
 	to->hold = true;
-	q = qp_open(from, SOME / 2, false);
-	r = qp_open(from, SOME / 2, false);
+	for (unsigned k = 0; k < N; k++)
+		q[k] = qp_open(from, SOME / N, false);
 	pu_sim_run(pair.sim, PU_SEC(10));
-	assert_int_equal(to->n_streams, i + 2);
-	assert_int_equal(q->to_write, 0);
-	assert_int_equal(r->to_write, 0);
-	/* All of it arrived although nobody took any. */
-	assert_int_equal(pu_stream_room(q->st), 256 << 10);
-	assert_int_equal(pu_stream_room(r->st), 256 << 10);
+	assert_int_equal(to->n_streams, i + N);
+	for (unsigned k = 0; k < N; k++) {
+		assert_int_equal(q[k]->to_write, 0);
+		/* All of it arrived although nobody took any. */
+		assert_int_equal(pu_stream_room(q[k]->st), 256 << 10);
+	}
 	to->hold = false;
 	for (; i < to->n_streams; i++) {
 		to->streams[i].take_max = SIZE_MAX;

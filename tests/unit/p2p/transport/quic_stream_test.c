@@ -196,7 +196,7 @@ static void slow_consumer_holds_the_sender_back(void **state)
 	pu_sim_run(pair.sim, PU_SEC(5));
 	assert_int_equal(r->got, 100);
 	/* What we may hold for it: the peer's window and our own queue. */
-	assert_in_range(q->written, 4 << 20, (4 << 20) + (256 << 10) + 200);
+	assert_in_range(q->written, 2 << 20, (2 << 20) + (256 << 10) + 200);
 	r->take_max = 1000;
 	for (int i = 0; i < 50000 && !r->eof; i++) {
 		pu_stream_resume(r->st);
