@@ -7,7 +7,8 @@ set -eu
 build='build-essential cmake ninja-build pkg-config protobuf-c-compiler
 	libsodium-dev libgnutls28-dev libngtcp2-dev libngtcp2-crypto-gnutls-dev libuv1-dev
 	liblwip-dev libnl-3-dev libnl-route-3-dev libcap-ng-dev libseccomp-dev libsystemd-dev
-	libyaml-dev libjansson-dev libmicrohttpd-dev libprotobuf-c-dev libsecp256k1-dev'
+	libyaml-dev libjansson-dev libmicrohttpd-dev libprotobuf-c-dev libsecp256k1-dev
+	libwslay-dev'
 
 # What the demonstration runs: ordinary programs of two machines.
 programs='iproute2 procps kmod openssh-client openssh-server bind9-dnsutils curl iputils-ping

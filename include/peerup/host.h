@@ -27,7 +27,7 @@ struct peerup_conn_info {
 struct peerup_host_options {
 	size_t size; /* of this struct, as your compiler saw it */
 	const char *agent; /* told to peers; default "libpeerup/<version>" */
-	bool no_tcp, no_quic;
+	bool no_tcp, no_quic; /* without TCP there are no WebSockets either */
 	unsigned max_conns;          /* default 256 */
 	unsigned max_conns_per_peer; /* default 8 */
 	unsigned max_streams;        /* that a peer may open on a connection, default 256 */
@@ -66,7 +66,8 @@ PEERUP_API void peerup_host_close(struct peerup_host *h, peerup_closed_fn *on_cl
 /* The host's own peer ID; lives as long as the host. */
 PEERUP_API const char *peerup_host_peer(const struct peerup_host *h);
 
-/* Listens on an address such as "/ip4/0.0.0.0/udp/0/quic-v1" or "/ip6/::/tcp/4001"; port 0
+/* Listens on an address such as "/ip4/0.0.0.0/udp/0/quic-v1", "/ip6/::/tcp/4001" or
+ * "/ip4/0.0.0.0/tcp/8080/ws"; port 0
  * takes a free one. May be called for several. PEERUP_EINVAL, PEERUP_ENOTSUP (no
  * transport for it), PEERUP_EADDRINUSE, PEERUP_EPERM, PEERUP_ECLOSED, … */
 PEERUP_API int peerup_host_listen(struct peerup_host *h, const char *addr);

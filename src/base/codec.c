@@ -7,6 +7,8 @@ static const char alphabet58[] =
 static const char alphabet32[] = "abcdefghijklmnopqrstuvwxyz234567";
 static const char alphabet64[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char alphabet64std[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char alphabet16[] = "0123456789abcdef";
 
 /* Base 58 is quadratic; nothing longer than a multihash is ever coded with it. */
@@ -146,6 +148,18 @@ int pu_base64url_encode(struct pu_bytes in, char *out, size_t cap)
 int pu_base64url_decode(const char *in, size_t len, uint8_t *out, size_t cap)
 {
 	return bits_decode(in, len, alphabet64, 6, out, cap);
+}
+
+int pu_base64_encode(struct pu_bytes in, char *out, size_t cap)
+{
+	int n = bits_encode(in, alphabet64std, 6, out, cap);
+
+	if (n < 0 || (size_t)(n + 3) / 4 * 4 >= cap)
+		return PU_ELIMIT;
+	while (n % 4 != 0)
+		out[n++] = '=';
+	out[n] = '\0';
+	return n;
 }
 
 int pu_hex_encode(struct pu_bytes in, char *out, size_t cap)

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "lib/lib_internal.h"
 #include "lib/version.h"
+#include "p2p/transport/ws.h"
 
 struct handler {
 	struct pu_list node;
@@ -133,6 +134,8 @@ static int inner_new(struct peerup_host *h)
 	int r = pu_host_new(&cfg, &h->h);
 
 	h->opt.agent = NULL; /* borrowed until now */
+	if (r == 0 && !o->no_tcp)
+		r = pu_ws_transport_add(h->h, NULL, NULL);
 	if (r < 0)
 		return r;
 	h->observer = (struct pu_host_observer){

@@ -5,6 +5,7 @@ import hashlib
 import time
 
 from lab import netns
+from nat import Router
 from peer import Failed, Peer
 
 ECHO = "/interop/echo/1.0.0"
@@ -27,7 +28,9 @@ class Bench:
     Cases with a "link" have the link emulator in place of the bridge (T4). Cases with a
     "cast" say who plays which part: there may be a relay (11.0.N.3), and then the others
     listen nowhere but behind it. Cases with "kad" have the roles in it join the DHT in that
-    mode; everybody listens then, n4 to n12 (11.0.N.4 …) as well (T3)."""
+    mode; everybody listens then, n4 to n12 (11.0.N.4 …) as well (T3). Cases with "nat" have a
+    router of that kind (nat.py) before a role (T2); its outside has the role's address, and
+    everybody listens."""
 
     HOSTS = {"we": 1, "peer": 2, "relay": 3} | {f"n{i}": i for i in range(4, 13)}
 
@@ -39,7 +42,7 @@ class Bench:
         self.commands = commands
         self.wire_program = wire
         self.limit = case.get("limit", 30)
-        self.hosts, self.peers, self.cable = {}, {}, None
+        self.hosts, self.routers, self.peers, self.cable = {}, [], {}, None
 
     # ---- topology and processes
 
@@ -50,8 +53,10 @@ class Bench:
         return f"/ip4/11.0.{n}.{host}"
 
     def listen_address(self, role):
-        transport = {"tcp": f"tcp/{PORT}", "quic": f"udp/{PORT}/quic-v1"}[self.case["transport"]]
-        return f"{self.ip_of(role)}/{transport}"
+        transport = {"tcp": f"tcp/{PORT}", "quic": f"udp/{PORT}/quic-v1",
+                     "ws": f"tcp/{PORT}/ws"}[self.case["transport"]]
+        ip = "/ip4/0.0.0.0" if role in self.case.get("nat", {}) else self.ip_of(role)
+        return f"{ip}/{transport}"
 
     def start(self):
         n = self.case["number"]
@@ -64,6 +69,10 @@ class Bench:
             self.cable = netns.Bridge(f"br{tag}")
         for role, namespace in self.hosts.items():
             device, host = f"{role}{tag}", self.HOSTS[role]
+            if role in self.case.get("nat", {}):
+                self.routers.append(Router(f"nat-{device}", self.case["nat"][role], self.cable,
+                                           f"11.0.{n}.{host}/24", namespace, device))
+                continue
             if "link" not in self.case:
                 self.cable.attach(namespace, device)
             namespace.configure(device, f"11.0.{n}.{host}/24", f"2a00:b:{n:x}::{host}/64")
@@ -79,7 +88,7 @@ class Bench:
             self.dialer, self.listener = self.peer, self.we
 
     def listens(self, role):
-        if "kad" in self.case:
+        if "kad" in self.case or "nat" in self.case:
             return True
         if "relay" in self.commands:
             return role == "relay"
@@ -98,6 +107,9 @@ class Bench:
             arguments += ["--relay", ",".join(str(n) for n in self.case["limits"])]
         if role in self.case.get("kad", {}):
             arguments += ["--kad", self.case["kad"][role]]
+        if role in self.case.get("nat", {}):
+            public = self.listen_address(role).replace("/ip4/0.0.0.0", self.ip_of(role))
+            arguments += ["--punch", "--announce", public]
         return Peer(role, self.hosts[role], self.commands[role], arguments, self.options.show)
 
     def finish(self):
@@ -109,7 +121,7 @@ class Bench:
             p.kill()
         if self.cable:
             self.cable.delete()
-        for host in self.hosts.values():
+        for host in [*self.routers, *self.hosts.values()]:
             host.delete()
 
     def save_evidence(self, folder, why):
@@ -138,6 +150,8 @@ class Bench:
             if self.case["transport"] == "quic":
                 demand("/quic-v1" in view["addr"], f"{p.role}: not quic but {view['addr']}")
                 continue
+            if self.case["transport"] == "ws":
+                demand(view["addr"].endswith("/ws"), f"{p.role}: not ws but {view['addr']}")
             wanted = {"noise": "/noise", "tls": "/tls/1.0.0"}[self.case["security"]]
             demand(view["security"] == wanted, f"{p.role}: security is {view['security']}")
             demand(view["muxer"] == "/yamux/1.0.0", f"{p.role}: muxer is {view['muxer']}")
@@ -480,6 +494,49 @@ def provide(b):
             demand(not query(b, p, "find", ns="another name"), f"{p.role} finds too much")
 
 
+# ---- hole punching
+
+def direct_conns(b, p, other):
+    return [c for c in b.conns(p) if c["peer"] == other.id and not c["limited"]]
+
+
+def punch(b):
+    connect_through_relay(b)
+    path = {"tcp": "/tcp/", "quic": "/quic-v1"}[b.case["transport"]]
+    for p, other in b.both_ways():
+        p.wait("connected", b.limit, peer=other.id, limited=False)
+    if not b.options.stand_in:
+        result = b.we.wait("holepunch", 10)
+        demand(result["direct"], f"our result: {result['text']}")
+        demand(result["leader"] == (b.we is b.listener), "not our part")
+    for p, other in b.both_ways():
+        direct = direct_conns(b, p, other)
+        demand(len(direct) == 1, f"{p.role}: direct connections: {direct}")
+        demand(path in direct[0]["addr"], f"{p.role}: not {path} but {direct[0]['addr']}")
+        demand("p2p-circuit" not in direct[0]["addr"], f"{p.role}: {direct[0]['addr']}")
+        b.ping(p, other)
+        b.transfer(p, other, ECHO, MIB)
+    if b.case["peer"] == "js":
+        b.we.wait("disconnected", 10, peer=b.peer.id)  # js closes the relayed one
+        demand(direct_conns(b, b.we, b.peer), "the direct connection went instead")
+
+
+def no_punch(b):
+    """The relayed connection stays, and stays useful."""
+    connect_through_relay(b)
+    if b.options.stand_in:
+        time.sleep(20)
+    else:
+        result = b.we.wait("holepunch", b.limit)
+        demand(not result["direct"], "a hole where none can be")
+        demand(result["tries"] == 3, f"{result['tries']} tries")
+    for p, other in b.both_ways():
+        demand(not direct_conns(b, p, other), f"{p.role} thinks it is direct")
+        b.ping(p, other)
+        b.transfer(p, other, ECHO, 16384)
+
+
 PROCEDURES = {f.__name__: f for f in (
     upgrade, wrong_id, shaped, parallel, endings, idle, identify, push, split_identify, pings,
-    service, circuit, data_limit, reservation, renewal, closest_peers, client_mode, provide)}
+    service, circuit, data_limit, reservation, renewal, closest_peers, client_mode, provide,
+    punch, no_punch)}

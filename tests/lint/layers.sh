@@ -52,6 +52,7 @@ third_party='^sodium(\.h|/)                         ^src/(crypto/|p2p/noise/)
 ^microhttpd\.h                          ^src/daemon/
 ^jansson\.h                             ^src/(daemon|cli)/
 ^secp256k1                              ^src/crypto/
+^wslay/                                 ^src/p2p/transport/ws_frames\.c
 ^cmocka\.h                              ^tests/'
 
 check_include() { # file layer quoted|angled header

@@ -50,7 +50,7 @@ evidence() {
 			on "$name" sh -c 'cat ~/.config/peerup/config.yaml ~/.config/peerup/authorized_keys'
 		} > "$to/$name.state" 2>&1
 		cp "$LAB/$name/log/"* "$to/" 2>/dev/null
-		find "$LAB/$name/root" -name '*.log' -exec cp {} "$to/" \; 2>/dev/null
+		find "$LAB/$name/root" -name '*.log' -exec cp {} "$to/$name-daemon.log" \; 2>/dev/null
 	done
 	printf 'evidence: %s\n' "$to" >&2
 }
@@ -380,7 +380,7 @@ relay_on() {
 relay_up() {
 	start "$1" relay "$PEERUP" relay serve
 	RELAY_PID[$1]=$!
-	eventually 10 on "$1" bash -c 'ss -lnt | grep -q :7777'
+	eventually 10 on "$1" bash -c 'ss -lnt | grep :7777 > /dev/null'
 }
 
 relay_down() {
@@ -395,6 +395,14 @@ through() {
 	ok peerup "$1" relay add "$addr/p2p/${PEER_ID[$2]}"
 }
 
+# reserved HOST [RELAY]: it has a reservation (on that relay)
+reserved() {
+	peerup "$1" status --json | python3 -c '
+import json, sys
+addrs = json.load(sys.stdin).get("relay_addresses", [])
+sys.exit(not any(sys.argv[1] in a for a in addrs))' "${2:+${PEER_ID[$2]}}"
+}
+
 # acquaint A B [ACCESS]: they authorise and name each other, and know no address
 acquaint() {
 	local access=${3:-services}
@@ -406,7 +414,7 @@ acquaint() {
 
 # path_of HOST PEER: DIRECT, RELAYED or nothing
 path_of() {
-	peerup "$1" peers --json | python3 -c '
+	peerup "$1" status --json | python3 -c '
 import json, sys
 for p in json.load(sys.stdin)["peers"]:
     if p.get("name") == sys.argv[1] and p.get("connected"):
@@ -469,7 +477,7 @@ pid_in_netns() {
 daemon_pid() {
 	local pid
 	for pid in $(product_pids "$1"); do
-		if ls -l "/proc/$pid/fd" | grep -q /dev/net/tun; then
+		if ls -l "/proc/$pid/fd" | grep /dev/net/tun > /dev/null; then
 			printf '%s\n' "$pid"
 			return
 		fi

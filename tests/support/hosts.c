@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "p2p/transport/ws.h"
 
 static void on_connected(void *arg, struct pu_conn *c)
 {
@@ -101,6 +102,9 @@ static void set_interfaces(struct test_host *t)
 void test_host_start(struct test_host *t, const char *const *listen)
 {
 	assert_int_equal(pu_host_new(&t->cfg, &t->h), 0);
+	if (t->ws)
+		assert_int_equal(pu_ws_transport_add(
+			t->h, t->cfg.tcp.order[0] ? &t->cfg.tcp : NULL, t->trust_file), 0);
 	pu_host_observe(t->h, &t->observer);
 	for (; listen && *listen; listen++) {
 		struct pu_multiaddr ma;

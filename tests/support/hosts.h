@@ -11,6 +11,8 @@ struct test_host {
 	struct pu_sim_node *node;
 	struct pu_key key;
 	struct pu_host_config cfg; /* change it between init and start */
+	bool ws;                   /* with the WebSocket transport; likewise */
+	const char *trust_file;    /* of that; NULL: the system's */
 	struct pu_host *h;
 	struct pu_host_observer observer;
 	unsigned connected, disconnected, identified, paths, addrs;

@@ -13,14 +13,14 @@ void *__wrap_realloc(void *p, size_t n);
 char *__wrap_strdup(const char *s);
 char *__wrap_strndup(const char *s, size_t n);
 
-static unsigned countdown; /* 0: nothing fails */
-static bool happened;
+unsigned nomem_countdown;
+bool nomem_happened;
 
 static bool fails(void)
 {
-	if (countdown == 0 || --countdown > 0)
+	if (nomem_countdown == 0 || --nomem_countdown > 0)
 		return false;
-	happened = true;
+	nomem_happened = true;
 	return true;
 }
 
@@ -49,25 +49,14 @@ char *__wrap_strndup(const char *s, size_t n)
 	return fails() ? NULL : __real_strndup(s, n);
 }
 
-void nomem_arm(unsigned n)
-{
-	happened = false;
-	countdown = n;
-}
-
-bool nomem_happened(void)
-{
-	countdown = 0;
-	return happened;
-}
-
 static void ignore(void *arg)
 {
+	(void)arg;
 }
 
-void nomem_spare_timers(struct pu_loop *loop)
+void nomem_warm_up(struct pu_loop *loop)
 {
-	struct pu_timer timers[120];
+	struct pu_timer timers[60];
 
 	for (unsigned i = 0; i < PU_ARRAY_LEN(timers); i++) {
 		pu_timer_init(&timers[i], loop, ignore, NULL);

@@ -172,24 +172,25 @@ int pu_multiaddr_split_peer(const struct pu_multiaddr *ma, struct pu_multiaddr *
 	return pu_peerid_empty(&peer) ? PU_ENOENT : 0;
 }
 
-/* Kinds, from the component behind host and port. */
-static enum pu_ma_kind kind_of_tcp(const struct pu_multiaddr *ma, size_t off)
+/* Kinds, from the component behind host and port. A name without TLS is for our own
+ * dialler, who had it in front before it was resolved. */
+static enum pu_ma_kind kind_of_tcp(const struct pu_multiaddr *ma, size_t off, bool resolved)
 {
 	struct pu_ma_part part;
 	bool tls = false;
 
 	if (!pu_multiaddr_next(ma, &off, &part))
 		return PU_MA_KIND_TCP;
+	if (part.code == PU_MA_WSS)
+		return off == ma->len ? PU_MA_KIND_WSS : PU_MA_KIND_OTHER;
 	if (part.code == PU_MA_TLS) {
 		tls = true;
-		if (pu_multiaddr_next(ma, &off, &part) && part.code == PU_MA_SNI &&
-		    !pu_multiaddr_next(ma, &off, &part))
-			return PU_MA_KIND_OTHER;
+		pu_multiaddr_next(ma, &off, &part);
 	}
+	if (part.code == PU_MA_SNI && (tls || resolved))
+		pu_multiaddr_next(ma, &off, &part);
 	if (off != ma->len)
 		return PU_MA_KIND_OTHER;
-	if (part.code == PU_MA_WSS && !tls)
-		return PU_MA_KIND_WSS;
 	if (part.code == PU_MA_WS)
 		return tls ? PU_MA_KIND_WSS : PU_MA_KIND_WS;
 	return PU_MA_KIND_OTHER;
@@ -220,6 +221,7 @@ enum pu_ma_kind pu_multiaddr_kind(const struct pu_multiaddr *ma)
 {
 	struct pu_ma_part part;
 	size_t off = 0;
+	bool resolved;
 
 	if (is_circuit(ma))
 		return PU_MA_KIND_CIRCUIT;
@@ -228,10 +230,11 @@ enum pu_ma_kind pu_multiaddr_kind(const struct pu_multiaddr *ma)
 	if (part.code == PU_MA_IP6ZONE &&
 	    (!pu_multiaddr_next(ma, &off, &part) || part.code != PU_MA_IP6))
 		return PU_MA_KIND_OTHER;
+	resolved = part.code == PU_MA_IP4 || part.code == PU_MA_IP6;
 	if (!is_host(part.code) || !pu_multiaddr_next(ma, &off, &part))
 		return PU_MA_KIND_OTHER;
 	if (part.code == PU_MA_TCP)
-		return kind_of_tcp(ma, off);
+		return kind_of_tcp(ma, off, resolved);
 	if (part.code == PU_MA_UDP && pu_multiaddr_next(ma, &off, &part) &&
 	    part.code == PU_MA_QUIC_V1 && off == ma->len)
 		return PU_MA_KIND_QUIC;

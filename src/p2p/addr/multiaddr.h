@@ -71,7 +71,7 @@ enum pu_ma_kind {
 	PU_MA_KIND_OTHER,   /* nothing we can dial */
 	PU_MA_KIND_TCP,     /* /ip4|ip6|dns*‥/tcp/N */
 	PU_MA_KIND_QUIC,    /* /ip4|ip6|dns*‥/udp/N/quic-v1 */
-	PU_MA_KIND_WS,      /* …/tcp/N/ws */
+	PU_MA_KIND_WS,      /* …/tcp/N/ws; resolved by host/dial_names.c: /tcp/N/sni/x/ws */
 	PU_MA_KIND_WSS,     /* …/tcp/N/wss or /tls/ws or /tls/sni/x/ws */
 	PU_MA_KIND_CIRCUIT, /* …/p2p-circuit */
 };
@@ -79,7 +79,8 @@ enum pu_ma_kind pu_multiaddr_kind(const struct pu_multiaddr *ma);
 /* Address and port of the first two components. PU_EINVAL when it starts with a
  * name instead of an IP address. ip6zone sets the scope by interface name. */
 int pu_multiaddr_to_sockaddr(const struct pu_multiaddr *ma, union pu_sockaddr *sa);
-/* /ip4|ip6/A/tcp/P or /ip4|ip6/A/udp/P/quic-v1; IPv4-mapped becomes ip4. */
+/* /ip4|ip6/A/tcp/P, with /ws or /tls/ws behind it, or /ip4|ip6/A/udp/P/quic-v1;
+ * IPv4-mapped becomes ip4. PU_EINVAL for other kinds. */
 int pu_multiaddr_from_sockaddr(struct pu_multiaddr *ma, const union pu_sockaddr *sa,
 			       enum pu_ma_kind kind);
 

@@ -83,16 +83,20 @@ int pu_multiaddr_from_sockaddr(struct pu_multiaddr *ma, const union pu_sockaddr 
 	uint16_t port = 0;
 	int r;
 
-	if (kind != PU_MA_KIND_TCP && kind != PU_MA_KIND_QUIC)
+	if (kind == PU_MA_KIND_OTHER || kind == PU_MA_KIND_CIRCUIT)
 		return PU_EINVAL;
 	r = append_ip(&made, sa, &port);
 	if (r < 0)
 		return r;
 	pu_put_be16(port_be, port);
-	r = pu_multiaddr_append(&made, kind == PU_MA_KIND_TCP ? PU_MA_TCP : PU_MA_UDP,
+	r = pu_multiaddr_append(&made, kind == PU_MA_KIND_QUIC ? PU_MA_UDP : PU_MA_TCP,
 				pu_bytes(port_be, 2));
 	if (r == 0 && kind == PU_MA_KIND_QUIC)
 		r = pu_multiaddr_append(&made, PU_MA_QUIC_V1, none);
+	if (r == 0 && kind == PU_MA_KIND_WSS)
+		r = pu_multiaddr_append(&made, PU_MA_TLS, none);
+	if (r == 0 && (kind == PU_MA_KIND_WS || kind == PU_MA_KIND_WSS))
+		r = pu_multiaddr_append(&made, PU_MA_WS, none);
 	if (r == 0)
 		*ma = made;
 	return r;

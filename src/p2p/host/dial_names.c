@@ -39,28 +39,38 @@ static int append(struct pu_multiaddr *ma, uint32_t code, struct pu_bytes value)
 	return pu_multiaddr_append(ma, (enum pu_ma_code)code, value);
 }
 
-/* The name of a TLS server is lost with the name in front: it becomes an sni part. */
+/* An address part that has no value. */
+static int append_flag(struct pu_multiaddr *ma, uint32_t code)
+{
+	return append(ma, code, pu_bytes(NULL, 0));
+}
+
+/* …/ws, knowing the name of its server. */
+static int append_named_ws(const struct pu_dial_names *dn, struct pu_multiaddr *out)
+{
+	int r = append(out, PU_MA_SNI, pu_bytes_str(dn->name));
+
+	return r < 0 ? r : append_flag(out, PU_MA_WS);
+}
+
+/* The name of an HTTP server is lost with the name in front: it becomes an sni part. */
 static int append_rest(const struct pu_dial_names *dn, struct pu_multiaddr *out)
 {
-	bool wss = pu_multiaddr_kind(&dn->ma) == PU_MA_KIND_WSS && !pu_multiaddr_has(&dn->ma, PU_MA_SNI);
-	struct pu_bytes none = { NULL, 0 };
+	enum pu_ma_kind kind = pu_multiaddr_kind(&dn->ma);
+	bool named = (kind == PU_MA_KIND_WS || kind == PU_MA_KIND_WSS) &&
+		     !pu_multiaddr_has(&dn->ma, PU_MA_SNI);
 	struct pu_ma_part p;
 	size_t off;
 	int r = 0;
 
 	first_part(&dn->ma, &off, &p);
 	while (r == 0 && pu_multiaddr_next(&dn->ma, &off, &p)) {
-		if (wss && p.code == PU_MA_WSS) {
-			r = append(out, PU_MA_TLS, none);
-			if (r == 0)
-				r = append(out, PU_MA_SNI, pu_bytes_str(dn->name));
-			if (r == 0)
-				r = append(out, PU_MA_WS, none);
-			continue;
-		}
-		r = append(out, p.code, p.value);
-		if (r == 0 && wss && p.code == PU_MA_TLS)
-			r = append(out, PU_MA_SNI, pu_bytes_str(dn->name));
+		if (named && p.code == PU_MA_WSS)
+			r = append_flag(out, PU_MA_TLS);
+		if (r == 0 && named && (p.code == PU_MA_WS || p.code == PU_MA_WSS))
+			r = append_named_ws(dn, out);
+		else if (r == 0)
+			r = append(out, p.code, p.value);
 	}
 	return r;
 }

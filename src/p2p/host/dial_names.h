@@ -10,7 +10,8 @@ struct pu_dial_names;
 bool pu_dial_names_needed(const struct pu_multiaddr *ma);
 
 /* The addresses found, without the peer's /p2p; those of a dnsaddr may start with
- * names themselves. err: PU_ENOENT and the like, n 0 then. */
+ * names themselves. The name of a web server is kept for it as /sni/NAME in front of /ws,
+ * also where there is no TLS. err: PU_ENOENT and the like, n 0 then. */
 typedef void pu_dial_names_fn(void *arg, int err, const struct pu_multiaddr *ma, size_t n);
 
 /* fn comes later, exactly once unless canceled. Records of a dnsaddr that name

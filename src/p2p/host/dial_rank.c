@@ -3,14 +3,29 @@
 #include "base/err.h"
 #include "p2p/host/dialer.h"
 
-static bool is_quic(const struct pu_multiaddr *ma)
+/* In order of preference. */
+enum carrier { CARRIER_QUIC, CARRIER_TCP, CARRIER_WS, CARRIER_CIRCUIT };
+
+static enum carrier carrier_of(const struct pu_multiaddr *ma)
 {
-	return pu_multiaddr_kind(ma) == PU_MA_KIND_QUIC;
+	switch (pu_multiaddr_kind(ma)) {
+	case PU_MA_KIND_QUIC:
+		return CARRIER_QUIC;
+	case PU_MA_KIND_WS:
+	case PU_MA_KIND_WSS:
+		return CARRIER_WS;
+	case PU_MA_KIND_CIRCUIT:
+		return CARRIER_CIRCUIT;
+	case PU_MA_KIND_TCP:
+	case PU_MA_KIND_OTHER:
+		break;
+	}
+	return CARRIER_TCP;
 }
 
 static bool is_circuit(const struct pu_multiaddr *ma)
 {
-	return pu_multiaddr_kind(ma) == PU_MA_KIND_CIRCUIT;
+	return carrier_of(ma) == CARRIER_CIRCUIT;
 }
 
 static bool is_ip6(const struct pu_multiaddr *ma)
@@ -27,8 +42,8 @@ static bool is_private(const struct pu_multiaddr *ma)
 /* Gives one kind of addresses of one group their delays: IPv6 at once, IPv4 a step
  * later if there was IPv6, everything else of the kind after another step. Returns
  * when the next kind may start. */
-static pu_time rank_kind(struct pu_dial_plan *plan, size_t n, bool private, bool quic, pu_time at,
-			 pu_time step)
+static pu_time rank_kind(struct pu_dial_plan *plan, size_t n, bool private, enum carrier carrier,
+			 pu_time at, pu_time step)
 {
 	bool any6 = false, any4 = false;
 	pu_time rest = at;
@@ -36,7 +51,7 @@ static pu_time rank_kind(struct pu_dial_plan *plan, size_t n, bool private, bool
 	for (size_t i = 0; i < n; i++) {
 		const struct pu_multiaddr *ma = &plan[i].ma;
 
-		if (is_circuit(ma) || is_private(ma) != private || is_quic(ma) != quic)
+		if (is_private(ma) != private || carrier_of(ma) != carrier)
 			continue;
 		if (is_ip6(ma))
 			any6 = true;
@@ -49,7 +64,7 @@ static pu_time rank_kind(struct pu_dial_plan *plan, size_t n, bool private, bool
 	for (size_t i = 0, seen6 = 0, seen4 = 0; i < n; i++) {
 		const struct pu_multiaddr *ma = &plan[i].ma;
 
-		if (is_circuit(ma) || is_private(ma) != private || is_quic(ma) != quic)
+		if (is_private(ma) != private || carrier_of(ma) != carrier)
 			continue;
 		if (is_ip6(ma))
 			plan[i].delay = seen6++ ? rest : at;
@@ -97,9 +112,10 @@ void pu_dialer_rank(struct pu_dial_plan *plan, size_t n)
 
 	for (int private = 0; private <= 1; private++) {
 		pu_time step = PU_MS(private ? PU_DIALER_STEP_PRIVATE_MS : PU_DIALER_STEP_PUBLIC_MS);
-		pu_time at = rank_kind(plan, n, private, true, 0, step);
+		pu_time at = 0;
 
-		rank_kind(plan, n, private, false, at, step);
+		for (enum carrier c = CARRIER_QUIC; c <= CARRIER_WS; c++)
+			at = rank_kind(plan, n, private, c, at, step);
 	}
 	for (size_t i = 0; i < n; i++)
 		direct |= !is_circuit(&plan[i].ma);

@@ -66,6 +66,7 @@ struct pu_transport_config pu_host_transport_config(struct pu_host *h)
 		.arg = h,
 		.max_pending_inbound = HOST_PENDING_INBOUND,
 		.max_streams = h->cfg.max_streams,
+		.stream_memory = h->cfg.stream_memory,
 		.security = &h->cfg.tcp,
 	};
 }
@@ -253,7 +254,8 @@ void pu_host_free(struct pu_host *h)
 {
 	if (!h)
 		return;
-	assert(h->state == HOST_STOPPED && h->stats.n_conns == 0 && h->n_holds == 0);
+	assert(h->state != HOST_STOPPING && h->stats.n_conns == 0 && h->n_holds == 0 &&
+	       pu_list_empty(&h->requests));
 	pu_timer_stop(&h->tidy);
 	pu_job_cancel(&h->stop_job);
 	pu_job_cancel(&h->new_addrs);

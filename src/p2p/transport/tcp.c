@@ -1,4 +1,4 @@
-/* The TCP transport: sockets in, upgraded connections out. */
+/* The TCP transport, alone or below a layer: sockets in, upgraded connections out. */
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -12,9 +12,9 @@ static void fill_addrs(struct tcp_transport *tr, struct pu_tcp *sock, struct pu_
 	union pu_sockaddr sa;
 
 	tr->cfg.net->ops->tcp_local(sock, &sa);
-	pu_multiaddr_from_sockaddr(&uc->local, &sa, PU_MA_KIND_TCP);
+	pu_multiaddr_from_sockaddr(&uc->local, &sa, tr->layer->kind);
 	tr->cfg.net->ops->tcp_remote(sock, &sa);
-	pu_multiaddr_from_sockaddr(&uc->remote, &sa, PU_MA_KIND_TCP);
+	pu_multiaddr_from_sockaddr(&uc->remote, &sa, tr->layer->kind);
 }
 
 struct pu_upgrade_config tcp_upgrade_config(struct tcp_transport *tr, struct pu_tcp *sock)
@@ -25,6 +25,7 @@ struct pu_upgrade_config tcp_upgrade_config(struct tcp_transport *tr, struct pu_
 		.opt = &tr->opt,
 		.tls = tr->tls,
 		.max_streams = tr->cfg.max_streams,
+		.stream_memory = tr->cfg.stream_memory,
 		.gate = tr->cfg.ev->gate,
 		.gate_arg = tr->cfg.arg,
 	};
@@ -37,10 +38,13 @@ int tcp_start_upgrade(struct tcp_transport *tr, PU_TAKES struct pu_tcp *sock,
 		      const struct pu_upgrade_config *uc, pu_upgrade_fn *fn, void *arg,
 		      struct pu_upgrade **pup)
 {
+	struct pu_upgrade_config inner = *uc;
 	struct pu_pipe *pipe;
 	int r = pu_tcp_pipe_new(tr->cfg.net, sock, &pipe);
 
-	return r < 0 ? r : pu_upgrade_start(uc, pipe, fn, arg, pup);
+	if (r == 0 && tr->layer->wrap)
+		r = tr->layer->wrap(tr->ctx, &inner, pipe, &pipe);
+	return r < 0 ? r : pu_upgrade_start(&inner, pipe, fn, arg, pup);
 }
 
 static int tcp_listen(struct pu_transport *t, const struct pu_multiaddr *ma,
@@ -53,8 +57,8 @@ static int tcp_listen(struct pu_transport *t, const struct pu_multiaddr *ma,
 
 	if (r < 0)
 		return r;
-	if (pu_multiaddr_kind(ma) != PU_MA_KIND_TCP)
-		return PU_EINVAL;
+	if (!tr->layer->can_listen(ma))
+		return PU_ENOTSUP;
 	l = calloc(1, sizeof *l);
 	if (!l)
 		return PU_ENOMEM;
@@ -66,7 +70,7 @@ static int tcp_listen(struct pu_transport *t, const struct pu_multiaddr *ma,
 	}
 	tr->cfg.net->ops->tcp_listener_local(l->l, &l->bound);
 	pu_list_append(&tr->listeners, &l->node);
-	return pu_multiaddr_from_sockaddr(pbound, &l->bound, PU_MA_KIND_TCP);
+	return pu_multiaddr_from_sockaddr(pbound, &l->bound, tr->layer->kind);
 }
 
 /* Outbound. */
@@ -79,7 +83,7 @@ const union pu_sockaddr *tcp_listening_addr(struct tcp_transport *tr, int family
 
 		if (l->bound.sa.sa_family != family)
 			continue;
-		if (pu_multiaddr_from_sockaddr(&ma, &l->bound, PU_MA_KIND_TCP) == 0 &&
+		if (pu_multiaddr_from_sockaddr(&ma, &l->bound, tr->layer->kind) == 0 &&
 		    !pu_multiaddr_is_loopback(&ma))
 			return &l->bound;
 	}
@@ -161,7 +165,7 @@ static int connect_now(struct pu_dial *d, bool reuse)
 	const union pu_sockaddr *from = NULL;
 	int r;
 
-	if (reuse && pu_multiaddr_is_public(&d->ma))
+	if (reuse && d->tr->layer->reuse && pu_multiaddr_is_public(&d->ma))
 		from = tcp_listening_addr(d->tr, d->remote.sa.sa_family);
 	d->reused = from != NULL;
 	r = net->ops->tcp_connect(net, &d->remote, from, &connect_events, d, &d->sock);
@@ -204,7 +208,7 @@ static void dial_timeout(void *arg)
 
 static bool tcp_can_dial(const struct pu_transport *t, const struct pu_multiaddr *ma)
 {
-	return pu_multiaddr_kind(ma) == PU_MA_KIND_TCP;
+	return tcp_of(t)->layer->can_dial(ma);
 }
 
 int tcp_dial_new(struct tcp_transport *tr, const struct pu_dial *tmpl, pu_time timeout_ns,
@@ -287,44 +291,81 @@ static void tcp_stop(struct pu_transport *t)
 
 static void tcp_free(struct pu_transport *t)
 {
+	struct tcp_transport *tr = tcp_of(t);
+
 	tcp_stop(t);
-	pu_tls_credentials_free(tcp_of(t)->tls);
-	free(tcp_of(t));
+	pu_tls_credentials_free(tr->tls);
+	if (tr->layer->free)
+		tr->layer->free(tr->ctx);
+	free(tr);
 }
 
 static const struct pu_transport_ops tcp_ops = {
-	.name = "tcp",
 	.can_dial = tcp_can_dial,
 	.dial = tcp_dial,
-	.punch = tcp_punch,
 	.dial_cancel = tcp_dial_cancel,
 	.listen = tcp_listen,
 	.stop = tcp_stop,
 	.free = tcp_free,
 };
 
-int pu_tcp_transport_new(const struct pu_transport_config *cfg,
-			 const struct pu_tcp_transport_options *opt, struct pu_transport **pt)
+static void init(struct tcp_transport *tr, const struct pu_transport_config *cfg,
+		 const struct pu_tcp_transport_options *opt, const struct pu_tcp_layer_ops *layer,
+		 void *ctx)
 {
-	struct tcp_transport *tr = calloc(1, sizeof *tr);
-	int r = 0;
-
-	if (!tr)
-		return PU_ENOMEM;
-	for (size_t i = 0; i < PU_ARRAY_LEN(opt->order) && !tr->tls && r == 0; i++)
-		if (opt->order[i] == PU_SECURITY_TLS)
-			r = pu_tls_credentials_new(cfg->key, cfg->loop, &tr->tls);
-	if (r < 0) {
-		free(tr);
-		return r;
-	}
-	tr->t.ops = &tcp_ops;
+	tr->ops = tcp_ops;
+	tr->ops.name = layer->name;
+	tr->ops.punch = layer->reuse ? tcp_punch : NULL;
+	tr->t.ops = &tr->ops;
 	pu_list_init(&tr->t.node);
+	tr->layer = layer;
+	tr->ctx = ctx;
 	tr->cfg = *cfg;
 	tr->opt = *opt;
 	pu_list_init(&tr->listeners);
 	pu_list_init(&tr->dials);
 	pu_list_init(&tr->pending);
-	*pt = &tr->t;
-	return 0;
+}
+
+int pu_tcp_layered_new(const struct pu_transport_config *cfg,
+		       const struct pu_tcp_transport_options *opt,
+		       const struct pu_tcp_layer_ops *layer, PU_TAKES void *ctx,
+		       struct pu_transport **pt)
+{
+	struct tcp_transport *tr = calloc(1, sizeof *tr);
+	int r = 0;
+
+	if (!tr) {
+		if (layer->free)
+			layer->free(ctx);
+		return PU_ENOMEM;
+	}
+	init(tr, cfg, opt, layer, ctx);
+	for (size_t i = 0; i < PU_ARRAY_LEN(opt->order) && !tr->tls && r == 0; i++)
+		if (opt->order[i] == PU_SECURITY_TLS)
+			r = pu_tls_credentials_new(cfg->key, cfg->loop, &tr->tls);
+	if (r < 0)
+		tcp_free(&tr->t);
+	else
+		*pt = &tr->t;
+	return r;
+}
+
+static bool is_plain(const struct pu_multiaddr *ma)
+{
+	return pu_multiaddr_kind(ma) == PU_MA_KIND_TCP;
+}
+
+static const struct pu_tcp_layer_ops no_layer = {
+	.name = "tcp",
+	.can_dial = is_plain,
+	.can_listen = is_plain,
+	.kind = PU_MA_KIND_TCP,
+	.reuse = true,
+};
+
+int pu_tcp_transport_new(const struct pu_transport_config *cfg,
+			 const struct pu_tcp_transport_options *opt, struct pu_transport **pt)
+{
+	return pu_tcp_layered_new(cfg, opt, &no_layer, NULL, pt);
 }

@@ -108,8 +108,12 @@ static bool same_network(const union pu_sockaddr *a, const union pu_sockaddr *b)
 /* One stranger who opens connections and stays silent must not keep others out. */
 static bool may_try(struct tcp_transport *tr, const union pu_sockaddr *remote)
 {
+	struct pu_multiaddr ma;
 	unsigned n = 0;
 
+	if (tr->layer->proxied && pu_multiaddr_from_sockaddr(&ma, remote, tr->layer->kind) == 0 &&
+	    pu_multiaddr_is_loopback(&ma))
+		return tr->n_pending < tr->cfg.max_pending_inbound;
 	PU_LIST_FOREACH(it, tmp, &tr->pending)
 		n += same_network(&PU_CONTAINER_OF(it, struct pending, node)->remote, remote);
 	return n < PENDING_PER_NETWORK && tr->n_pending < tr->cfg.max_pending_inbound;

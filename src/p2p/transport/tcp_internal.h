@@ -5,12 +5,15 @@
 #include "base/loop.h"
 #include "p2p/stack/upgrade.h"
 #include "p2p/tls/certificate.h"
-#include "p2p/transport/transport.h"
+#include "p2p/transport/tcp_layer.h"
 
 enum { TCP_HEADER_LEN = 20 }; /* multistream's greeting with its length and newline */
 
 struct tcp_transport {
 	struct pu_transport t;
+	struct pu_transport_ops ops;
+	const struct pu_tcp_layer_ops *layer;
+	void *ctx; /* the layer's */
 	struct pu_transport_config cfg;
 	struct pu_tcp_transport_options opt;
 	struct pu_tls_credentials *tls; /* NULL when TLS is not offered */

@@ -93,7 +93,7 @@ func identity(kind, seedHex string) (crypto.PrivKey, error) {
 	return nil, fmt.Errorf("--key-type %s: unknown", kind)
 }
 
-func newHost(seed, keyType, listen, security, agent string, circuit bool) (host.Host, error) {
+func newHost(seed, keyType, listen, security, agent string, circuit, punch bool) (host.Host, error) {
 	key, err := identity(keyType, seed)
 	if err != nil {
 		return nil, err
@@ -108,6 +108,9 @@ func newHost(seed, keyType, listen, security, agent string, circuit bool) (host.
 		libp2p.Muxer("/yamux/1.0.0", yamux.DefaultTransport),
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 		libp2p.DisableMetrics(),
+	}
+	if punch {
+		opts = append(opts, libp2p.EnableHolePunching())
 	}
 	if circuit {
 		opts = append(opts, libp2p.EnableRelay())
@@ -221,11 +224,13 @@ func main() {
 	flag.String("muxer", "yamux", "only yamux exists")
 	agent := flag.String("name", "go-interop", "agent version")
 	circuit := flag.Bool("circuit", false, "use relays")
+	punch := flag.Bool("punch", false, "punch holes")
+	flag.String("announce", "", "not needed")
 	limits := flag.String("relay", "", "be a relay: TTL,DURATION,BYTES (0: no limit)")
 	kad := flag.String("kad", "", "join the private DHT: client or server")
 	flag.Parse()
 
-	h, err := newHost(*seed, *keyType, *listen, *security, *agent, *circuit)
+	h, err := newHost(*seed, *keyType, *listen, *security, *agent, *circuit, *punch)
 	if err == nil && *limits != "" {
 		err = serveRelay(h, *limits)
 	}

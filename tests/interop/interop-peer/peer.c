@@ -8,6 +8,7 @@
 #include "flow.h"
 #include "p2p/proto/ping.h"
 #include "p2p/transport/net_uv.h"
+#include "p2p/transport/ws.h"
 
 /* Events. */
 
@@ -381,7 +382,9 @@ static int make_host(struct peer *p, const struct options *opt)
 	cfg.loop = p->loop;
 	cfg.net = p->net;
 	cfg.key = &p->key;
-	return r < 0 ? r : pu_host_new(&cfg, &p->host);
+	if (r == 0)
+		r = pu_host_new(&cfg, &p->host);
+	return r < 0 ? r : pu_ws_transport_add(p->host, &cfg.tcp, NULL);
 }
 
 int peer_start(struct peer *p, const struct options *opt)
@@ -403,6 +406,8 @@ int peer_start(struct peer *p, const struct options *opt)
 		r = circuit_start(p, opt);
 	if (r == 0)
 		r = kad_start(p, opt);
+	if (r == 0 && opt->punch)
+		r = punch_start(p);
 	if (r < 0) {
 		emit_error("listen", NULL, pu_err_text(r));
 		return r;
@@ -426,6 +431,7 @@ void peer_quit(struct peer *p)
 	p->quitting = true;
 	pu_host_unobserve(p->host, &p->observer);
 	kad_stop(p);
+	pu_dcutr_free(p->dcutr);
 	circuit_stop(p);
 	pu_host_stop(p->host, on_stopped, p);
 }

@@ -7,6 +7,7 @@
 #include "base/loop_uv.h"
 #include "p2p/circuit/hop.h"
 #include "p2p/circuit/relays.h"
+#include "p2p/dcutr/dcutr.h"
 #include "p2p/host/host.h"
 #include "p2p/kad/kad.h"
 
@@ -21,6 +22,7 @@ struct peer {
 	struct pu_relays *relays; /* circuit.c */
 	struct pu_hop *hop;
 	struct pu_kad *kad; /* kad.c; NULL without --kad */
+	struct pu_dcutr *dcutr; /* punch.c */
 	bool quitting;
 };
 
@@ -28,6 +30,7 @@ struct options {
 	const char *seed, *listen, *security, *agent;
 	const char *relay; /* "TTL,DURATION,BYTES"; NULL: be no relay */
 	const char *kad;   /* "client", "server"; NULL: no DHT */
+	bool punch;
 };
 
 /* Makes the host and listens. On failure an error event was written. */
@@ -46,6 +49,9 @@ int kad_start(struct peer *p, const struct options *opt);
 /* False: not one of its commands, or incomplete. */
 bool kad_command(struct peer *p, const char *what, json_t *cmd);
 void kad_stop(struct peer *p);
+
+/* Hole punching. */
+int punch_start(struct peer *p);
 
 /* Takes over the object, adds the name of the event and writes the line. */
 void emit(const char *event, json_t *members);

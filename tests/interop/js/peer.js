@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { quic } from '@chainsafe/libp2p-quic'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { generateKeyPair, generateKeyPairFromSeed, privateKeyFromRaw } from '@libp2p/crypto/keys'
+import { dcutr } from '@libp2p/dcutr'
 import { identify, identifyPush } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
 import { peerIdFromString } from '@libp2p/peer-id'
@@ -65,12 +66,15 @@ async function newHost (options) {
   if (options.kad !== '') {
     services.dht = newDHT(options.kad)
   }
+  if (options.punch) {
+    services.dcutr = dcutr()
+  }
   return createLibp2p({
     start: false,
     privateKey: await identity(options['key-type'], options.seed),
     nodeInfo: { userAgent: options.name },
     // Announced, because js tells nobody of a public address that nobody has confirmed.
-    addresses: { listen, announce: listen },
+    addresses: { listen, announce: options.announce === '' ? listen : options.announce.split(',') },
     transports,
     connectionEncrypters: options.security.split(',').map(name => encrypters[name]()),
     streamMuxers: [yamux()],
@@ -183,6 +187,8 @@ async function main () {
       circuit: { type: 'boolean', default: false },
       relay: { type: 'string', default: '' },
       kad: { type: 'string', default: '' },
+      punch: { type: 'boolean', default: false },
+      announce: { type: 'string', default: '' },
       name: { type: 'string', default: 'js-libp2p/interop' }
     }
   })

@@ -101,8 +101,8 @@ wired() {
 	for entry in ${ROUTES6[@]+"${ROUTES6[@]}"}; do
 		for name in "${!HOST_PID[@]}"; do
 			[ "$name" != "${entry#* }" ] || continue
-			on "$name" ip -6 addr | grep -q 'inet6 2a00:.*/16 ' || continue
-			on "$name" ip -6 route add "${entry% *}" via "${OUTER6[${entry#* }]}" 2> /dev/null
+			[[ $(on "$name" ip -6 addr) =~ inet6\ 2a00:[^\ ]*/16\  ]] || continue
+			ok on "$name" ip -6 route add "${entry% *}" via "${OUTER6[${entry#* }]}"
 		done
 	done
 }
@@ -148,17 +148,17 @@ table ip nat {
 EOF
 }
 
-# block_udp HOST HOOK...
+# block_udp HOST HOOK...: nothing of it passes the devices wan and eth0
 block_udp() {
 	local name=$1 hook
 	shift
 	for hook; do
 		on "$name" nft -f - << EOF || fail "cannot block UDP on $name"
-table inet noudp_$hook {
-	chain udp {
+table inet no_udp_$hook {
+	chain drop_them {
 		type filter hook $hook priority -10;
-		meta l4proto udp oifname { wan, eth0 } drop
-		meta l4proto udp iifname { wan, eth0 } drop
+		$([ "$hook" = input ] || echo 'meta l4proto udp oifname { wan, eth0 } drop;')
+		$([ "$hook" = output ] || echo 'meta l4proto udp iifname { wan, eth0 } drop;')
 	}
 }
 EOF

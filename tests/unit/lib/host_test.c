@@ -190,7 +190,7 @@ static void wrong_options_and_addresses_are_refused(void **state)
 	assert_null(h);
 	peerup_identity_free(id);
 	assert_int_equal(peerup_host_listen(p.server, "127.0.0.1:80"), PEERUP_EINVAL);
-	assert_int_equal(peerup_host_listen(p.server, "/ip4/127.0.0.1/tcp/80/ws"), PEERUP_ENOTSUP);
+	assert_int_equal(peerup_host_listen(p.server, "/ip4/127.0.0.1/tcp/80/wss"), PEERUP_ENOTSUP);
 	peerup_loop_free(p.loop);
 }
 

@@ -73,6 +73,7 @@ static void ranking_starts_with_quic_and_treats_private_apart(void **state)
 		"/ip4/11.0.0.1/tcp/1", "/ip4/11.0.0.1/udp/1/quic-v1", "/ip6/2a00::1/udp/1/quic-v1",
 		"/ip6/2a00::1/tcp/1", "/ip4/10.0.0.1/tcp/1", "/ip4/10.0.0.1/udp/1/quic-v1",
 		"/ip4/11.0.0.9/tcp/7777/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN/p2p-circuit",
+		"/ip4/11.0.0.1/tcp/443/tls/sni/a.example/ws", "/ip4/10.0.0.1/tcp/80/ws",
 	};
 	struct pu_dial_plan plan[PU_ARRAY_LEN(text)];
 	size_t n = PU_ARRAY_LEN(text);
@@ -87,6 +88,8 @@ static void ranking_starts_with_quic_and_treats_private_apart(void **state)
 	assert_int_equal(delay_of(plan, n, text[5]), 0);
 	assert_int_equal(delay_of(plan, n, text[4]), 30);
 	assert_int_equal(delay_of(plan, n, text[6]), 500);
+	assert_int_equal(delay_of(plan, n, text[7]), 1000);
+	assert_int_equal(delay_of(plan, n, text[8]), 60);
 	for (size_t i = 1; i < n; i++)
 		assert_true(plan[i - 1].delay <= plan[i].delay);
 	pu_dialer_rank(plan + n - 1, 1); /* alone nobody waits */

@@ -1,5 +1,7 @@
 /* Two hosts meet, and one allocation fails: the first, the second, and so on. Nothing
- * may crash, hang or leak, whatever becomes of the connection. */
+ * may crash, hang or leak, whatever becomes of the connection. Linked with --wrap for
+ * the allocating functions (tests/support/nomem.h); the simulation is a shared library
+ * and keeps its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,7 +52,6 @@ static bool scenario(unsigned n, bool quic, enum pu_security security)
 	struct pu_sim *sim = pu_sim_new(1);
 	struct test_sink echoed = { .echo = true }, got = { 0 };
 	struct test_host h[2];
-	bool happened;
 
 	for (unsigned i = 0; i < 2; i++) {
 		test_host_init(&h[i], sim, i + 1, i ? "11.0.0.2" : "11.0.0.1", NULL);
@@ -58,19 +59,20 @@ static bool scenario(unsigned n, bool quic, enum pu_security security)
 		h[i].cfg.no_tcp = quic;
 		h[i].cfg.tcp.order[0] = security;
 		test_host_start(&h[i], listen);
-		nomem_spare_timers(h[i].cfg.loop);
+		nomem_warm_up(h[i].cfg.loop);
 	}
 	assert_int_equal(pu_host_handle(h[1].h, echo[0], test_sink_accept, &echoed), 0);
 	test_host_introduce(&h[0], &h[1]);
-	nomem_arm(n);
+	nomem_happened = false;
+	nomem_countdown = n;
 	meet(&h[0], &h[1], &got);
-	happened = nomem_happened();
-	if (!happened)
+	nomem_countdown = 0;
+	if (!nomem_happened)
 		assert_int_equal(got.len, 5);
 	test_host_stop(&h[0]);
 	test_host_stop(&h[1]);
 	pu_sim_free(sim);
-	return happened;
+	return nomem_happened;
 }
 
 static void meeting_survives(bool quic, enum pu_security security)
@@ -103,22 +105,22 @@ static void making_a_host_fails_cleanly(void **state)
 	for (unsigned n = 1;; n++) {
 		struct pu_sim *sim = pu_sim_new(1);
 		struct test_host t;
-		bool happened;
 		int r;
 
 		test_host_init(&t, sim, 1, "11.0.0.1", NULL);
-		nomem_spare_timers(t.cfg.loop);
-		nomem_arm(n);
+		nomem_warm_up(t.cfg.loop);
+		nomem_happened = false;
+		nomem_countdown = n;
 		r = pu_host_new(&t.cfg, &t.h);
-		happened = nomem_happened();
-		if (happened)
+		nomem_countdown = 0;
+		if (nomem_happened)
 			assert_int_equal(r, PU_ENOMEM);
 		else
 			assert_int_equal(r, 0);
 		if (r == 0)
 			test_host_stop(&t);
 		pu_sim_free(sim);
-		if (!happened)
+		if (!nomem_happened)
 			break;
 	}
 }
