@@ -66,6 +66,8 @@ size_t pu_sim_node_ips(const struct pu_sim_node *n, struct pu_multiaddr *out, si
 void pu_sim_node_set_mtu(struct pu_sim_node *n, size_t mtu);
 struct pu_loop *pu_sim_loop(struct pu_sim_node *n);
 struct pu_net *pu_sim_net(struct pu_sim_node *n);
+/* The node stands still for that long, like a stopped process: what arrives waits. */
+void pu_sim_node_sleep(struct pu_sim_node *n, pu_time duration);
 /* Sockets that are open now: for leak checks. */
 unsigned pu_sim_node_sockets(const struct pu_sim_node *n);
 
