@@ -4,8 +4,8 @@
 #include "cli/local.h"
 #include "cli/out.h"
 #include "cli/summary.h"
-#include "daemon/api_internal.h"
 #include "daemon/oneshot.h"
+#include "daemon/trace_json.h"
 
 static void print_hop(const json_t *h)
 {
@@ -54,7 +54,7 @@ static int trace_directly(struct pu_cli *c, struct pu_local *l, const struct pu_
 	if (r.err)
 		return pu_cli_fail(c, c->arg[0], NULL, "cannot reach peer: %s",
 				   pu_err_text(r.err));
-	*pdata = pu_api_trace_json(c->arg[0], peer, &r);
+	*pdata = pu_trace_json(c->arg[0], peer, &r);
 	return 0;
 }
 

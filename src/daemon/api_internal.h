@@ -50,10 +50,6 @@ const char *pu_api_body_string(const struct pu_api_call *c, const char *key);
 bool pu_api_body_peer(const struct pu_api_call *c, const char *key, struct pu_peerid *peer,
 		      const char **ptext);
 
-/* The answer to a traceroute, for the route and for a node without API. */
-json_t *pu_api_trace_json(const char *target, const struct pu_peerid *peer,
-			  const struct pu_trace_result *r);
-
 /* Milliseconds with microseconds, as JSON numbers and texts show them. */
 double pu_api_ms(pu_time t);
 /* Open pings, and traces, are forgotten without an answer. */

@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "daemon/api_internal.h"
-#include "daemon/json_text.h"
+#include "daemon/trace_json.h"
 
 struct trace {
 	struct pu_list node;
@@ -25,45 +25,6 @@ static void trace_free(struct trace *t)
 	free(t);
 }
 
-/* Relays show what they are. */
-static const char *name_of(const struct pu_trace_result *r, size_t i)
-{
-	return i + 1 < r->n_hops ? r->hop[i].agent : "";
-}
-
-static json_t *hop_json(const struct pu_trace_result *r, size_t i)
-{
-	char id[PU_PEERID_TEXT_MAX], addr[PU_MULTIADDR_TEXT_MAX], error[128];
-	const struct pu_trace_hop *h = &r->hop[i];
-	json_t *o = json_object();
-
-	json_object_set_new(o, "hop", json_integer((json_int_t)i + 1));
-	json_object_set_new(o, "peer_id", json_string(pu_peerid_text(&h->peer, id)));
-	if (name_of(r, i)[0])
-		json_object_set_new(o, "name", pu_json_text(name_of(r, i)));
-	if (h->addr.len)
-		json_object_set_new(o, "address", json_string(pu_multiaddr_text(&h->addr, addr)));
-	json_object_set_new(o, "rtt_ms", json_real(pu_api_ms(h->rtt)));
-	if (h->err) {
-		snprintf(error, sizeof error, "cannot reach peer: %s", pu_err_text(h->err));
-		json_object_set_new(o, "error", json_string(error));
-	}
-	return o;
-}
-
-json_t *pu_api_trace_json(const char *target, const struct pu_peerid *peer,
-			  const struct pu_trace_result *r)
-{
-	char id[PU_PEERID_TEXT_MAX];
-	json_t *hops = json_array();
-
-	for (size_t i = 0; i < r->n_hops; i++)
-		json_array_append_new(hops, hop_json(r, i));
-	return json_pack("{s:o, s:s, s:s, s:o}", "target", pu_json_text(target), "target_id",
-			 pu_peerid_text(peer, id), "path", r->relayed ? "RELAYED" : "DIRECT",
-			 "hops", hops);
-}
-
 static void print_trace(FILE *f, const struct trace *t, const struct pu_trace_result *r)
 {
 	char id[PU_PEERID_SHORT_MAX], addr[PU_MULTIADDR_TEXT_MAX];
@@ -71,7 +32,7 @@ static void print_trace(FILE *f, const struct trace *t, const struct pu_trace_re
 	fprintf(f, "traceroute to %s (%s):\n", t->target, pu_peerid_short(&t->peer, id));
 	for (size_t i = 0; i < r->n_hops; i++) {
 		const struct pu_trace_hop *h = &r->hop[i];
-		const char *name = h->err ? "" : name_of(r, i);
+		const char *name = h->err ? "" : pu_trace_name(r, i);
 
 		fprintf(f, " %zu  %s%s%s%s  %s  ", i + 1, pu_peerid_short(&h->peer, id),
 			name[0] ? " (" : "", name, name[0] ? ")" : "",
@@ -96,7 +57,7 @@ static void reply(const struct trace *t, const struct pu_trace_result *r)
 		return;
 	}
 	if (!t->text) {
-		pu_api_reply(t->rq, MHD_HTTP_OK, pu_api_trace_json(t->target, &t->peer, r));
+		pu_api_reply(t->rq, MHD_HTTP_OK, pu_trace_json(t->target, &t->peer, r));
 		return;
 	}
 	f = open_memstream(&text, &len);
