@@ -5,6 +5,7 @@ import hashlib
 import time
 
 from lab import netns
+from nat import Router
 from peer import Failed, Peer
 
 ECHO = "/interop/echo/1.0.0"
@@ -26,9 +27,12 @@ class Bench:
 
     Cases with a "link" have the link emulator in place of the bridge (T4). Cases with a
     "cast" say who plays which part: there may be a relay (11.0.N.3), and then the others
-    listen nowhere but behind it."""
+    listen nowhere but behind it. Cases with "kad" have the roles in it join the DHT in that
+    mode; everybody listens then, n4 to n12 (11.0.N.4 …) as well (T3). Cases with "nat" have a
+    router of that kind (nat.py) before a role (T2); its outside has the role's address, and
+    everybody listens."""
 
-    HOSTS = {"we": 1, "peer": 2, "relay": 3}
+    HOSTS = {"we": 1, "peer": 2, "relay": 3} | {f"n{i}": i for i in range(4, 13)}
 
     def __init__(self, case, commands, wire, options, attempt):
         self.case = case
@@ -38,7 +42,7 @@ class Bench:
         self.commands = commands
         self.wire_program = wire
         self.limit = case.get("limit", 30)
-        self.hosts, self.peers, self.cable = {}, {}, None
+        self.hosts, self.routers, self.peers, self.cable = {}, [], {}, None
 
     # ---- topology and processes
 
@@ -51,7 +55,8 @@ class Bench:
     def listen_address(self, role):
         transport = {"tcp": f"tcp/{PORT}", "quic": f"udp/{PORT}/quic-v1",
                      "ws": f"tcp/{PORT}/ws"}[self.case["transport"]]
-        return f"{self.ip_of(role)}/{transport}"
+        ip = "/ip4/0.0.0.0" if role in self.case.get("nat", {}) else self.ip_of(role)
+        return f"{ip}/{transport}"
 
     def start(self):
         n = self.case["number"]
@@ -64,12 +69,16 @@ class Bench:
             self.cable = netns.Bridge(f"br{tag}")
         for role, namespace in self.hosts.items():
             device, host = f"{role}{tag}", self.HOSTS[role]
+            if role in self.case.get("nat", {}):
+                self.routers.append(Router(f"nat-{device}", self.case["nat"][role], self.cable,
+                                           f"11.0.{n}.{host}/24", namespace, device))
+                continue
             if "link" not in self.case:
                 self.cable.attach(namespace, device)
             namespace.configure(device, f"11.0.{n}.{host}/24", f"2a00:b:{n:x}::{host}/64")
         for role in self.hosts:
             self.peers[role] = self.start_peer(role)
-        self.we, self.peer, self.relay = (self.peers.get(role) for role in self.HOSTS)
+        self.we, self.peer, self.relay = (self.peers.get(role) for role in ("we", "peer", "relay"))
         for p in self.peers.values():
             ready = p.wait("ready", 30)
             p.id, p.agent = ready["peer"], ready["agent"]
@@ -79,6 +88,8 @@ class Bench:
             self.dialer, self.listener = self.peer, self.we
 
     def listens(self, role):
+        if "kad" in self.case or "nat" in self.case:
+            return True
         if "relay" in self.commands:
             return role == "relay"
         return (role == "we") == (self.case["we"] == "listen")
@@ -86,7 +97,7 @@ class Bench:
     def start_peer(self, role):
         seed = hashlib.sha256(f"{self.case['id']} {role}".encode()).hexdigest()
         security = self.case.get("security", "noise,tls")
-        key = {"we": "our_", "peer": "peer_", "relay": "relay_"}[role]
+        key = {"we": "our_", "relay": "relay_"}.get(role, "peer_")
         arguments = ["--seed", seed, "--security", self.case.get(key + "security", security),
                      "--key-type", self.case.get(key + "key", "ed25519"),
                      "--listen", self.listen_address(role) if self.listens(role) else ""]
@@ -94,19 +105,23 @@ class Bench:
             arguments.append("--circuit")
         if role == "relay":
             arguments += ["--relay", ",".join(str(n) for n in self.case["limits"])]
+        if role in self.case.get("kad", {}):
+            arguments += ["--kad", self.case["kad"][role]]
+        if role in self.case.get("nat", {}):
+            public = self.listen_address(role).replace("/ip4/0.0.0.0", self.ip_of(role))
+            arguments += ["--punch", "--announce", public]
         return Peer(role, self.hosts[role], self.commands[role], arguments, self.options.show)
 
     def finish(self):
-        for role in ("we", "peer", "relay"):
-            if role in self.peers:
-                self.peers[role].quit()
+        for p in self.peers.values():
+            p.quit()
 
     def close(self):
         for p in self.peers.values():
             p.kill()
         if self.cable:
             self.cable.delete()
-        for host in self.hosts.values():
+        for host in [*self.routers, *self.hosts.values()]:
             host.delete()
 
     def save_evidence(self, folder, why):
@@ -395,6 +410,133 @@ def renewal(b):
     demand(not b.we.seen("disconnected"), "the relay was lost")
 
 
+# ---- the DHT
+
+NOBODY = "12D3KooWPqT2nMDSiXUSx5D7fasaxhxKigVhcqfkKqrLghCq9jxz"
+BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+def place(peer_id):
+    """Where an ID is in the key space: SHA-256 of its bytes."""
+    number = 0
+    for c in peer_id:
+        number = number * 58 + BASE58.index(c)
+    leading = len(peer_id) - len(peer_id.lstrip("1"))
+    raw = bytes(leading) + number.to_bytes((number.bit_length() + 7) // 8)
+    return int.from_bytes(hashlib.sha256(raw).digest())
+
+
+def join(b):
+    """Everybody begins with "peer" alone and looks around."""
+    for role, p in b.peers.items():
+        if p is b.peer:
+            continue
+        p.do("dial", addr=f"{b.listen_address('peer')}/p2p/{b.peer.id}")
+        p.wait("identified", b.limit, peer=b.peer.id)
+    time.sleep(2)  # what identify told is tried out
+    for _ in range(2):  # once to be known, once to know those who came later
+        for p in b.peers.values():
+            p.do("refresh")
+        for p in b.peers.values():
+            p.wait("dht", b.limit, query="refresh")
+        time.sleep(2)
+
+
+def query(b, p, what, **members):
+    p.do(what, **members)
+    return p.wait("dht", b.limit, query=what)["peers"]
+
+
+def closest_peers(b):
+    join(b)
+    servers = [p for role, p in b.peers.items() if b.case["kad"][role] == "server"]
+    for p in b.peers.values():
+        wanted = sorted((s.id for s in servers if s is not p),
+                        key=lambda i: place(i) ^ place(NOBODY))
+        got = [x["peer"] for x in query(b, p, "closest", peer=NOBODY)]
+        demand(got == wanted, f"{p.role}: closest are {got}, not {wanted}")
+    for p in b.peers.values():
+        for role, other in b.peers.items():
+            if other is p:
+                continue
+            found = query(b, p, "findpeer", peer=other.id)[0]
+            demand(found["peer"] == other.id, f"{p.role}: found {found['peer']}")
+            demand(any(a.startswith(b.listen_address(role)) for a in found["addrs"]),
+                   f"{p.role}: {role} is at {found['addrs']}")
+
+
+def client_mode(b):
+    """Clients are in no table, but those whom they know lead others to them."""
+    closest_peers(b)
+    clients = {p.id for role, p in b.peers.items() if b.case["kad"][role] == "client"}
+    for p in b.peers.values():
+        table = {x["peer"] for x in query(b, p, "table")}
+        demand(table, f"{p.role}: the table is empty")
+        demand(not table & clients, f"{p.role}: a client is in the table")
+
+
+def provide(b):
+    join(b)
+    for role in ("we", "peer"):
+        provider, name = b.peers[role], f"meeting of {role}"
+        query(b, provider, "provide", ns=name)
+        for p in b.peers.values():
+            if p is provider:
+                continue
+            for _ in range(10):  # ours does not tell when it has told everybody
+                found = [x for x in query(b, p, "find", ns=name) if x["peer"] == provider.id]
+                if found:
+                    break
+                time.sleep(1)
+            demand(found, f"{p.role} does not find {role}")
+            demand(any(a.startswith(b.listen_address(role)) for a in found[0]["addrs"]),
+                   f"{p.role}: {role} is at {found[0]['addrs']}")
+            demand(not query(b, p, "find", ns="another name"), f"{p.role} finds too much")
+
+
+# ---- hole punching
+
+def direct_conns(b, p, other):
+    return [c for c in b.conns(p) if c["peer"] == other.id and not c["limited"]]
+
+
+def punch(b):
+    connect_through_relay(b)
+    path = {"tcp": "/tcp/", "quic": "/quic-v1"}[b.case["transport"]]
+    for p, other in b.both_ways():
+        p.wait("connected", b.limit, peer=other.id, limited=False)
+    if not b.options.stand_in:
+        result = b.we.wait("holepunch", 10)
+        demand(result["direct"], f"our result: {result['text']}")
+        demand(result["leader"] == (b.we is b.listener), "not our part")
+    for p, other in b.both_ways():
+        direct = direct_conns(b, p, other)
+        demand(len(direct) == 1, f"{p.role}: direct connections: {direct}")
+        demand(path in direct[0]["addr"], f"{p.role}: not {path} but {direct[0]['addr']}")
+        demand("p2p-circuit" not in direct[0]["addr"], f"{p.role}: {direct[0]['addr']}")
+        b.ping(p, other)
+        b.transfer(p, other, ECHO, MIB)
+    if b.case["peer"] == "js":
+        b.we.wait("disconnected", 10, peer=b.peer.id)  # js closes the relayed one
+        demand(direct_conns(b, b.we, b.peer), "the direct connection went instead")
+
+
+def no_punch(b):
+    """The relayed connection stays, and stays useful."""
+    connect_through_relay(b)
+    if b.options.stand_in:
+        time.sleep(20)
+    else:
+        result = b.we.wait("holepunch", b.limit)
+        demand(not result["direct"], "a hole where none can be")
+        demand(result["tries"] == 3, f"{result['tries']} tries")
+    for p, other in b.both_ways():
+        demand(not direct_conns(b, p, other), f"{p.role} thinks it is direct")
+        b.ping(p, other)
+        b.transfer(p, other, ECHO, 16384)
+
+
 PROCEDURES = {f.__name__: f for f in (
     upgrade, wrong_id, shaped, parallel, endings, idle, identify, push, split_identify, pings,
-    service, circuit, data_limit, reservation, renewal)}
+    service, circuit, data_limit, reservation, renewal, closest_peers, client_mode, provide,
+    punch, no_punch)}

@@ -86,7 +86,7 @@ static void start_side(struct punch_lab *l, struct punch_lab_side *s)
 
 	test_host_start(&s->e->t, l->transport == PU_MA_KIND_TCP    ? tcp
 				  : l->transport == PU_MA_KIND_QUIC ? quic
-								    : circuit_lab_listen);
+								    : l->c.listen);
 	assert_int_equal(pu_circuit_transport_new(s->e->t.h, &l->c.circuit, &s->e->circuit), 0);
 	assert_int_equal(pu_relays_new(s->e->t.h, 0, NULL, NULL, &s->e->relays), 0);
 	opt.on_result = on_result;

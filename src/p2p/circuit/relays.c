@@ -223,6 +223,7 @@ static void on_connect(void *arg, int err, struct pu_conn *c)
 void pu_relays_attempt(void *arg)
 {
 	struct pu_relay *rl = arg;
+	struct pu_host *h = rl->owner->h;
 	int r;
 
 	if (rl->req || rl->ask)
@@ -236,8 +237,10 @@ void pu_relays_attempt(void *arg)
 		return;
 	}
 	rl->info.state = PU_RELAY_CONNECTING;
-	pu_host_forget_failures(rl->owner->h, &rl->info.relay);
-	r = pu_host_connect_direct(rl->owner->h, &rl->info.relay, on_connect, rl, &rl->req);
+	for (size_t i = 0; i < rl->n_addrs; i++)
+		pu_host_add_addr(h, &rl->info.relay, &rl->addrs[i], true);
+	pu_host_forget_failures(h, &rl->info.relay);
+	r = pu_host_connect_direct(h, &rl->info.relay, on_connect, rl, &rl->req);
 	if (r < 0)
 		attempt_failed(rl, r, 0);
 }

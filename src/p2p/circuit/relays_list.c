@@ -69,34 +69,26 @@ static int want(struct wanted *list, size_t *pn, const struct pu_multiaddr *ma,
 	return 0;
 }
 
-static int take_addrs(struct pu_relay *rl, const struct wanted *w, bool *pchanged)
+/* True when they are others than before. The host learns new ones with the next attempt. */
+static bool take_addrs(struct pu_relay *rl, const struct wanted *w)
 {
-	struct pu_host *h = rl->owner->h;
-	int r = 0;
+	bool changed = rl->n_addrs != w->n;
 
 	for (size_t i = 0; i < rl->n_addrs; i++) {
 		if (pu_relays_lists(w->addrs, w->n, &rl->addrs[i]))
 			continue;
-		pu_host_remove_addr(h, &w->relay, &rl->addrs[i]);
-		*pchanged = true;
-	}
-	for (size_t i = 0; i < w->n && r == 0; i++) {
-		if (pu_relays_lists(rl->addrs, rl->n_addrs, &w->addrs[i]))
-			continue;
-		r = pu_host_add_addr(h, &w->relay, &w->addrs[i], true);
-		*pchanged = true;
+		pu_host_remove_addr(rl->owner->h, &w->relay, &rl->addrs[i]);
+		changed = true;
 	}
 	memcpy(rl->addrs, w->addrs, w->n * sizeof *w->addrs);
 	rl->n_addrs = w->n;
 	rl->info.addr = w->addrs[0];
-	return r;
+	return changed;
 }
 
 static int apply_one(struct pu_relays *r, const struct wanted *w)
 {
 	struct pu_relay *rl = pu_relays_find(r, &w->relay);
-	bool changed = false;
-	int err;
 
 	if (!rl)
 		rl = relay_new(r, &w->relay);
@@ -105,10 +97,9 @@ static int apply_one(struct pu_relays *r, const struct wanted *w)
 	/* Into the order of the list. */
 	pu_list_remove(&rl->node);
 	pu_list_append(&r->relays, &rl->node);
-	err = take_addrs(rl, w, &changed);
-	if (changed || rl->info.state == PU_RELAY_WAITING)
+	if (take_addrs(rl, w) || rl->info.state == PU_RELAY_WAITING)
 		pu_relays_plan(rl, pu_loop_now(pu_host_loop(r->h)));
-	return err;
+	return 0;
 }
 
 static bool is_wanted(const struct wanted *list, size_t n, const struct pu_peerid *relay)

@@ -28,6 +28,7 @@ struct pu_upgrade_config pu_circuit_upgrade_config(struct pu_circuit_transport *
 		.opt = &tr->security,
 		.tls = tr->tls,
 		.max_streams = tr->cfg.max_streams,
+		.stream_memory = tr->cfg.stream_memory,
 		.gate = tr->cfg.ev->gate,
 		.gate_arg = tr->cfg.arg,
 	};

@@ -88,6 +88,7 @@ void pu_kad_admit_outcome(struct pu_kad *k, const struct pu_peerid *peer, int er
 	case PU_ENOPROTO:
 		pu_kad_table_remove(&k->table, peer);
 		break;
+	case PU_E2BIG:
 	case PU_ELIMIT:
 	case PU_ENOMEM:
 	case PU_ECANCELED:

@@ -431,6 +431,8 @@ static void muxed_close(struct pu_conn *c, uint64_t code)
 {
 	struct pu_muxed *m = of_conn(c);
 
+	if (m->state == MUXED_NEW)
+		m->code = code; /* turned away at once: when it runs */
 	if (m->state != MUXED_OPEN)
 		return;
 	/* What streams wrote before belongs in front of the goodbye. */
@@ -475,6 +477,8 @@ int pu_muxed_new(const struct pu_upgrade_config *cfg, const struct pu_muxed_part
 		.loop = cfg->loop,
 		.client = cfg->initiator,
 		.max_inbound_streams = cfg->max_streams,
+		.max_window = (uint32_t)pu_min(cfg->stream_memory, UINT32_MAX),
+		.max_send = pu_min(cfg->stream_memory, PU_YAMUX_SEND_MAX),
 		.ev = &yamux_events,
 	};
 	int r;
@@ -524,6 +528,8 @@ static void take_pipe(struct pu_muxed *m)
 void pu_muxed_start(struct pu_muxed *m)
 {
 	m->state = MUXED_OPEN;
+	if (m->conn.closing)
+		muxed_close(&m->conn, m->code);
 	take_pipe(m);
 }
 

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { quic } from '@chainsafe/libp2p-quic'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { generateKeyPair, generateKeyPairFromSeed, privateKeyFromRaw } from '@libp2p/crypto/keys'
+import { dcutr } from '@libp2p/dcutr'
 import { identify, identifyPush } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
 import { peerIdFromString } from '@libp2p/peer-id'
@@ -18,6 +19,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 
 import { emit, fail } from './events.js'
+import { ask, newDHT } from './kad.js'
 import { handleEcho, handlers, openStream, reported, serviceHandler } from './streams.js'
 
 const COMMAND_TIMEOUT_MS = 60000
@@ -61,12 +63,18 @@ async function newHost (options) {
   if (options.relay !== '') {
     services.relay = relayServer(options.relay)
   }
+  if (options.kad !== '') {
+    services.dht = newDHT(options.kad)
+  }
+  if (options.punch) {
+    services.dcutr = dcutr()
+  }
   return createLibp2p({
     start: false,
     privateKey: await identity(options['key-type'], options.seed),
     nodeInfo: { userAgent: options.name },
     // Announced, because js tells nobody of a public address that nobody has confirmed.
-    addresses: { listen, announce: listen },
+    addresses: { listen, announce: options.announce === '' ? listen : options.announce.split(',') },
     transports,
     connectionEncrypters: options.security.split(',').map(name => encrypters[name]()),
     streamMuxers: [yamux()],
@@ -162,6 +170,9 @@ async function run (host, c) {
       return emit('conns', { conns: host.getConnections().map(x => ({ ...describe(x), streams: x.streams.length })) })
     case 'disconnect': return host.hangUp(peer)
   }
+  if (host.services.dht != null && await ask(host.services.dht, peer, c)) {
+    return
+  }
   emit('error', { stage: 'command', text: `unknown command ${c.do}` })
 }
 
@@ -175,6 +186,9 @@ async function main () {
       muxer: { type: 'string', default: 'yamux' },
       circuit: { type: 'boolean', default: false },
       relay: { type: 'string', default: '' },
+      kad: { type: 'string', default: '' },
+      punch: { type: 'boolean', default: false },
+      announce: { type: 'string', default: '' },
       name: { type: 'string', default: 'js-libp2p/interop' }
     }
   })
