@@ -15,6 +15,7 @@
 #include "daemon/process.h"
 #include "daemon/version.h"
 #include "daemon/vpn.h"
+#include "p2p/transport/net_uv.h"
 #include "platform/platform.h"
 
 enum { STOP_DELAY_MS = 100 /* an API client still gets its answer */ };

@@ -9,6 +9,7 @@
 #include "daemon/process.h"
 #include "daemon/relay_http.h"
 #include "daemon/version.h"
+#include "p2p/transport/net_uv.h"
 #include "platform/platform.h"
 
 enum { SETTLE_MS = 200 /* an editor writes a file in several steps */ };

@@ -50,7 +50,8 @@ evidence() {
 			on "$name" sh -c 'cat ~/.config/peerup/config.yaml ~/.config/peerup/authorized_keys'
 		} > "$to/$name.state" 2>&1
 		cp "$LAB/$name/log/"* "$to/" 2>/dev/null
-		find "$LAB/$name/root" -name '*.log' -exec cp {} "$to/$name-daemon.log" \; 2>/dev/null
+		find "$LAB/$name/root" -name '*.log' -exec sh -c \
+			'cp "$1" "$2-$(basename "$1")"' sh {} "$to/$name" \; 2>/dev/null
 	done
 	printf 'evidence: %s\n' "$to" >&2
 }
