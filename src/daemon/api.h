@@ -47,6 +47,7 @@ struct pu_api_status {
 	char reach_grade;        /* 'A' … 'F' */
 	const char *reach_label; /* "Good" */
 	const char *reach_text;
+	const char *reach_evidence; /* what the grade rests on */
 	struct pu_api_vpn vpn;
 };
 

@@ -79,9 +79,10 @@ static json_t *status_json(struct pu_api *api, const struct pu_api_status *s)
 	add_external(o, s);
 	json_object_set_new(o, "is_relaying", json_boolean(s->is_relaying));
 	json_object_set_new(o, "reachability",
-			    json_pack("{s:s, s:s, s:s}", "grade", grade, "label",
+			    json_pack("{s:s, s:s, s:s, s:s}", "grade", grade, "label",
 				      s->reach_label ? s->reach_label : "", "description",
-				      s->reach_text ? s->reach_text : ""));
+				      s->reach_text ? s->reach_text : "", "evidence",
+				      s->reach_evidence ? s->reach_evidence : ""));
 	set_str(o, "name", s->name);
 	set_str(o, "config", s->config);
 	json_object_set_new(o, "vpn", vpn_json(&s->vpn));

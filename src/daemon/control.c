@@ -1,6 +1,7 @@
 #include "daemon/control.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -20,6 +21,9 @@ struct pu_control {
 	/* What the last status() points to. */
 	struct pu_vpn_info vpn_info;
 	struct pu_multiaddr listen[PU_HOST_ADDRS_PER_PEER];
+	struct pu_reachability_info reach_info;
+	char external[PU_STUN_SERVERS_MAX][64];
+	const char *externals[PU_STUN_SERVERS_MAX];
 };
 
 int pu_control_new(const struct pu_control_options *opt, struct pu_control **pc)
@@ -70,30 +74,43 @@ static void fill_vpn(struct pu_control *c, struct pu_api_vpn *out)
 	};
 }
 
-/* Reference §12.3, as far as interfaces tell. */
+/* "203.0.113.7:4001"; STUN is asked over IPv4. */
+static void fill_external(struct pu_control *c, const struct pu_stun_report *stun,
+			  struct pu_api_status *out)
+{
+	char ip[INET_ADDRSTRLEN];
+	union pu_sockaddr sa;
+
+	for (size_t i = 0; i < stun->n_external; i++) {
+		size_t n = out->n_external_addrs;
+
+		if (pu_multiaddr_to_sockaddr(&stun->external[i], &sa) < 0 ||
+		    sa.sa.sa_family != AF_INET)
+			continue;
+		inet_ntop(AF_INET, &sa.v4.sin_addr, ip, sizeof ip);
+		snprintf(c->external[n], sizeof c->external[n], "%s:%u", ip,
+			 ntohs(sa.v4.sin_port));
+		c->externals[n] = c->external[n];
+		out->n_external_addrs++;
+	}
+	out->external_addrs = c->externals;
+}
+
 static void fill_reach(struct pu_control *c, struct pu_api_status *out)
 {
-	struct pu_reachability_info info;
+	struct pu_reachability_info *i = &c->reach_info;
 
-	pu_reachability_info(c->opt.node->reachability, &info);
-	out->is_relaying = info.relaying;
-	if (out->has_global_ipv6) {
-		out->reach_grade = 'A';
-		out->reach_label = "Excellent";
-		out->reach_text = "Public IPv6 detected";
-	} else if (out->has_global_ipv4) {
-		out->reach_grade = 'B';
-		out->reach_label = "Good";
-		out->reach_text = "Public IPv4 detected";
-	} else if (out->n_listen > 0) {
-		out->reach_grade = 'D';
-		out->reach_label = "Poor";
-		out->reach_text = "No public address detected";
-	} else {
-		out->reach_grade = 'F';
-		out->reach_label = "Offline";
-		out->reach_text = "No network connectivity detected";
-	}
+	pu_reachability_info(c->opt.node->reachability, i);
+	out->is_relaying = i->relaying;
+	out->has_global_ipv4 = i->grade.global_ip4;
+	out->has_global_ipv6 = i->grade.global_ip6;
+	out->reach_grade = i->grade.letter;
+	out->reach_label = i->grade.label;
+	out->reach_text = i->grade.text;
+	out->reach_evidence = i->grade.evidence;
+	if (i->stun.asked > 0)
+		out->nat_type = pu_nat_type_text(i->stun.type);
+	fill_external(c, &i->stun, out);
 }
 
 static void status(void *arg, struct pu_api_status *out)
@@ -112,12 +129,6 @@ static void status(void *arg, struct pu_api_status *out)
 		out->n_services += n->cfg->services[i].enabled;
 	out->listen = c->listen;
 	out->n_listen = pu_host_addrs(n->host, c->listen, PU_ARRAY_LEN(c->listen));
-	for (size_t i = 0; i < out->n_listen; i++) {
-		if (!pu_multiaddr_is_public(&c->listen[i]))
-			continue;
-		out->has_global_ipv4 |= pu_multiaddr_has(&c->listen[i], PU_MA_IP4);
-		out->has_global_ipv6 |= pu_multiaddr_has(&c->listen[i], PU_MA_IP6);
-	}
 	fill_reach(c, out);
 	fill_vpn(c, &out->vpn);
 }

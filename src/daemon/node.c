@@ -9,6 +9,7 @@
 #include "daemon/identity.h"
 #include "daemon/listening.h"
 #include "daemon/node_apply.h"
+#include "daemon/node_path.h"
 #include "daemon/ports.h"
 #include "p2p/transport/ws.h"
 
@@ -268,7 +269,7 @@ static void on_news(void *arg, const struct pu_peerid *peer)
 	struct pu_node *n = arg;
 
 	if (pu_roster_find(n->roster, peer))
-		pu_reach_want(n->reach, peer);
+		pu_node_keep(n, peer, true);
 }
 
 static int make_reachability(struct pu_node *n)
@@ -300,7 +301,7 @@ static int make_overlay(struct pu_node *n)
 	if (r == 0)
 		r = pu_roam_new(n->host, n->net, &n->roam);
 	if (r == 0)
-		r = pu_reach_new(n->host, &n->reach);
+		r = pu_node_path_new(n);
 	return r == 0 ? make_reachability(n) : r;
 }
 
@@ -366,7 +367,7 @@ void pu_node_start(struct pu_node *n)
 		struct pu_roster_peer *p = pu_roster_at(n->roster, i);
 
 		if (pu_node_wants(n, p))
-			pu_reach_want(n->reach, &p->id);
+			pu_node_keep(n, &p->id, true);
 	}
 }
 
@@ -375,7 +376,7 @@ void pu_node_network_changed(struct pu_node *n, const struct pu_multiaddr *ips, 
 	pu_host_set_interface_addrs(n->host, ips, n_ips);
 	pu_roam_network_changed(n->roam, ips, n_ips);
 	pu_reachability_network_changed(n->reachability, ips, n_ips);
-	pu_reach_network_changed(n->reach);
+	pu_node_path_network_changed(n);
 }
 
 static void free_overlay(struct pu_node *n)
@@ -384,14 +385,13 @@ static void free_overlay(struct pu_node *n)
 		pu_host_unobserve(n->host, &n->observer);
 	n->observer.arg = NULL;
 	pu_reachability_free(n->reachability);
-	pu_reach_free(n->reach);
+	pu_node_path_free(n);
 	pu_roam_free(n->roam);
 	pu_pingpong_free(n->pingpong);
 	pu_sessions_free(n->sessions);
 	pu_offers_free(n->offers);
 	pu_services_free(n->services);
 	n->reachability = NULL;
-	n->reach = NULL;
 	n->roam = NULL;
 	n->pingpong = NULL;
 	n->sessions = NULL;

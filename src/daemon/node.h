@@ -12,6 +12,7 @@
 #include "daemon/roster.h"
 #include "overlay/opening.h"
 #include "overlay/pingpong.h"
+#include "overlay/path.h"
 #include "overlay/reach.h"
 #include "overlay/roam.h"
 #include "overlay/service.h"
@@ -52,6 +53,7 @@ struct pu_node {
 	struct pu_sessions *sessions;
 	struct pu_pingpong *pingpong;
 	struct pu_reach *reach;
+	struct pu_path *path;
 	struct pu_reachability *reachability;
 	struct pu_roam *roam;
 	const struct pu_node_events *ev; /* NULL: packets are dropped */

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "daemon/node_path.h"
 
 static void tell_peer(struct pu_node *n, struct pu_roster_peer *p)
 {
@@ -218,10 +219,7 @@ int pu_node_reload(struct pu_node *n, struct pu_config *cfg, struct pu_failure *
 	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
 		struct pu_roster_peer *p = pu_roster_at(n->roster, h);
 
-		if (pu_node_wants(n, p))
-			pu_reach_want(n->reach, &p->id);
-		else
-			pu_reach_unwant(n->reach, &p->id);
+		pu_node_keep(n, &p->id, pu_node_wants(n, p));
 		tell_peer(n, p);
 	}
 	pu_offers_publish(n->offers);

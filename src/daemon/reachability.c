@@ -7,16 +7,38 @@
 #include "base/log.h"
 #include "daemon/config.h"
 #include "daemon/relay_service.h"
+#include "p2p/host/paths.h"
 
 enum {
+	SEARCHES_MAX = 16,
+	STUN_SERVER_MAX = sizeof(((struct pu_hostport *)0)->host) + 8,
 	CIRCUITS_PER_PEER = PU_RELAYS_MAX,
+	OBSERVED_MAX = 16,
+};
+
+/* One peer that the hash table is asked for. */
+struct search {
+	struct pu_list node;
+	struct pu_reachability *owner;
+	struct pu_peerid peer;
+	struct pu_kad_query *query;
 };
 
 struct pu_reachability {
 	struct pu_reachability_options opt;
 	struct pu_transport *circuits; /* the host's */
 	struct pu_relays *relays;
+	struct pu_dcutr *dcutr;
+	struct pu_autonat *autonat;
+	struct pu_kad *kad;   /* NULL: off */
 	struct pu_relay_service *service;
+	struct pu_list searches;
+	unsigned n_searches;
+	struct pu_stun *stun; /* under way */
+	struct pu_stun_report stun_report;
+	struct pu_hostport *stun_servers;
+	size_t n_stun_servers;
+	char *network, *rendezvous;
 	bool force_private;
 	struct pu_multiaddr ips[PU_PLATFORM_ADDRS_MAX];
 	size_t n_ips;
@@ -44,6 +66,14 @@ static void on_relay(void *arg, const struct pu_relay_info *info)
 
 static const struct pu_relays_events relays_events = { .on_change = on_relay };
 
+static void on_punched(void *arg, const struct pu_dcutr_result *result)
+{
+	struct pu_reachability *r = arg;
+
+	if (result->outcome == PU_DCUTR_DIRECT)
+		r->opt.on_news(r->opt.arg, &result->peer);
+}
+
 static bool has_public_ip(const struct pu_reachability *r)
 {
 	for (size_t i = 0; i < r->n_ips; i++)
@@ -56,7 +86,152 @@ static bool has_public_ip(const struct pu_reachability *r)
  * known that they cannot, the table takes us for granted, as peer-up does. */
 static void update_roles(struct pu_reachability *r)
 {
-	pu_relay_service_set_public(r->service, !r->force_private && has_public_ip(r));
+	enum pu_reachable reachable = pu_autonat_overall(r->autonat);
+	bool is_public = !r->force_private && (has_public_ip(r) || reachable == PU_REACHABLE_YES);
+
+	pu_relay_service_set_public(r->service, is_public);
+	if (r->kad)
+		pu_kad_set_mode(r->kad, is_public || (!r->force_private &&
+						      reachable == PU_REACHABLE_UNKNOWN)
+						? PU_KAD_SERVER : PU_KAD_CLIENT);
+}
+
+static void on_verdict(void *arg, const struct pu_autonat_verdict *v)
+{
+	update_roles(arg);
+}
+
+static bool may_enter_table(void *arg, const struct pu_peerid *peer)
+{
+	const struct pu_reachability *r = arg;
+	struct pu_relay_info relays[PU_RELAYS_MAX];
+	size_t n = pu_relays_list(r->relays, relays, PU_ARRAY_LEN(relays));
+
+	if (pu_roster_find(r->opt.roster, peer))
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (pu_peerid_eq(&relays[i].relay, peer))
+			return true;
+	return r->opt.authorized(r->opt.arg, peer);
+}
+
+static void on_stun(void *arg, int err, const struct pu_stun_report *report)
+{
+	struct pu_reachability *r = arg;
+
+	r->stun = NULL;
+	r->stun_report = *report;
+	pu_log(PU_LOG_INFO, "stun", "asked about our NAT",
+	       PU_KV_STR("type", pu_nat_type_text(r->stun_report.type)),
+	       PU_KV_U64("answers", r->stun_report.answered), PU_KV_ERR(err));
+}
+
+/* --- parts that the config switches ------------------------------------------------ */
+
+static void ask_stun(struct pu_reachability *r)
+{
+	char text[PU_STUN_SERVERS_MAX][STUN_SERVER_MAX];
+	const char *servers[PU_STUN_SERVERS_MAX];
+	size_t n = pu_min(r->n_stun_servers, PU_STUN_SERVERS_MAX);
+
+	if (r->stun)
+		pu_stun_cancel(r->stun);
+	r->stun = NULL;
+	for (size_t i = 0; i < n; i++) {
+		snprintf(text[i], sizeof text[i], strchr(r->stun_servers[i].host, ':') ? "[%s]:%u"
+										       : "%s:%u",
+			 r->stun_servers[i].host, r->stun_servers[i].port);
+		servers[i] = text[i];
+	}
+	if (n > 0 && r->n_ips > 0)
+		pu_stun_start(r->opt.loop, r->opt.net, servers, n, on_stun, r, &r->stun);
+}
+
+static void search_free(struct search *s)
+{
+	pu_list_remove(&s->node);
+	s->owner->n_searches--;
+	free(s);
+}
+
+static void stop_kad(struct pu_reachability *r)
+{
+	if (!r->kad)
+		return;
+	PU_LIST_FOREACH(it, tmp, &r->searches) {
+		struct search *s = PU_CONTAINER_OF(it, struct search, node);
+
+		pu_kad_cancel(r->kad, s->query);
+		search_free(s);
+	}
+	pu_kad_free(r->kad);
+	r->kad = NULL;
+}
+
+/* Where to begin: the config's bootstrap peers, or the relays. */
+static void bootstrap_kad(struct pu_reachability *r, const struct pu_config *cfg)
+{
+	struct pu_peerid peers[PU_RELAYS_MAX + 64];
+	struct pu_multiaddr addr;
+	size_t n = 0;
+
+	for (size_t i = 0; i < cfg->bootstrap.n && n < PU_ARRAY_LEN(peers); i++)
+		n += pu_multiaddr_split_peer(&cfg->bootstrap.v[i], &addr, &peers[n]) == 0;
+	for (size_t i = 0; n == 0 && i < cfg->relays.n && i < PU_ARRAY_LEN(peers); i++)
+		n += pu_multiaddr_split_peer(&cfg->relays.v[i], &addr, &peers[n]) == 0;
+	pu_kad_bootstrap(r->kad, peers, n);
+}
+
+static bool same(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) == 0;
+}
+
+static void apply_kad(struct pu_reachability *r, const struct pu_config *cfg)
+{
+	const struct pu_kad_options opt = {
+		.network = cfg->network,
+		.mode = PU_KAD_CLIENT,
+		.may_enter = may_enter_table,
+		.arg = r,
+	};
+	int err;
+
+	if (!cfg->dht || !same(r->network, cfg->network))
+		stop_kad(r);
+	if (!cfg->dht)
+		return;
+	if (!r->kad) {
+		err = pu_kad_new(r->opt.host, &opt, &r->kad);
+		if (err < 0) {
+			pu_log(PU_LOG_WARN, "kad", "no hash table", PU_KV_ERR(err));
+			return;
+		}
+	}
+	bootstrap_kad(r, cfg);
+	pu_kad_advertise(r->kad, cfg->rendezvous);
+}
+
+static int keep_strings(struct pu_reachability *r, const struct pu_config *cfg)
+{
+	char *network = strdup(cfg->network);
+	struct pu_hostport *servers = NULL;
+
+	if (cfg->stun_servers.n > 0)
+		servers = malloc(cfg->stun_servers.n * sizeof *servers);
+	if (!network || (cfg->stun_servers.n > 0 && !servers)) {
+		free(network);
+		free(servers);
+		return PU_ENOMEM;
+	}
+	if (servers)
+		memcpy(servers, cfg->stun_servers.v, cfg->stun_servers.n * sizeof *servers);
+	free(r->network);
+	free(r->stun_servers);
+	r->network = network;
+	r->stun_servers = servers;
+	r->n_stun_servers = cfg->stun_servers.n;
+	return 0;
 }
 
 /* --- circuits: every peer may be behind any of our relays --------------------------- */
@@ -68,7 +243,7 @@ static void each_circuit(struct pu_reachability *r, const struct pu_peerid *peer
 
 	for (size_t i = 0; i < n; i++) {
 		if (add)
-			pu_host_add_addr(r->opt.host, peer, &via[i], true);
+			pu_host_learn_addr(r->opt.host, peer, &via[i], PU_ADDR_RELAY);
 		else
 			pu_host_remove_addr(r->opt.host, peer, &via[i]);
 	}
@@ -101,6 +276,10 @@ static void apply_relays(struct pu_reachability *r, const struct pu_config *cfg)
 static int make_parts(struct pu_reachability *r, const struct pu_config *cfg)
 {
 	const struct pu_circuit_options circuit = { 0 };
+	const struct pu_dcutr_options dcutr = { .on_result = on_punched, .arg = r };
+	const struct pu_autonat_options autonat = { .serve = true,
+						    .on_verdict = on_verdict,
+						    .arg = r };
 	const struct pu_relay_service_options service = { .host = r->opt.host,
 							  .authorized = r->opt.authorized,
 							  .arg = r->opt.arg };
@@ -109,6 +288,10 @@ static int make_parts(struct pu_reachability *r, const struct pu_config *cfg)
 
 	if (err == 0)
 		err = pu_relays_new(h, cfg->reservation_interval, &relays_events, r, &r->relays);
+	if (err == 0)
+		err = pu_dcutr_new(h, &dcutr, &r->dcutr);
+	if (err == 0)
+		err = pu_autonat_new(h, &autonat, &r->autonat);
 	if (err == 0)
 		err = pu_relay_service_new(&service, &r->service);
 	return err;
@@ -123,6 +306,7 @@ int pu_reachability_new(const struct pu_reachability_options *opt, const struct 
 	if (!r)
 		return PU_ENOMEM;
 	r->opt = *opt;
+	pu_list_init(&r->searches);
 	err = make_parts(r, cfg);
 	if (err < 0) {
 		pu_reachability_free(r);
@@ -136,8 +320,15 @@ void pu_reachability_free(struct pu_reachability *r)
 {
 	if (!r)
 		return;
+	if (r->stun)
+		pu_stun_cancel(r->stun);
+	stop_kad(r);
 	pu_relay_service_free(r->service);
+	pu_autonat_free(r->autonat);
+	pu_dcutr_free(r->dcutr);
 	pu_relays_free(r->relays);
+	free(r->network);
+	free(r->stun_servers);
 	free(r);
 }
 
@@ -145,7 +336,10 @@ void pu_reachability_apply(struct pu_reachability *r, const struct pu_config *cf
 {
 	r->force_private = cfg->force_private;
 	apply_relays(r, cfg);
+	apply_kad(r, cfg);
 	pu_relay_service_apply(r->service, &cfg->relay_service);
+	if (keep_strings(r, cfg) == 0)
+		ask_stun(r);
 	update_roles(r);
 }
 
@@ -155,10 +349,57 @@ void pu_reachability_network_changed(struct pu_reachability *r, const struct pu_
 	r->n_ips = pu_min(n, PU_ARRAY_LEN(r->ips));
 	memcpy(r->ips, ips, r->n_ips * sizeof *ips);
 	pu_relays_network_changed(r->relays);
+	pu_autonat_network_changed(r->autonat);
+	if (r->kad)
+		pu_kad_network_changed(r->kad);
+	ask_stun(r);
 	update_roles(r);
 }
 
+/* --- searching ---------------------------------------------------------------------- */
+
+static void on_found(void *arg, int err, const struct pu_multiaddr *addrs, size_t n)
+{
+	struct search *s = arg;
+	struct pu_reachability *r = s->owner;
+	struct pu_peerid peer = s->peer;
+
+	search_free(s);
+	if (err == 0 && n > 0)
+		r->opt.on_news(r->opt.arg, &peer);
+}
+
+static bool searching(const struct pu_reachability *r, const struct pu_peerid *peer)
+{
+	PU_LIST_FOREACH(it, tmp, &r->searches)
+		if (pu_peerid_eq(&PU_CONTAINER_OF(it, struct search, node)->peer, peer))
+			return true;
+	return false;
+}
+
+void pu_reachability_search(struct pu_reachability *r, const struct pu_peerid *peer)
+{
+	struct search *s;
+
+	if (!r->kad || r->n_searches >= SEARCHES_MAX || searching(r, peer))
+		return;
+	s = calloc(1, sizeof *s);
+	if (!s)
+		return;
+	s->owner = r;
+	s->peer = *peer;
+	pu_list_append(&r->searches, &s->node);
+	r->n_searches++;
+	if (pu_kad_find_peer(r->kad, peer, on_found, s, &s->query) < 0)
+		search_free(s);
+}
+
 /* --- showing ------------------------------------------------------------------------ */
+
+struct pu_dcutr *pu_reachability_dcutr(struct pu_reachability *r)
+{
+	return r->dcutr;
+}
 
 struct pu_transport *pu_reachability_circuits(struct pu_reachability *r)
 {
@@ -171,22 +412,93 @@ size_t pu_reachability_relays(const struct pu_reachability *r, struct pu_relay_i
 	return pu_relays_list(r->relays, out, cap);
 }
 
+static void fill_grade(const struct pu_reachability *r, struct pu_grade *out)
+{
+	struct pu_multiaddr observed[OBSERVED_MAX];
+	struct pu_autonat_verdict verdicts[OBSERVED_MAX];
+	struct pu_grade_facts facts = {
+		.ips = r->ips,
+		.n_ips = r->n_ips,
+		.stun = r->stun_report.asked ? &r->stun_report : NULL,
+		.observed = observed,
+		.verdicts = verdicts,
+	};
+
+	facts.n_observed = pu_host_observed_addrs(r->opt.host, 1, observed, OBSERVED_MAX);
+	facts.n_verdicts = pu_autonat_verdicts(r->autonat, verdicts, OBSERVED_MAX);
+	pu_grade(&facts, out);
+}
+
 void pu_reachability_info(const struct pu_reachability *r, struct pu_reachability_info *out)
 {
-	memset(out, 0, sizeof *out);
+	fill_grade(r, &out->grade);
+	out->reachable = pu_autonat_overall(r->autonat);
+	out->stun = r->stun_report;
 	out->relaying = pu_relay_service_running(r->service);
 }
 
-void pu_reachability_each_counter(const struct pu_reachability *r,
-				  void (*fn)(void *arg, const char *name, uint64_t value),
-				  void *arg)
-{
-	struct pu_hop_stats hop;
+typedef void counter_fn(void *arg, const char *name, uint64_t value);
 
-	pu_relay_service_stats(r->service, &hop);
-	fn(arg, "relay_reservations", hop.reservations);
-	fn(arg, "relay_circuits", hop.circuits);
-	fn(arg, "relay_bytes", hop.bytes);
-	fn(arg, "relay_refused", hop.refused_reservation + hop.refused_limit +
-					 hop.refused_permission + hop.refused_no_reservation);
+static void count_relay(const struct pu_reachability *r, counter_fn *fn, void *arg)
+{
+	struct pu_hop_stats s;
+
+	pu_relay_service_stats(r->service, &s);
+	fn(arg, "relay_reservations", s.reservations);
+	fn(arg, "relay_circuits", s.circuits);
+	fn(arg, "relay_bytes", s.bytes);
+	fn(arg, "relay_refused", s.refused_reservation + s.refused_limit + s.refused_permission +
+				 s.refused_no_reservation);
+}
+
+static void count_dcutr(const struct pu_reachability *r, counter_fn *fn, void *arg)
+{
+	static const char *const names[PU_DCUTR_N_OUTCOMES] = {
+		[PU_DCUTR_DIRECT] = "holepunch_direct",
+		[PU_DCUTR_NO_ADDRESSES] = "holepunch_no_addresses",
+		[PU_DCUTR_UNSUPPORTED] = "holepunch_unsupported",
+		[PU_DCUTR_TIMEOUT] = "holepunch_timeout",
+		[PU_DCUTR_STREAM_FAILED] = "holepunch_stream_failed",
+		[PU_DCUTR_NONSENSE] = "holepunch_nonsense",
+	};
+	struct pu_dcutr_stats s;
+
+	pu_dcutr_stats(r->dcutr, &s);
+	for (int i = 0; i < PU_DCUTR_N_OUTCOMES; i++)
+		fn(arg, names[i], s.outcomes[i]);
+	fn(arg, "holepunch_refused", s.refused);
+}
+
+static void count_autonat(const struct pu_reachability *r, counter_fn *fn, void *arg)
+{
+	struct pu_autonat_stats s;
+
+	pu_autonat_stats(r->autonat, &s);
+	fn(arg, "autonat_asked", s.asked);
+	fn(arg, "autonat_answered_yes", s.answered_yes);
+	fn(arg, "autonat_answered_no", s.answered_no);
+	fn(arg, "autonat_requests", s.requests);
+	fn(arg, "autonat_refused", s.refused + s.rejected);
+	fn(arg, "autonat_malformed", s.malformed);
+}
+
+static void count_kad(const struct pu_reachability *r, counter_fn *fn, void *arg)
+{
+	struct pu_kad_stats s = { 0 };
+
+	if (r->kad)
+		pu_kad_stats(r->kad, &s);
+	fn(arg, "dht_peers", s.peers);
+	fn(arg, "dht_requests_in", s.requests_in);
+	fn(arg, "dht_requests_out", s.requests_out);
+	fn(arg, "dht_malformed", s.malformed);
+	fn(arg, "dht_refused", s.refused);
+}
+
+void pu_reachability_each_counter(const struct pu_reachability *r, counter_fn *fn, void *arg)
+{
+	count_relay(r, fn, arg);
+	count_dcutr(r, fn, arg);
+	count_autonat(r, fn, arg);
+	count_kad(r, fn, arg);
 }

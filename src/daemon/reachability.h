@@ -4,9 +4,14 @@
 #ifndef PU_DAEMON_REACHABILITY_H
 #define PU_DAEMON_REACHABILITY_H
 
+#include "daemon/grade.h"
 #include "daemon/roster.h"
+#include "p2p/autonat/autonat.h"
 #include "p2p/circuit/hop.h"
 #include "p2p/circuit/relays.h"
+#include "p2p/dcutr/dcutr.h"
+#include "p2p/kad/kad.h"
+#include "p2p/nat/stun.h"
 
 struct pu_config;
 struct pu_reachability;
@@ -25,6 +30,9 @@ struct pu_reachability_options {
 
 /* What is known now. */
 struct pu_reachability_info {
+	struct pu_grade grade;
+	enum pu_reachable reachable; /* what AutoNAT servers say */
+	struct pu_stun_report stun;  /* all zero when nobody was asked */
 	bool relaying;
 };
 
@@ -36,9 +44,14 @@ void pu_reachability_apply(struct pu_reachability *r, const struct pu_config *cf
 /* These are our addresses now. */
 void pu_reachability_network_changed(struct pu_reachability *r, const struct pu_multiaddr *ips,
 				     size_t n);
+/* Nothing leads to the peer: asks the hash table; what is found goes to the host, and
+ * on_news tells. */
+void pu_reachability_search(struct pu_reachability *r, const struct pu_peerid *peer);
+
 void pu_reachability_info(const struct pu_reachability *r, struct pu_reachability_info *out);
 size_t pu_reachability_relays(const struct pu_reachability *r, struct pu_relay_info *out,
 			      size_t cap);
+struct pu_dcutr *pu_reachability_dcutr(struct pu_reachability *r);
 struct pu_transport *pu_reachability_circuits(struct pu_reachability *r);
 /* "relay_reservations", 3 … */
 void pu_reachability_each_counter(const struct pu_reachability *r,

@@ -32,7 +32,7 @@ static const struct pu_config_option options[] = {
 	{ "resources.max_circuits_total", PU_CONFIG_UINT, 0, AT(max_circuits_total), "1024", 0,
 	  1000000, NULL, NULL, "Circuits in all." },
 	{ "resources.buffer_size", PU_CONFIG_UINT, 0, AT(buffer_size), "2048", 0, 16 << 20,
-	  "bytes", NULL, "Bytes per direction of a circuit that the relay itself may hold." },
+	  "bytes", NULL, "Kept for the Go program: this relay holds nothing of a circuit itself." },
 	{ "resources.max_reservations_per_ip", PU_CONFIG_UINT, 0, AT(max_reservations_per_ip), "8",
 	  0, 100000, NULL, NULL, "Reservations from one IPv4 address or IPv6 /64." },
 	{ "resources.max_reservations_per_asn", PU_CONFIG_UINT, 0, AT(max_reservations_per_asn),

@@ -13,6 +13,8 @@ enum {
 	CONNS_MIN = 256,
 	/* Streams of one connection besides its circuits: identify, ping, DHT, requests. */
 	STREAMS_BESIDES = 64,
+	/* What a circuit may make us hold per direction: 80 Mbit/s at 100 ms. */
+	STREAM_MEMORY = 1 << 20,
 };
 
 static bool allowed(const struct pu_relay_server *s, const struct pu_peerid *peer)
@@ -119,26 +121,53 @@ int pu_relay_server_reload(struct pu_relay_server *s, struct pu_relay_config *cf
 
 /* Start and stop. */
 
+static size_t circuit_addrs(void *arg, const struct pu_peerid *peer, struct pu_multiaddr *out,
+			    size_t cap)
+{
+	const struct pu_relay_server *s = arg;
+
+	return pu_hop_addrs_of(s->hop, peer, out, cap);
+}
+
+static int make_services(struct pu_relay_server *s)
+{
+	const bool private_addrs = s->cfg->private_addresses;
+	struct pu_hop_options hop = { .private_addrs = private_addrs };
+	struct pu_kad_options kad = { .network = s->cfg->network, .mode = PU_KAD_SERVER,
+				      .more_addrs = circuit_addrs, .arg = s };
+	struct pu_autonat_options autonat = { .serve = true, .private_addrs = private_addrs };
+	int r;
+
+	pu_relay_config_limits(s->cfg, &hop.limits);
+	r = pu_hop_new(s->host, &hop, &s->hop);
+	if (r == 0)
+		r = pu_kad_new(s->host, &kad, &s->kad);
+	if (r == 0)
+		r = pu_autonat_new(s->host, &autonat, &s->autonat);
+	return r;
+}
+
 static int make_host(struct pu_relay_server *s, const struct pu_relay_server_options *opt)
 {
-	struct pu_hop_options hop = { .private_addrs = s->cfg->private_addresses };
+	struct pu_hop_limits limits;
 	char agent[64];
 	struct pu_host_config hc = {
 		.loop = s->loop,
 		.net = opt->net,
 		.key = &s->key,
 		.agent = agent,
+		.stream_memory = STREAM_MEMORY,
 		.tcp = { .order = { PU_SECURITY_TLS, PU_SECURITY_NOISE } },
 		.gate = on_gate,
 		.gate_arg = s,
 	};
 	int r;
 
-	pu_relay_config_limits(s->cfg, &hop.limits);
+	pu_relay_config_limits(s->cfg, &limits);
 	snprintf(agent, sizeof agent, "relay-server/%s", opt->version);
 	/* Peers that come back open the new connection before the old one has died. */
-	hc.max_conns = CONNS_MIN + 2 * hop.limits.max_reservations;
-	hc.max_streams = STREAMS_BESIDES + hop.limits.max_circuits_per_peer;
+	hc.max_conns = CONNS_MIN + 2 * limits.max_reservations;
+	hc.max_streams = STREAMS_BESIDES + limits.max_circuits_per_peer;
 	r = pu_host_new(&hc, &s->host);
 	if (r < 0)
 		return r;
@@ -146,7 +175,7 @@ static int make_host(struct pu_relay_server *s, const struct pu_relay_server_opt
 						 .on_disconnected = on_disconnected,
 						 .arg = s };
 	pu_host_observe(s->host, &s->observer);
-	return pu_hop_new(s->host, &hop, &s->hop);
+	return make_services(s);
 }
 
 static int init(struct pu_relay_server *s, const struct pu_relay_server_options *opt,
@@ -196,7 +225,11 @@ int pu_relay_server_new(const struct pu_relay_server_options *opt, struct pu_rel
 void pu_relay_server_stop(struct pu_relay_server *s, pu_job_fn *on_stopped, void *arg)
 {
 	pu_timer_stop(&s->expiry);
+	pu_autonat_free(s->autonat);
+	pu_kad_free(s->kad);
 	pu_hop_free(s->hop);
+	s->autonat = NULL;
+	s->kad = NULL;
 	s->hop = NULL;
 	pu_host_unobserve(s->host, &s->observer);
 	pu_host_stop(s->host, on_stopped, arg);

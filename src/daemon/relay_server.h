@@ -6,7 +6,9 @@
 #include "daemon/failure.h"
 #include "daemon/relay_config.h"
 #include "overlay/member.h"
+#include "p2p/autonat/autonat.h"
 #include "p2p/host/host.h"
+#include "p2p/kad/kad.h"
 
 struct pu_relay_server {
 	struct pu_loop *loop;
@@ -14,6 +16,8 @@ struct pu_relay_server {
 	struct pu_key key;
 	struct pu_host *host;
 	struct pu_hop *hop;
+	struct pu_kad *kad;         /* nodes find each other in it */
+	struct pu_autonat *autonat; /* tells nodes how the world sees them */
 	struct pu_host_observer observer;
 	struct pu_members *members;
 	uint8_t hash_key[16];

@@ -53,6 +53,28 @@ void pu_carrier_ready(struct pu_carrier *c)
 	pu_carrier_flush(s, PU_MS(PU_SESSION_CONNECT_AGE_MS));
 }
 
+unsigned pu_carrier_retire(struct pu_session *s)
+{
+	struct pu_conn *best = pu_host_conn(s->owner->host, &s->peer);
+	unsigned left = 0;
+
+	PU_LIST_FOREACH (it, tmp, &s->controls) {
+		struct pu_carrier *c = PU_CONTAINER_OF(it, struct pu_carrier, node);
+		const struct pu_conn *conn = c->st->conn;
+		uint64_t bytes = conn->rx_bytes + conn->tx_bytes;
+
+		if (conn == best || c == s->tx || c->st->inbound)
+			continue;
+		if (bytes == c->seen_bytes) {
+			pu_carrier_reset(c, PU_STREAM_CODE_SUPPLANTED);
+			continue;
+		}
+		c->seen_bytes = bytes;
+		left++;
+	}
+	return left;
+}
+
 static size_t carrier_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t len)
 {
 	struct pu_carrier *c = arg;

@@ -22,6 +22,7 @@ struct pu_carrier {
 	struct pu_buf out; /* the end of a frame that the stream did not take */
 	uint8_t sid[8];
 	size_t sid_len;
+	uint64_t seen_bytes; /* of its connection, at the last look */
 };
 
 struct pu_session {
@@ -65,6 +66,9 @@ void pu_carrier_choose(struct pu_session *s);
 /* Starts opening a carrier on the best connection unless it has one. When the peer
  * cannot be reached the queue is given up. */
 void pu_carrier_ensure(struct pu_session *s);
+/* Closes those of ours that are not on the best connection and have not been used since
+ * the last call. How many are left to be looked at. */
+unsigned pu_carrier_retire(struct pu_session *s);
 /* The peer named the application protocol: packets may flow. */
 void pu_carrier_ready(struct pu_carrier *c);
 /* Resets the stream and forgets the carrier. */

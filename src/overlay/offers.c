@@ -295,6 +295,23 @@ static void on_identified(void *arg, struct pu_conn *c)
 	subscribe(s);
 }
 
+/* The subscription moves along: on an old connection it would be all that keeps it. */
+static void on_best(void *arg, const struct pu_peerid *peer, struct pu_conn *best)
+{
+	struct subscription *s = find(arg, peer);
+
+	if (!s || !best || (!s->req && !s->st) || (s->st && s->st->conn == best))
+		return;
+	if (s->req)
+		pu_host_cancel(s->owner->host, s->req);
+	if (s->st)
+		pu_stream_reset(s->st, PU_STREAM_CODE_SUPPLANTED);
+	s->req = NULL;
+	s->st = NULL;
+	pu_buf_clear(&s->in, 0);
+	subscribe(s);
+}
+
 static void on_disconnected(void *arg, struct pu_conn *c, int err, uint64_t code, bool last)
 {
 	struct subscription *s = last ? find(arg, &c->peer) : NULL;
@@ -324,6 +341,7 @@ int pu_offers_new(struct pu_host *h, const struct pu_offers_events *ev, void *ar
 	}
 	o->observer.on_identified = on_identified;
 	o->observer.on_disconnected = on_disconnected;
+	o->observer.on_best = on_best;
 	o->observer.arg = o;
 	pu_host_observe(h, &o->observer);
 	*po = o;

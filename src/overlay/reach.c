@@ -19,6 +19,8 @@ struct pu_reach {
 	struct pu_host *host;
 	struct pu_host_observer observer;
 	struct pu_list targets;
+	pu_reach_failed_fn *on_failed;
+	void *arg;
 };
 
 static pu_time now_of(const struct target *t)
@@ -66,6 +68,8 @@ static void on_connect(void *arg, int err, struct pu_conn *c)
 	if (err == 0)
 		return;
 	/* The first failure of a row is news, the rest is not. */
+	if (t->owner->on_failed)
+		t->owner->on_failed(t->owner->arg, &t->peer);
 	pu_log(t->failures++ ? PU_LOG_DEBUG : PU_LOG_INFO, "reach", "peer is not reachable",
 	       PU_KV_STR("peer", pu_peerid_short(&t->peer, id)), PU_KV_ERR(err));
 	retry_later(t);
@@ -100,6 +104,15 @@ static void on_disconnected(void *arg, struct pu_conn *c, int err, uint64_t code
 	retry_later(t);
 }
 
+/* Somebody told where it may be. */
+static void on_peer_addrs(void *arg, const struct pu_peerid *peer)
+{
+	struct target *t = find(arg, peer);
+
+	if (t && !t->req && pu_timer_active(&t->timer))
+		pu_timer_set(&t->timer, now_of(t));
+}
+
 int pu_reach_new(struct pu_host *h, struct pu_reach **pr)
 {
 	struct pu_reach *r = calloc(1, sizeof *r);
@@ -109,6 +122,7 @@ int pu_reach_new(struct pu_host *h, struct pu_reach **pr)
 	r->host = h;
 	pu_list_init(&r->targets);
 	r->observer.on_disconnected = on_disconnected;
+	r->observer.on_peer_addrs = on_peer_addrs;
 	r->observer.arg = r;
 	pu_host_observe(h, &r->observer);
 	*pr = r;
@@ -170,6 +184,12 @@ void pu_reach_network_changed(struct pu_reach *r)
 		t->failures = 0;
 		pu_timer_set(&t->timer, now_of(t));
 	}
+}
+
+void pu_reach_on_failed(struct pu_reach *r, pu_reach_failed_fn *fn, void *arg)
+{
+	r->on_failed = fn;
+	r->arg = arg;
 }
 
 bool pu_reach_info(const struct pu_reach *r, const struct pu_peerid *peer,

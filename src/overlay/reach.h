@@ -23,6 +23,11 @@ void pu_reach_unwant(struct pu_reach *r, const struct pu_peerid *peer);
 /* Try every missing peer now. */
 void pu_reach_network_changed(struct pu_reach *r);
 
+/* Told whenever no address of a wanted peer worked; who finds others gives them to the
+ * host, and they are tried at once. */
+typedef void pu_reach_failed_fn(void *arg, const struct pu_peerid *peer);
+void pu_reach_on_failed(struct pu_reach *r, pu_reach_failed_fn *fn, void *arg);
+
 struct pu_reach_info {
 	unsigned failures;     /* in a row */
 	int last_error;	       /* of the last attempt, 0 when it worked */

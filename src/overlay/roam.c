@@ -30,6 +30,7 @@ struct rover {
 	unsigned tries;
 	bool following; /* MOVING because the peer has moved */
 	union pu_sockaddr source; /* of our packets, by the routes when last seen */
+	struct pu_multiaddr remote;  /* as last seen */
 	struct pu_multiaddr peer_at; /* ASKED: where a newer connection found the peer */
 };
 
@@ -145,13 +146,17 @@ static void retry_later(struct rover *v)
 		enter(v, LEFT, PU_MS(PU_ROAM_LEAVE_MS));
 }
 
-/* Another connection to the peer that the change did not touch. */
-static bool has_other(const struct rover *v)
+/* Another connection to the peer in that state, and not without a home if it stays. */
+static bool has_other(const struct rover *v, enum state state)
 {
-	const struct pu_conn *best = pu_host_conn(v->r->host, &v->c->peer);
-	const struct rover *other = best && best != v->c ? find(v->r, best) : NULL;
+	PU_LIST_FOREACH (it, tmp, &v->r->rovers) {
+		const struct rover *o = PU_CONTAINER_OF(it, struct rover, node);
 
-	return other && other->state == STAYS && has_home(other);
+		if (o != v && o->state == state && !o->c->closing &&
+		    (state == MOVING || has_home(o)) && pu_peerid_eq(&o->c->peer, &v->c->peer))
+			return true;
+	}
+	return false;
 }
 
 static void renew(struct rover *v)
@@ -161,8 +166,12 @@ static void renew(struct rover *v)
 
 	if (v->req)
 		return;
-	if (has_other(v)) {
+	if (has_other(v, STAYS)) {
 		replaced(v);
+		return;
+	}
+	if (has_other(v, MOVING)) { /* if it gets through, no dial is needed */
+		enter(v, RENEWING, PU_MS(PU_ROAM_PROVE_MS + 1));
 		return;
 	}
 	v->tries++;
@@ -205,6 +214,18 @@ static void prove(struct rover *v, bool following)
 	enter(v, MOVING, PU_MS(PU_ROAM_PROVE_MS));
 }
 
+/* There is a good connection to the peer, of this machine as it is now. */
+static void settle_others(const struct rover *v)
+{
+	PU_LIST_FOREACH (it, tmp, &v->r->rovers) {
+		struct rover *o = PU_CONTAINER_OF(it, struct rover, node);
+
+		if (o != v && o->state == RENEWING && !o->c->closing &&
+		    pu_peerid_eq(&o->c->peer, &v->c->peer))
+			replaced(o);
+	}
+}
+
 static void proved(struct rover *v)
 {
 	if (v->following)
@@ -216,6 +237,7 @@ static void proved(struct rover *v)
 		pu_host_cancel(v->r->host, v->req);
 	v->req = NULL;
 	enter(v, STAYS, 0);
+	settle_others(v);
 }
 
 static void follow(struct rover *v)
@@ -329,6 +351,18 @@ static void look_at(struct rover *v)
 
 /* --- what happens ------------------------------------------------------------------ */
 
+/* The peer is where this connection goes. */
+static void peer_is_at(struct rover *v)
+{
+	v->remote = v->c->remote;
+	PU_LIST_FOREACH (it, tmp, &v->r->rovers) {
+		struct rover *o = PU_CONTAINER_OF(it, struct rover, node);
+
+		if (o != v && !o->c->closing && pu_peerid_eq(&o->c->peer, &v->c->peer))
+			consider_following(o, v->c);
+	}
+}
+
 static void on_connected(void *arg, struct pu_conn *c)
 {
 	struct pu_roam *r = arg;
@@ -336,23 +370,17 @@ static void on_connected(void *arg, struct pu_conn *c)
 
 	if (!is_direct(c))
 		return;
-	PU_LIST_FOREACH (it, tmp, &r->rovers) {
-		v = PU_CONTAINER_OF(it, struct rover, node);
-		if (!pu_peerid_eq(&v->c->peer, &c->peer) || v->c->closing)
-			continue;
-		if (v->state == RENEWING)
-			replaced(v);
-		if (!v->c->closing)
-			consider_following(v, c);
-	}
 	v = calloc(1, sizeof *v);
 	if (!v)
 		return; /* it will not be brought along */
 	v->r = r;
 	v->c = c;
+	v->state = STAYS;
 	pu_timer_init(&v->timer, pu_host_loop(r->host), act, v);
 	route(r, c, &v->source);
 	pu_list_append(&r->rovers, &v->node);
+	settle_others(v);
+	peer_is_at(v);
 }
 
 static void rover_free(struct rover *v)
@@ -383,6 +411,8 @@ static void on_path(void *arg, struct pu_conn *c)
 	else if (v->state == LEFT && has_home(v)) /* the peer came after us */
 		enter(v, STAYS, 0);
 	route(v->r, c, &v->source);
+	if (!pu_multiaddr_eq(&c->remote, &v->remote))
+		peer_is_at(v);
 }
 
 int pu_roam_new(struct pu_host *h, struct pu_net *net, struct pu_roam **pr)

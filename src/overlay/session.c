@@ -83,17 +83,19 @@ size_t pu_sessions_backlog(const struct pu_sessions *o, const struct pu_peerid *
 	return s && s->tx ? s->queue.bytes : 0;
 }
 
-/* A burst leaves a ring of megabytes behind; an idle peer should not hold it. */
+/* A burst leaves a ring of megabytes behind, a better path a carrier that nobody uses: an
+ * idle peer should hold neither. */
 static void tidy(void *arg)
 {
 	struct pu_sessions *o = arg;
 
 	PU_LIST_FOREACH (it, tmp, &o->sessions) {
 		struct pu_session *s = PU_CONTAINER_OF(it, struct pu_session, node);
+		bool more = pu_carrier_retire(s) > 0 || s->queue.n > 0;
 
 		if (s->queue.n == 0)
 			pu_pktq_trim(&s->queue);
-		else
+		if (more)
 			pu_timer_set(&o->tidy, pu_session_now(o) + PU_SEC(TIDY_S));
 	}
 }
@@ -154,14 +156,23 @@ static const struct pu_host_datagram_events datagram_events = {
 	.on_room = on_room,
 };
 
-/* A better connection may have come: move there, the old carrier stays until its
- * stream ends. */
-static void on_connected(void *arg, struct pu_conn *conn)
+/* A better connection has come, or the best one went silent: move at once. Old carriers
+ * stay for what is still on its way, and are closed when they have been idle. */
+static void on_best(void *arg, const struct pu_peerid *peer, struct pu_conn *best)
 {
-	struct pu_session *s = find(arg, &conn->peer);
+	struct pu_sessions *o = arg;
+	struct pu_session *s = find(o, peer);
 
-	if (s && s->tx)
-		pu_carrier_ensure(s);
+	if (!s || !best || (!s->tx && !s->req))
+		return;
+	if (s->req) /* on a connection that may never answer */
+		pu_host_cancel(o->host, s->req);
+	s->req = NULL;
+	pu_carrier_choose(s);
+	pu_carrier_flush(s, PU_MS(PU_SESSION_CONNECT_AGE_MS));
+	pu_carrier_ensure(s);
+	if (!pu_timer_active(&o->tidy))
+		pu_timer_set(&o->tidy, pu_session_now(o) + PU_SEC(TIDY_S));
 }
 
 int pu_sessions_new(struct pu_host *h, const struct pu_session_events *ev, void *arg,
@@ -185,7 +196,7 @@ int pu_sessions_new(struct pu_host *h, const struct pu_session_events *ev, void 
 	if (r < 0)
 		goto fail_control;
 	pu_host_set_datagram_events(h, &datagram_events, o);
-	o->observer.on_connected = on_connected;
+	o->observer.on_best = on_best;
 	o->observer.arg = o;
 	pu_host_observe(h, &o->observer);
 	*ps = o;

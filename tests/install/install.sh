@@ -70,8 +70,10 @@ where /man/man8/peerup-vpn.8 > /dev/null
 where /iproute2/rt_protos.d/peerup.conf > /dev/null
 where /configs/peerup.yaml > /dev/null
 program=$(where /bin/peerup-vpn)
-unit=$(where /lib/systemd/system/peerup-vpn.service)
-grep -q "^ExecStart=${program#"$root"} " "$unit" || fail "the unit starts another program"
+for unit in peerup-vpn peerup-relay; do
+	unit=$(where "/lib/systemd/system/$unit.service")
+	grep -q "^ExecStart=${program#"$root"} " "$unit" || fail "$unit starts another program"
+done
 "$program" version > "$root/version"
 grep -qF "$(pkg-config --modversion peerup)" "$root/version" ||
 	fail "versions differ: $(cat "$root/version")"

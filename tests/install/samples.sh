@@ -11,7 +11,9 @@ status=0
 
 for sample in configs/*.yaml; do
 	install -m 600 "$sample" "$home/config.yaml"
-	if ! "$program" --config "$home/config.yaml" --json service list > "$home/out" 2>&1 ||
+	ask=(service list)
+	case $sample in */relay-*) ask=(relay config validate) ;; esac
+	if ! "$program" --config "$home/config.yaml" --json "${ask[@]}" > "$home/out" 2>&1 ||
 		! python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$home/out"; then
 		printf '%s:\n' "$sample"
 		cat "$home/out"
@@ -19,6 +21,7 @@ for sample in configs/*.yaml; do
 	fi
 done
 
+# configs/relay-server.yaml is compared by tests/unit/daemon/relay_config_test.c.
 for key in $(grep -oE '\{ "[a-z0-9_.*]+", PU_CONFIG_' src/daemon/config_schema.c | cut -d'"' -f2); do
 	last=${key##*.}
 	[ "$last" = '*' ] || grep -qE "^[ #]*$last:" configs/peerup.yaml || {

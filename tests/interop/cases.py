@@ -5,6 +5,7 @@ import hashlib
 import time
 
 from lab import netns
+from nat import Router
 from peer import Failed, Peer
 
 ECHO = "/interop/echo/1.0.0"
@@ -24,22 +25,29 @@ class Bench:
 
         we 11.0.N.1, 2a00:b:N::1 ───┤ bridge ├─── peer 11.0.N.2, 2a00:b:N::2
 
-    Cases with a "link" have the link emulator in place of the bridge (T4)."""
+    Cases with a "link" have the link emulator in place of the bridge (T4). Cases with a
+    "cast" say who plays which part: there may be a relay (11.0.N.3), and then the others
+    listen nowhere but behind it. Cases with "kad" have the roles in it join the DHT in that
+    mode; everybody listens then, n4 to n12 (11.0.N.4 …) as well (T3). Cases with "nat" have a
+    router of that kind (nat.py) before a role (T2); its outside has the role's address, and
+    everybody listens."""
 
-    def __init__(self, case, our_command, peer_command, wire, options, attempt):
+    HOSTS = {"we": 1, "peer": 2, "relay": 3} | {f"n{i}": i for i in range(4, 13)}
+
+    def __init__(self, case, commands, wire, options, attempt):
         self.case = case
         # The kernel takes its time to forget a namespace: names are used once.
         self.tag = f"{case['number']}{'abcdef'[attempt]}"
         self.options = options
-        self.commands = {"we": our_command, "peer": peer_command}
+        self.commands = commands
         self.wire_program = wire
         self.limit = case.get("limit", 30)
-        self.hosts, self.peers, self.cable = {}, {}, None
+        self.hosts, self.routers, self.peers, self.cable = {}, [], {}, None
 
     # ---- topology and processes
 
     def ip_of(self, role):
-        n, host = self.case["number"], 1 if role == "we" else 2
+        n, host = self.case["number"], self.HOSTS[role]
         if self.case.get("ip") == 6:
             return f"/ip6/2a00:b:{n:x}::{host}"
         return f"/ip4/11.0.{n}.{host}"
@@ -47,53 +55,73 @@ class Bench:
     def listen_address(self, role):
         transport = {"tcp": f"tcp/{PORT}", "quic": f"udp/{PORT}/quic-v1",
                      "ws": f"tcp/{PORT}/ws"}[self.case["transport"]]
-        return f"{self.ip_of(role)}/{transport}"
+        ip = "/ip4/0.0.0.0" if role in self.case.get("nat", {}) else self.ip_of(role)
+        return f"{ip}/{transport}"
 
     def start(self):
         n = self.case["number"]
         tag = self.tag
-        self.hosts = {role: netns.Netns(f"{role}{tag}") for role in ("we", "peer")}
+        self.hosts = {role: netns.Netns(f"{role}{tag}") for role in self.commands}
         if "link" in self.case:
             self.cable = netns.Wire(self.wire_program[0], self.hosts["we"], f"we{tag}",
                                     self.hosts["peer"], f"peer{tag}", seed=n, **self.case["link"])
         else:
             self.cable = netns.Bridge(f"br{tag}")
-        for host, role in enumerate(("we", "peer"), 1):
-            device = f"{role}{tag}"
+        for role, namespace in self.hosts.items():
+            device, host = f"{role}{tag}", self.HOSTS[role]
+            if role in self.case.get("nat", {}):
+                self.routers.append(Router(f"nat-{device}", self.case["nat"][role], self.cable,
+                                           f"11.0.{n}.{host}/24", namespace, device))
+                continue
             if "link" not in self.case:
-                self.cable.attach(self.hosts[role], device)
-            self.hosts[role].configure(device, f"11.0.{n}.{host}/24", f"2a00:b:{n:x}::{host}/64")
-        for role in ("we", "peer"):
+                self.cable.attach(namespace, device)
+            namespace.configure(device, f"11.0.{n}.{host}/24", f"2a00:b:{n:x}::{host}/64")
+        for role in self.hosts:
             self.peers[role] = self.start_peer(role)
-        self.we, self.peer = self.peers["we"], self.peers["peer"]
+        self.we, self.peer, self.relay = (self.peers.get(role) for role in ("we", "peer", "relay"))
         for p in self.peers.values():
             ready = p.wait("ready", 30)
             p.id, p.agent = ready["peer"], ready["agent"]
-        if self.case["we"] == "dial":
+        if self.case.get("we") == "dial":
             self.dialer, self.listener = self.we, self.peer
         else:
             self.dialer, self.listener = self.peer, self.we
 
+    def listens(self, role):
+        if "kad" in self.case or "nat" in self.case:
+            return True
+        if "relay" in self.commands:
+            return role == "relay"
+        return (role == "we") == (self.case["we"] == "listen")
+
     def start_peer(self, role):
         seed = hashlib.sha256(f"{self.case['id']} {role}".encode()).hexdigest()
         security = self.case.get("security", "noise,tls")
-        listens = (role == "we") == (self.case["we"] == "listen")
-        key = "our_" if role == "we" else "peer_"
+        key = {"we": "our_", "relay": "relay_"}.get(role, "peer_")
         arguments = ["--seed", seed, "--security", self.case.get(key + "security", security),
                      "--key-type", self.case.get(key + "key", "ed25519"),
-                     "--listen", self.listen_address(role) if listens else ""]
+                     "--listen", self.listen_address(role) if self.listens(role) else ""]
+        if "relay" in self.commands:
+            arguments.append("--circuit")
+        if role == "relay":
+            arguments += ["--relay", ",".join(str(n) for n in self.case["limits"])]
+        if role in self.case.get("kad", {}):
+            arguments += ["--kad", self.case["kad"][role]]
+        if role in self.case.get("nat", {}):
+            public = self.listen_address(role).replace("/ip4/0.0.0.0", self.ip_of(role))
+            arguments += ["--punch", "--announce", public]
         return Peer(role, self.hosts[role], self.commands[role], arguments, self.options.show)
 
     def finish(self):
-        self.dialer.quit()
-        self.listener.quit()
+        for p in self.peers.values():
+            p.quit()
 
     def close(self):
         for p in self.peers.values():
             p.kill()
         if self.cable:
             self.cable.delete()
-        for host in self.hosts.values():
+        for host in [*self.routers, *self.hosts.values()]:
             host.delete()
 
     def save_evidence(self, folder, why):
@@ -302,6 +330,213 @@ def service(b):
         who.wait("error", 10, errors=False, stage="open")
 
 
+# ---- circuits
+
+def relay_address(b):
+    return f"{b.listen_address('relay')}/p2p/{b.relay.id}"
+
+
+def reserve(b, who):
+    """Somebody gets a reservation, which tells what the relay was told."""
+    who.do("reserve", addr=relay_address(b))
+    view = who.wait("reserved", b.limit, relay=b.relay.id)
+    ttl, duration, data = b.case["limits"]
+    demand(view["addrs"], f"{who.role}: no address in the reservation")
+    demand(all(b.relay.id in addr for addr in view["addrs"]), f"addresses {view['addrs']}")
+    if "expires" in view:  # js tells the addresses only
+        left = view["expires"] - time.time()
+        demand(ttl - 5 < left < ttl + 5, f"{who.role}: {left:.0f} s to live, not {ttl}")
+        demand(view["voucher"], f"{who.role}: no voucher")
+        demand(view["duration"] == duration, f"{who.role}: duration {view['duration']}")
+        demand(view["data"] == data, f"{who.role}: data {view['data']}")
+    return view
+
+
+def connect_through_relay(b):
+    reserve(b, b.listener)
+    # Over a limited connection js opens streams to peers only that it could dial, too.
+    if b.case["peer"] == "js":
+        reserve(b, b.dialer)
+    b.dialer.do("dial", addr=f"{relay_address(b)}/p2p-circuit/p2p/{b.listener.id}")
+    for p, other, direction in ((b.dialer, b.listener, "outbound"),
+                                (b.listener, b.dialer, "inbound")):
+        view = p.wait("connected", b.limit, peer=other.id)
+        demand(view["direction"] == direction, f"{p.role}: direction is {view['direction']}")
+        demand(view["limited"], f"{p.role}: the connection is not limited")
+        demand(f"{b.relay.id}/p2p-circuit" in view["addr"], f"{p.role}: address {view['addr']}")
+        # go leaves it empty for circuits that it dials.
+        demand(view["muxer"] in ("", "/yamux/1.0.0"), f"{p.role}: muxer is {view['muxer']}")
+    for p, other in b.both_ways():
+        p.wait("identified", 10, peer=other.id)
+
+
+def circuit(b):
+    connect_through_relay(b)
+    for who, whom in b.both_ways():
+        b.ping(who, whom)
+        b.transfer(who, whom, ECHO, 16384)
+    for p, other in b.both_ways():
+        between = [c for c in b.conns(p) if c["peer"] == other.id]
+        demand(len(between) == 1 and between[0]["limited"], f"{p.role}: {between}")
+    b.disconnect()
+    demand([c for c in b.conns(b.listener) if c["peer"] == b.relay.id], "the relay is lost")
+
+
+def data_limit(b):
+    """At its limit the relay ends the circuit; another one can be made."""
+    connect_through_relay(b)
+    b.transfer(b.dialer, b.listener, ECHO, 16384)
+    b.dialer.do("open", peer=b.listener.id, proto=ECHO, bytes=MIB)
+    mine = b.dialer.wait("stream", b.limit, proto=ECHO, direction="outbound")
+    demand(not mine["ok"], "a MiB passed")
+    for p, other in b.both_ways():
+        p.wait("disconnected", b.limit, errors=False, peer=other.id)
+        demand([c for c in b.conns(p) if c["peer"] == b.relay.id], f"{p.role}: the relay is lost")
+    b.dialer.do("dial", addr=f"{relay_address(b)}/p2p-circuit/p2p/{b.listener.id}")
+    b.dialer.wait("connected", b.limit, errors=False, peer=b.listener.id)
+    b.ping(b.dialer, b.listener)
+
+
+def reservation(b):
+    reserve(b, b.we or b.peer)
+
+
+def renewal(b):
+    """Twice, and in time."""
+    first = reserve(b, b.we)
+    second = b.we.wait("reserved", b.case["limits"][0], relay=b.relay.id)
+    demand(second["voucher"], "no voucher the second time")
+    demand(second["expires"] > first["expires"], "the second ends no later than the first")
+    demand(not b.we.seen("disconnected"), "the relay was lost")
+
+
+# ---- the DHT
+
+NOBODY = "12D3KooWPqT2nMDSiXUSx5D7fasaxhxKigVhcqfkKqrLghCq9jxz"
+BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+def place(peer_id):
+    """Where an ID is in the key space: SHA-256 of its bytes."""
+    number = 0
+    for c in peer_id:
+        number = number * 58 + BASE58.index(c)
+    leading = len(peer_id) - len(peer_id.lstrip("1"))
+    raw = bytes(leading) + number.to_bytes((number.bit_length() + 7) // 8)
+    return int.from_bytes(hashlib.sha256(raw).digest())
+
+
+def join(b):
+    """Everybody begins with "peer" alone and looks around."""
+    for role, p in b.peers.items():
+        if p is b.peer:
+            continue
+        p.do("dial", addr=f"{b.listen_address('peer')}/p2p/{b.peer.id}")
+        p.wait("identified", b.limit, peer=b.peer.id)
+    time.sleep(2)  # what identify told is tried out
+    for _ in range(2):  # once to be known, once to know those who came later
+        for p in b.peers.values():
+            p.do("refresh")
+        for p in b.peers.values():
+            p.wait("dht", b.limit, query="refresh")
+        time.sleep(2)
+
+
+def query(b, p, what, **members):
+    p.do(what, **members)
+    return p.wait("dht", b.limit, query=what)["peers"]
+
+
+def closest_peers(b):
+    join(b)
+    servers = [p for role, p in b.peers.items() if b.case["kad"][role] == "server"]
+    for p in b.peers.values():
+        wanted = sorted((s.id for s in servers if s is not p),
+                        key=lambda i: place(i) ^ place(NOBODY))
+        got = [x["peer"] for x in query(b, p, "closest", peer=NOBODY)]
+        demand(got == wanted, f"{p.role}: closest are {got}, not {wanted}")
+    for p in b.peers.values():
+        for role, other in b.peers.items():
+            if other is p:
+                continue
+            found = query(b, p, "findpeer", peer=other.id)[0]
+            demand(found["peer"] == other.id, f"{p.role}: found {found['peer']}")
+            demand(any(a.startswith(b.listen_address(role)) for a in found["addrs"]),
+                   f"{p.role}: {role} is at {found['addrs']}")
+
+
+def client_mode(b):
+    """Clients are in no table, but those whom they know lead others to them."""
+    closest_peers(b)
+    clients = {p.id for role, p in b.peers.items() if b.case["kad"][role] == "client"}
+    for p in b.peers.values():
+        table = {x["peer"] for x in query(b, p, "table")}
+        demand(table, f"{p.role}: the table is empty")
+        demand(not table & clients, f"{p.role}: a client is in the table")
+
+
+def provide(b):
+    join(b)
+    for role in ("we", "peer"):
+        provider, name = b.peers[role], f"meeting of {role}"
+        query(b, provider, "provide", ns=name)
+        for p in b.peers.values():
+            if p is provider:
+                continue
+            for _ in range(10):  # ours does not tell when it has told everybody
+                found = [x for x in query(b, p, "find", ns=name) if x["peer"] == provider.id]
+                if found:
+                    break
+                time.sleep(1)
+            demand(found, f"{p.role} does not find {role}")
+            demand(any(a.startswith(b.listen_address(role)) for a in found[0]["addrs"]),
+                   f"{p.role}: {role} is at {found[0]['addrs']}")
+            demand(not query(b, p, "find", ns="another name"), f"{p.role} finds too much")
+
+
+# ---- hole punching
+
+def direct_conns(b, p, other):
+    return [c for c in b.conns(p) if c["peer"] == other.id and not c["limited"]]
+
+
+def punch(b):
+    connect_through_relay(b)
+    path = {"tcp": "/tcp/", "quic": "/quic-v1"}[b.case["transport"]]
+    for p, other in b.both_ways():
+        p.wait("connected", b.limit, peer=other.id, limited=False)
+    if not b.options.stand_in:
+        result = b.we.wait("holepunch", 10)
+        demand(result["direct"], f"our result: {result['text']}")
+        demand(result["leader"] == (b.we is b.listener), "not our part")
+    for p, other in b.both_ways():
+        direct = direct_conns(b, p, other)
+        demand(len(direct) == 1, f"{p.role}: direct connections: {direct}")
+        demand(path in direct[0]["addr"], f"{p.role}: not {path} but {direct[0]['addr']}")
+        demand("p2p-circuit" not in direct[0]["addr"], f"{p.role}: {direct[0]['addr']}")
+        b.ping(p, other)
+        b.transfer(p, other, ECHO, MIB)
+    if b.case["peer"] == "js":
+        b.we.wait("disconnected", 10, peer=b.peer.id)  # js closes the relayed one
+        demand(direct_conns(b, b.we, b.peer), "the direct connection went instead")
+
+
+def no_punch(b):
+    """The relayed connection stays, and stays useful."""
+    connect_through_relay(b)
+    if b.options.stand_in:
+        time.sleep(20)
+    else:
+        result = b.we.wait("holepunch", b.limit)
+        demand(not result["direct"], "a hole where none can be")
+        demand(result["tries"] == 3, f"{result['tries']} tries")
+    for p, other in b.both_ways():
+        demand(not direct_conns(b, p, other), f"{p.role} thinks it is direct")
+        b.ping(p, other)
+        b.transfer(p, other, ECHO, 16384)
+
+
 PROCEDURES = {f.__name__: f for f in (
     upgrade, wrong_id, shaped, parallel, endings, idle, identify, push, split_identify, pings,
-    service)}
+    service, circuit, data_limit, reservation, renewal, closest_peers, client_mode, provide,
+    punch, no_punch)}

@@ -73,7 +73,7 @@ def find_commands(options, cases):
         "go": lambda: toolchain.go_peer(HERE / "go"),
         "js": lambda: toolchain.js_peer(HERE / "js"),
     }
-    needed = {c["peer"] for c in cases}
+    needed = {name for c in cases for name in cast_of(c, options.stand_in or "c").values()}
     if options.stand_in:
         needed.add(options.stand_in)
     else:
@@ -90,8 +90,14 @@ def find_commands(options, cases):
     return commands
 
 
+def cast_of(case, us):
+    """Role -> program. "c" is whoever plays our part."""
+    cast = case.get("cast", {"we": "c", "peer": case["peer"]})
+    return {role: us if name == "c" else name for role, name in cast.items()}
+
+
 def reason_to_skip(case, commands, us):
-    for name in [us, case["peer"]] + (["wire"] if "link" in case else []):
+    for name in [*cast_of(case, us).values()] + (["wire"] if "link" in case else []):
         if isinstance(commands[name], str):
             return commands[name]
     return None
@@ -99,8 +105,8 @@ def reason_to_skip(case, commands, us):
 
 def run_case(case, commands, us, options, attempt):
     """One try. Returns None or why it failed; leaves evidence then."""
-    bench = Bench(case, commands[us], commands[case["peer"]], commands["wire"], options,
-                  attempt)
+    cast = {role: commands[name] for role, name in cast_of(case, us).items()}
+    bench = Bench(case, cast, commands["wire"], options, attempt)
     try:
         bench.start()
         PROCEDURES[case["run"]](bench)

@@ -4,9 +4,9 @@
 status=0
 page=docs/man/peerup-vpn.8
 
-python3 - "$page" src/cli/cli.c src/daemon/config_schema.c <<'END' || status=1
+python3 - "$page" src/cli/cli.c src/daemon/config_schema.c src/daemon/relay_config.c <<'END' || status=1
 import re, sys
-page, cli, schema = (open(path, encoding="utf-8").read() for path in sys.argv[1:])
+page, cli, schema, relay = (open(path, encoding="utf-8").read() for path in sys.argv[1:])
 complaints = []
 
 # Items of a section: the line of .It, then what belongs to it.
@@ -15,10 +15,9 @@ def items_of(section):
     return re.findall(r"^\.It (.*)\n((?:(?!\.It |\.El).*\n)*)", text + "\n", re.M)
 
 heads = [head for head, _ in items_of("DESCRIPTION") + items_of("COMMANDS")]
-keys = dict(items_of("CONFIGURATION"))
 
 table = cli[cli.index("pu_cli_commands[] = {"):]
-commands = re.findall(r'^\t\{ "(\w+)", (?:NULL|"(\w+)"),', table, re.M)
+commands = re.findall(r'^\t\{ "(\w+)", (?:NULL|"([\w-]+)"),', table, re.M)
 for noun, verb in commands:
     words = f"Cm {noun} {verb}".strip()
     if not any(re.match(re.escape(words) + r"( |$)", head) for head in heads):
@@ -28,19 +27,26 @@ for flag in flags:
     if not any(re.search(rf"Fl -{flag}( |$)", head) for head in heads):
         complaints.append(f"flag: --{flag}")
 
-options = re.findall(r'\{\s*"([\w.*]+)",\s*PU_CONFIG_\w+,\s*[\w |]+,\s*'
-                     r'(?:ROOT|SERVICE|PEER|RELAY|offsetof)\([^)]*\),\s*(?:"([^"]*)"|NULL),', schema)
-for key, default in options:
-    text = keys.get(f"Cm {key}")
-    if text is None:
-        complaints.append(f"key: {key}")
-        continue
-    for value in default.split():
-        if value not in re.split(r"[\s,;]+|\.(?=\s|$)", text):
-            complaints.append(f"default of {key}: {value}")
-for key in keys.keys() - {f"Cm {key}" for key, _ in options}:
-    complaints.append(f"key that does not exist: {key}")
+# What the table has in that section. Strings may be in pieces.
+def check_keys(section, table):
+    table = re.sub(r'"\s*\n\s*"', "", table)
+    keys = dict(items_of(section))
+    options = re.findall(r'\{\s*"([\w.*]+)",\s*PU_CONFIG_\w+,\s*[\w |]+,\s*'
+                         r'(?:ROOT|SERVICE|PEER|RELAY|AT|offsetof)\([^)]*\),\s*(?:"([^"]*)"|NULL),', table)
+    for key, default in options:
+        text = keys.get(f"Cm {key}")
+        if text is None:
+            complaints.append(f"key: {key}")
+            continue
+        for value in default.split():
+            if value not in re.split(r"[\s,;]+|\.(?=\s|$)", text):
+                complaints.append(f"default of {key}: {value}")
+    for key in keys.keys() - {f"Cm {key}" for key, _ in options}:
+        complaints.append(f"key that does not exist: {key}")
+    return options
 
+options = check_keys("CONFIGURATION", schema)
+options += check_keys("RELAY CONFIGURATION", relay)
 if len(commands) < 20 or len(flags) < 10 or len(options) < 25:
     complaints.append("the tables look different: teach tests/lint/man.sh to read them")
 for complaint in complaints:

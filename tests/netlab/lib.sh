@@ -406,7 +406,7 @@ acquaint() {
 
 # path_of HOST PEER: DIRECT, RELAYED or nothing
 path_of() {
-	peerup "$1" peers --json | python3 -c '
+	peerup "$1" status --json | python3 -c '
 import json, sys
 for p in json.load(sys.stdin)["peers"]:
     if p.get("name") == sys.argv[1] and p.get("connected"):

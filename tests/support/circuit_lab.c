@@ -10,8 +10,8 @@
 #include "base/err.h"
 #include "p2p/circuit/addr.h"
 
-const char *const circuit_lab_listen[] = { "/ip4/0.0.0.0/tcp/4001",
-					   "/ip4/0.0.0.0/udp/4001/quic-v1", NULL };
+static const char *const both[] = { "/ip4/0.0.0.0/tcp/4001", "/ip4/0.0.0.0/udp/4001/quic-v1",
+				    NULL };
 
 void circuit_lab_init(struct circuit_lab *l)
 {
@@ -19,6 +19,7 @@ void circuit_lab_init(struct circuit_lab *l)
 	l->sim = pu_sim_new(pu_sim_seed());
 	l->opt.limits = pu_hop_limits_default;
 	l->link.delay = PU_MS(10);
+	l->listen = both;
 	test_host_init(&l->a.t, l->sim, 1, "11.0.0.1", NULL);
 	test_host_init(&l->b.t, l->sim, 2, "11.0.0.2", NULL);
 	test_host_init(&l->relay[0], l->sim, 3, "11.0.0.101", NULL);
@@ -37,7 +38,7 @@ void circuit_lab_start_end(struct circuit_lab *l, struct circuit_end *e)
 {
 	static const struct pu_relays_events events = { on_change };
 
-	test_host_start(&e->t, circuit_lab_listen);
+	test_host_start(&e->t, l->listen);
 	assert_int_equal(pu_circuit_transport_new(e->t.h, &l->circuit, &e->circuit), 0);
 	assert_int_equal(pu_relays_new(e->t.h, 0, &events, e, &e->relays), 0);
 }
@@ -51,7 +52,7 @@ void circuit_lab_stop_end(struct circuit_end *e)
 
 void circuit_lab_start_relay(struct circuit_lab *l, unsigned i)
 {
-	test_host_start(&l->relay[i], circuit_lab_listen);
+	test_host_start(&l->relay[i], l->listen);
 	assert_int_equal(pu_hop_new(l->relay[i].h, &l->opt, &l->hop[i]), 0);
 }
 

@@ -32,11 +32,10 @@ struct circuit_lab {
 	struct pu_hop_options opt;
 	struct pu_circuit_options circuit; /* of a and b */
 	struct pu_sim_link link;
+	const char *const *listen; /* of all hosts */
 };
 
-extern const char *const circuit_lab_listen[];
-
-/* Change opt, circuit, link and the hosts' cfg before the others. */
+/* Change opt, circuit, link, listen and the hosts' cfg before the others. */
 void circuit_lab_init(struct circuit_lab *l);
 void circuit_lab_start(struct circuit_lab *l);
 void circuit_lab_stop(struct circuit_lab *l);

@@ -12,7 +12,7 @@ enum {
 	RTT_MIN_MS = 10,
 	RTT_MAX_MS = 150,
 	SILENCE_S = 10,
-	SYBILS = 1 << 20,     /* names that liars can choose from */
+	SYBILS_PER_NODE = 100, /* names that liars can choose from */
 	SYBIL_ADDR = 1 << 23, /* their addresses begin here */
 	LIE_ADDR = 0xffffff,  /* where liars say that the wanted one is */
 	AT_ONCE = 64,         /* walks under way */
@@ -41,6 +41,7 @@ struct kad_swarm {
 	unsigned *there;  /* indexes of those alive */
 	unsigned n_there;
 	struct sybil *sybil; /* sorted by key */
+	size_t n_sybils;
 	struct pu_list walks;
 	unsigned n_walks;
 };
@@ -182,7 +183,7 @@ static void answer_truly(struct kad_swarm *s, struct node *server, const struct 
 
 static size_t first_sybil(const struct kad_swarm *s, const struct pu_kad_key *key)
 {
-	size_t lo = 0, hi = SYBILS;
+	size_t lo = 0, hi = s->n_sybils;
 
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;
@@ -200,7 +201,7 @@ static void answer_with_lies(const struct kad_swarm *s, const struct walk *w, st
 {
 	size_t at = first_sybil(s, &w->key);
 
-	at = at < PU_KAD_K / 2 ? 0 : pu_min(at - PU_KAD_K / 2, SYBILS - PU_KAD_K);
+	at = at < PU_KAD_K / 2 ? 0 : pu_min(at - PU_KAD_K / 2, s->n_sybils - PU_KAD_K);
 	if (s->cfg.lie == KAD_SWARM_SYBIL && w->target != UINT32_MAX)
 		say(a, &s->node[w->target].id, LIE_ADDR);
 	for (size_t i = 0; a->n < PU_KAD_K; i++) {
@@ -510,15 +511,16 @@ static int make_liars(struct kad_swarm *s)
 
 	if (n == 0)
 		return 0;
-	s->sybil = calloc(SYBILS, sizeof *s->sybil);
+	s->n_sybils = (size_t)s->cfg.n * SYBILS_PER_NODE;
+	s->sybil = calloc(s->n_sybils, sizeof *s->sybil);
 	if (!s->sybil)
 		return -1;
-	for (unsigned i = 0; i < SYBILS; i++) {
+	for (unsigned i = 0; i < s->n_sybils; i++) {
 		struct pu_peerid id = make_id(s->cfg.seed, 's', i);
 
 		s->sybil[i] = (struct sybil){ pu_kad_key_of_peer(&id), i };
 	}
-	qsort(s->sybil, SYBILS, sizeof *s->sybil, by_sybil_key);
+	qsort(s->sybil, s->n_sybils, sizeof *s->sybil, by_sybil_key);
 	while (n > 0) {
 		struct node *nd = &s->node[s->there[below(s, s->n_there)]];
 

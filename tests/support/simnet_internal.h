@@ -119,7 +119,7 @@ void sim_tcp_shutdown(struct pu_tcp *t);
 void sim_tcp_local(struct pu_tcp *t, union pu_sockaddr *sa);
 void sim_tcp_remote(struct pu_tcp *t, union pu_sockaddr *sa);
 void sim_tcp_set_events(struct pu_tcp *t, const struct pu_tcp_events *ev, void *arg);
-bool sim_tcp_progress(struct pu_tcp *t, uint64_t *packed, bool *pwaiting);
+bool sim_tcp_progress(struct pu_tcp *t, struct pu_tcp_progress *out);
 void sim_tcp_close(struct pu_tcp *t, bool abort);
 int sim_tcp_listen(struct pu_net *n, const union pu_sockaddr *bind,
 		   void (*on_accept)(void *arg, struct pu_tcp *t), void *arg,

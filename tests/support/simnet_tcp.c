@@ -20,6 +20,7 @@ enum seg_kind { SEG_DATA, SEG_OPENED, SEG_FIN, SEG_RST };
 struct seg {
 	struct pu_list list;
 	enum seg_kind kind;
+	pu_time sent_at;
 	size_t len;
 	uint8_t data[];
 };
@@ -40,6 +41,7 @@ struct pu_tcp {
 	bool rx_paused, rx_fin, eof_told;
 	size_t in_flight; /* sent and not yet taken by the peer's consumer */
 	uint64_t sent, acked; /* by the peer's stack */
+	pu_time acked_at, rtt;
 	bool write_blocked, fin_sent;
 	int syn_tries;
 };
@@ -57,6 +59,7 @@ struct tcp_event {
 	struct pu_tcp *t; /* holds a reference */
 	struct sim_dir *dir;
 	size_t n;
+	pu_time sent_at;
 	int err;
 	/* Opening: ends as the other side sees them. */
 	struct pu_sim_nat *realm;
@@ -183,6 +186,7 @@ static void send_seg(struct pu_tcp *t, enum seg_kind kind, const uint8_t *p, siz
 	if (!sg)
 		abort();
 	sg->kind = kind;
+	sg->sent_at = t->node->sim->now;
 	sg->len = len;
 	if (len)
 		memcpy(sg->data, p, len);
@@ -215,15 +219,25 @@ static void stack_acked(struct sim_event *e)
 		return;
 	te = unpack(e);
 	te.t->acked += te.n;
+	te.t->acked_at = te.t->node->sim->now;
+	te.t->rtt = (7 * te.t->rtt + te.t->acked_at - te.sent_at) / (te.t->rtt ? 8 : 1);
 	put(te.t);
 }
 
-static void ack(struct pu_tcp *t, size_t n)
+static void ack(struct pu_tcp *t, const struct seg *sg)
 {
-	struct sim_dir *dir = t->peer ? sim_dir(t->node, t->peer->node) : NULL;
+	struct tcp_event *te;
 
-	if (dir)
-		post(t->peer, t->node->sim->now + dir->cfg.delay, stack_acked, dir, n, 0);
+	if (!t->peer)
+		return;
+	te = sim_alloc(sizeof *te);
+	te->t = get(t->peer);
+	te->dir = sim_dir(t->node, t->peer->node);
+	te->n = sg->len;
+	te->sent_at = sg->sent_at;
+	te->e.run = stack_acked;
+	te->e.drop = tcp_event_drop;
+	sim_post(te->t->node, &te->e, t->node->sim->now + te->dir->cfg.delay);
 }
 
 /* The consumer took n bytes: the window of the other side opens. */
@@ -344,7 +358,7 @@ static void seg_arrives(struct sim_event *e)
 	sg = PU_CONTAINER_OF(first, struct seg, list);
 	switch (sg->kind) {
 	case SEG_DATA:
-		ack(t, sg->len);
+		ack(t, sg);
 		if (t->closed && t->peer) {
 			send_seg(t, SEG_RST, NULL, 0);
 		} else if (t->state == TCP_OPEN && !t->closed) {
@@ -617,10 +631,10 @@ int sim_tcp_write(struct pu_tcp *t, const struct iovec *iov, int n)
 	return (int)sent;
 }
 
-bool sim_tcp_progress(struct pu_tcp *t, uint64_t *packed, bool *pwaiting)
+bool sim_tcp_progress(struct pu_tcp *t, struct pu_tcp_progress *out)
 {
-	*packed = t->acked;
-	*pwaiting = t->acked < t->sent;
+	*out = (struct pu_tcp_progress){ t->acked, t->acked < t->sent,
+					 t->node->sim->now - t->acked_at, t->rtt };
 	return !t->node->sim->tcp_silent;
 }
 

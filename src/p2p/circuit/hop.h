@@ -31,7 +31,8 @@ struct pu_hop_limits {
 	unsigned max_circuits;             /* in all */
 	unsigned max_circuits_per_peer;    /* as source and as destination */
 	/* Bytes per direction of a circuit that we may hold ourselves. Whatever it is, we
-	 * hold none: what the receiver's stream does not take stays in the sender's. */
+	 * hold none: what the receiver's stream does not take stays in the sender's. What
+	 * these hold is limited by pu_host_config.stream_memory. */
 	size_t buffer_size;
 	pu_time reservation_ttl;
 	pu_time duration;                  /* of one circuit */
@@ -68,6 +69,10 @@ void pu_hop_free(struct pu_hop *hop);
 void pu_hop_set_limits(struct pu_hop *hop, const struct pu_hop_limits *limits);
 void pu_hop_stats(const struct pu_hop *hop, struct pu_hop_stats *out);
 bool pu_hop_has_reservation(const struct pu_hop *hop, const struct pu_peerid *peer);
+/* Addresses at which others reach the peer through us, as its reservation names them; 0
+ * when it has none. */
+size_t pu_hop_addrs_of(const struct pu_hop *hop, const struct pu_peerid *peer,
+		       struct pu_multiaddr *out, size_t cap);
 /* Takes the reservation and the circuits of a peer away (it is authorised no more). */
 void pu_hop_expel(struct pu_hop *hop, const struct pu_peerid *peer);
 

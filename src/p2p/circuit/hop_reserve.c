@@ -1,4 +1,5 @@
 #include "base/err.h"
+#include "p2p/circuit/addr.h"
 #include "p2p/circuit/hop_internal.h"
 #include "p2p/circuit/voucher.h"
 
@@ -55,14 +56,14 @@ void pu_hop_reserve_expire(void *arg)
 	arm_expiry(hop);
 }
 
-/* Of no use to somebody else: the peer's own way to us, and what others must go through. */
-static bool worth_telling(const struct pu_hop *hop, const struct pu_conn *c,
-			  const struct pu_multiaddr *ma)
+/* Of no use to somebody else: the way to us through others. near: the peer is on this
+ * machine. */
+static bool worth_telling(const struct pu_hop *hop, bool near, const struct pu_multiaddr *ma)
 {
 	if (pu_multiaddr_kind(ma) == PU_MA_KIND_CIRCUIT)
 		return false;
 	if (pu_multiaddr_is_loopback(ma))
-		return hop->opt.private_addrs && pu_multiaddr_is_loopback(&c->remote);
+		return hop->opt.private_addrs && near;
 	return hop->opt.private_addrs || pu_multiaddr_is_public(ma);
 }
 
@@ -84,7 +85,7 @@ static void fill_addrs(const struct pu_hop *hop, const struct pu_conn *c,
 	size_t n = pu_host_addrs(hop->h, all, ADDRS_MAX);
 
 	for (size_t i = 0; i < n && rv->n_addrs < PU_CIRCUIT_ADDRS_MAX; i++)
-		if (worth_telling(hop, c, &all[i]))
+		if (worth_telling(hop, pu_multiaddr_is_loopback(&c->remote), &all[i]))
 			add_addr(rv, &all[i], self);
 	/* rust-libp2p takes a reservation without any address for a failure. This one at
 	 * least the peer has proved to be right. */
@@ -153,4 +154,19 @@ enum pu_circuit_status pu_hop_reserve(struct pu_hop *hop, struct hop_peer *p,
 		m->reservation.voucher_len = 0; /* no memory: it is optional */
 	hold(hop, p, pu_loop_now(hop->loop) + ttl);
 	return PU_CIRCUIT_OK;
+}
+
+size_t pu_hop_addrs_of(const struct pu_hop *hop, const struct pu_peerid *peer,
+		       struct pu_multiaddr *out, size_t cap)
+{
+	struct pu_multiaddr all[ADDRS_MAX];
+	size_t n_all = pu_host_addrs(hop->h, all, ADDRS_MAX), n = 0;
+
+	if (!pu_hop_has_reservation(hop, peer))
+		return 0;
+	for (size_t i = 0; i < n_all && n < cap; i++)
+		if (worth_telling(hop, false, &all[i]) &&
+		    pu_circuit_addr_make(&all[i], pu_host_id(hop->h), &out[n]) == 0)
+			n++;
+	return n;
 }

@@ -7,6 +7,8 @@
 #include "p2p/dcutr/exchange.h"
 #include "p2p/dcutr/salvo.h"
 
+enum { DOUBT_MS = 2500 }; /* half of the window */
+
 struct pu_dcutr_session {
 	struct pu_dcutr_session_config cfg;
 	struct pu_dcutr_result result;
@@ -16,7 +18,7 @@ struct pu_dcutr_session {
 	struct pu_host_request *req; /* plain dial, then a stream */
 	struct pu_dcutr_exchange *exchange;
 	struct pu_dcutr_salvo *salvo;
-	struct pu_timer timer; /* limits the dial, waits for the moment, or for the leader */
+	struct pu_timer timer; /* limits the dial, waits for the moment, for the leader, … */
 	struct pu_multiaddr targets[PU_DCUTR_TARGETS_MAX];
 	size_t n_targets;
 	pu_time started_at;
@@ -64,6 +66,16 @@ static void end(struct pu_dcutr_session *s, enum pu_dcutr_outcome outcome)
 	pu_job_defer(&s->tell);
 }
 
+/* The host tells of new connections; there may have been one already. */
+static void arrived(struct pu_dcutr_session *s)
+{
+	struct pu_conn *c = pu_host_conn(s->cfg.h, &s->result.peer);
+
+	if (c && !c->limited)
+		s->result.addr = c->remote;
+	end(s, PU_DCUTR_DIRECT);
+}
+
 /* Punching. */
 
 static void on_salvo(void *arg, int err)
@@ -71,10 +83,12 @@ static void on_salvo(void *arg, int err)
 	struct pu_dcutr_session *s = arg;
 
 	s->salvo = NULL;
-	if (err == 0 || s->over)
-		return; /* the connection itself is told by the host */
-	pu_host_ask_observed(s->cfg.h); /* a NAT may have moved us */
-	if (s->n_targets == 0)
+	pu_timer_stop(&s->timer);
+	if (s->over)
+		return;
+	if (err == 0)
+		arrived(s);
+	else if (s->n_targets == 0)
 		end(s, PU_DCUTR_NO_ADDRESSES);
 	else if (s->result.leader)
 		next_try(s);
@@ -97,6 +111,8 @@ static void punch(struct pu_dcutr_session *s)
 					 PU_SEC(PU_DCUTR_WINDOW_S), on_salvo, s, &s->salvo);
 	if (r < 0)
 		end(s, PU_DCUTR_NO_ADDRESSES);
+	else
+		pu_timer_set(&s->timer, now(s) + PU_MS(DOUBT_MS));
 }
 
 /* Agreeing. */
@@ -189,7 +205,11 @@ static void on_dialed(void *arg, int err, struct pu_conn *c)
 	(void)c;
 	s->req = NULL;
 	pu_timer_stop(&s->timer);
-	if (err < 0 && !s->over)
+	if (s->over)
+		return;
+	if (err == 0)
+		arrived(s);
+	else
 		next_try(s);
 }
 
@@ -219,7 +239,9 @@ static void on_timer(void *arg)
 {
 	struct pu_dcutr_session *s = arg;
 
-	if (s->req) { /* the dial takes too long */
+	if (s->salvo) { /* perhaps our addresses are others now; for the next try */
+		pu_host_ask_observed(s->cfg.h);
+	} else if (s->req) { /* the dial takes too long */
 		pu_host_cancel(s->cfg.h, s->req);
 		s->req = NULL;
 		next_try(s);

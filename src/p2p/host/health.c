@@ -61,6 +61,8 @@ static void look_at_watched(struct host_conn *hc)
 		he->n_suspected++;
 		enter(hc, PU_HEALTH_SUSPECT);
 		tell(hc, "the path went silent");
+	} else {
+		pu_conn_probe(hc->c); /* some of these may get lost */
 	}
 	pu_timer_set(&he->timer, now_of(hc) + TICK);
 }

@@ -66,6 +66,7 @@ struct pu_transport_config pu_host_transport_config(struct pu_host *h)
 		.arg = h,
 		.max_pending_inbound = HOST_PENDING_INBOUND,
 		.max_streams = h->cfg.max_streams,
+		.stream_memory = h->cfg.stream_memory,
 		.security = &h->cfg.tcp,
 	};
 }

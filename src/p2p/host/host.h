@@ -31,6 +31,9 @@ struct pu_host_config {
 	unsigned max_conns;          /* 0: default 256 */
 	unsigned max_conns_per_peer; /* 0: default 8 */
 	unsigned max_streams;        /* inbound per connection, 0: default 256 */
+	/* What one stream may hold for a slow reader: received bytes, and about as much again
+	 * to be sent. 0: as much as speed asks for, several MiB. At least 256 KiB. */
+	size_t stream_memory;
 	pu_time idle_timeout;        /* close connections without streams or protection
 				      * after this; 0: never */
 	/* Inbound peers, at the secured stage. NULL: everyone. */

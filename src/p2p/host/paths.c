@@ -96,12 +96,8 @@ int pu_host_learn_addr(struct pu_host *h, const struct pu_peerid *peer,
 		       const struct pu_multiaddr *ma, enum pu_addr_source source)
 {
 	struct pu_peer *p = pu_peerstore_get(&h->peers, peer);
-	int r = p ? pu_peerstore_add_addr(&h->peers, p, ma, source == PU_ADDR_CONFIG, false)
-		  : PU_ENOMEM;
 
-	if (r == 0)
-		pu_peerstore_note_source(p, ma, source);
-	return r;
+	return p ? pu_peerstore_learn_addr(&h->peers, p, ma, source) : PU_ENOMEM;
 }
 
 const char *pu_addr_source_text(enum pu_addr_source s)

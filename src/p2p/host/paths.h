@@ -83,7 +83,7 @@ struct pu_host_candidate {
 
 size_t pu_host_candidates(struct pu_host *h, const struct pu_peerid *peer,
 			  struct pu_host_candidate *out, size_t cap);
-/* As pu_host_add_addr(), with the source; those of the user are permanent. */
+/* As pu_host_add_addr(), with the source; what the user and our relays told is permanent. */
 int pu_host_learn_addr(struct pu_host *h, const struct pu_peerid *peer,
 		       const struct pu_multiaddr *ma, enum pu_addr_source source);
 const char *pu_addr_source_text(enum pu_addr_source s);

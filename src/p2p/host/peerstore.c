@@ -157,15 +157,20 @@ static bool make_addr_room(struct pu_peer *p, const struct pu_peer_addr *incomin
 	return true;
 }
 
-static enum pu_addr_source source_of(const struct pu_peer_addr *a)
-{
-	return a->permanent ? PU_ADDR_CONFIG : a->certified ? PU_ADDR_RECORD : PU_ADDR_TOLD;
-}
-
 int pu_peerstore_add_addr(struct pu_peerstore *ps, struct pu_peer *p,
 			  const struct pu_multiaddr *ma, bool permanent, bool certified)
 {
-	struct pu_peer_addr *a, incoming = { .permanent = permanent, .certified = certified };
+	return pu_peerstore_learn_addr(ps, p, ma, permanent ? PU_ADDR_CONFIG :
+				       certified ? PU_ADDR_RECORD : PU_ADDR_TOLD);
+}
+
+int pu_peerstore_learn_addr(struct pu_peerstore *ps, struct pu_peer *p,
+			    const struct pu_multiaddr *ma, enum pu_addr_source source)
+{
+	bool permanent = source == PU_ADDR_CONFIG || source == PU_ADDR_RELAY;
+	bool certified = source == PU_ADDR_RECORD;
+	struct pu_peer_addr *a, incoming = { .permanent = permanent, .certified = certified,
+					     .sources = 1u << source };
 	struct pu_peerid id;
 
 	if (pu_multiaddr_split_peer(ma, &incoming.ma, &id) == 0 && !pu_peerid_eq(&id, &p->id))
@@ -173,7 +178,6 @@ int pu_peerstore_add_addr(struct pu_peerstore *ps, struct pu_peer *p,
 	if (incoming.ma.len == 0)
 		return PU_EINVAL;
 	incoming.expires = pu_loop_now(ps->loop) + PU_SEC(PU_PEERSTORE_TTL_S);
-	incoming.sources = 1u << source_of(&incoming);
 	a = pu_peerstore_find_addr(p, &incoming.ma);
 	if (a) {
 		a->sources |= incoming.sources;
@@ -194,20 +198,6 @@ int pu_peerstore_add_addr(struct pu_peerstore *ps, struct pu_peer *p,
 	if (ps->on_new_addrs)
 		pu_job_defer(ps->on_new_addrs);
 	return 0;
-}
-
-void pu_peerstore_note_source(struct pu_peer *p, const struct pu_multiaddr *ma,
-			      enum pu_addr_source source)
-{
-	struct pu_multiaddr rest;
-	struct pu_peer_addr *a;
-	struct pu_peerid id;
-
-	pu_multiaddr_split_peer(ma, &rest, &id);
-	a = pu_peerstore_find_addr(p, &rest);
-	if (!a)
-		return;
-	a->sources = (a->sources & ~(1u << PU_ADDR_TOLD)) | 1u << source;
 }
 
 void pu_peerstore_remember(struct pu_peer_addr *a, const struct pu_addr_attempt *t)

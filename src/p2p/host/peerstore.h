@@ -79,15 +79,15 @@ struct pu_peer *pu_peerstore_get(struct pu_peerstore *ps, const struct pu_peerid
  * ones; PU_ENOMEM. Known addresses are refreshed. */
 int pu_peerstore_add_addr(struct pu_peerstore *ps, struct pu_peer *p,
 			  const struct pu_multiaddr *ma, bool permanent, bool certified);
+/* The same by the source: what the user and our relays told is permanent. */
+int pu_peerstore_learn_addr(struct pu_peerstore *ps, struct pu_peer *p,
+			    const struct pu_multiaddr *ma, enum pu_addr_source source);
 void pu_peerstore_remove_addr(struct pu_peerstore *ps, struct pu_peer *p,
 			      const struct pu_multiaddr *ma);
 /* Drops what is neither permanent nor certified (or, with certified, that too). */
 void pu_peerstore_forget_addrs(struct pu_peer *p, bool certified);
 struct pu_peer_addr *pu_peerstore_find_addr(const struct pu_peer *p,
 					    const struct pu_multiaddr *ma);
-/* Somebody else says so, too. */
-void pu_peerstore_note_source(struct pu_peer *p, const struct pu_multiaddr *ma,
-			      enum pu_addr_source source);
 /* A dial to the address ended. Failures keep it from being dialled for a while. */
 void pu_peerstore_dialed(struct pu_peerstore *ps, struct pu_peer_addr *a, bool ok);
 /* Remembers it; without memory for that it is forgotten. */

@@ -25,9 +25,12 @@ static bool is_shunned(const struct pu_kad *k, const struct pu_peerid *peer)
 
 static void shun(struct pu_kad *k, const struct pu_peerid *peer)
 {
-	struct kad_shunned *s = &k->shunned[k->next_shunned++ % KAD_SHUNNED_MAX];
+	struct kad_shunned *s;
 	char text[PU_PEERID_SHORT_MAX];
 
+	if (is_shunned(k, peer))
+		return;
+	s = &k->shunned[k->next_shunned++ % KAD_SHUNNED_MAX];
 	s->peer = *peer;
 	s->until = pu_loop_now(k->loop) + PU_SEC(KAD_SHUN_S);
 	pu_kad_table_remove(&k->table, peer);
@@ -85,6 +88,7 @@ void pu_kad_admit_outcome(struct pu_kad *k, const struct pu_peerid *peer, int er
 	case PU_ENOPROTO:
 		pu_kad_table_remove(&k->table, peer);
 		break;
+	case PU_E2BIG:
 	case PU_ELIMIT:
 	case PU_ENOMEM:
 	case PU_ECANCELED:

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "p2p/host/paths.h"
 #include "p2p/kad/state.h"
 
 enum kind { FIND_PEER, FIND_PROVIDERS, WALK };
@@ -136,7 +137,7 @@ static int ask(void *arg, const struct pu_kad_candidate *c)
 		return PU_ENOMEM;
 	while (!pu_host_conn(k->host, &c->id) && pu_kad_addrs_next(&c->addrs, &off, &addr))
 		if (pu_multiaddr_from_bytes(&ma, addr) == 0)
-			pu_host_add_addr(k->host, &c->id, &ma, false);
+			pu_host_learn_addr(k->host, &c->id, &ma, PU_ADDR_DHT);
 	a->q = q;
 	a->ref = c->ref;
 	a->peer = c->id;
@@ -176,7 +177,7 @@ static void take_target(struct pu_kad_query *q, const struct pu_kad_peer *p, boo
 			continue;
 		q->found[q->n_found++] = ma;
 		taken++;
-		pu_host_add_addr(q->k->host, &q->target, &ma, false);
+		pu_host_learn_addr(q->k->host, &q->target, &ma, PU_ADDR_DHT);
 	}
 	if (q->n_found > 0)
 		pu_kad_lookup_finish(q->l, PU_MS(PU_KAD_LOOKUP_GRACE_MS));
@@ -199,7 +200,7 @@ static bool tell_provider(struct pu_kad_query *q, const struct pu_kad_peer *p, b
 
 	for (size_t i = 0; i < p->n_addrs; i++)
 		if (take_addr(&ma[n], p->addrs[i], true, loopback))
-			pu_host_add_addr(q->k->host, &p->id, &ma[n++], false);
+			pu_host_learn_addr(q->k->host, &p->id, &ma[n++], PU_ADDR_DHT);
 	q->seen[q->n_seen++] = p->id;
 	q->gone = &gone;
 	q->ev->on_provider(q->arg, &p->id, ma, n);

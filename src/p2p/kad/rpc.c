@@ -225,7 +225,8 @@ static void stream_failed(struct link *l, int err)
 		finish(call, err, NULL);
 }
 
-static void broke_protocol(struct link *l)
+/* What came is of no use. */
+static void give_up_stream(struct link *l, int err)
 {
 	struct pu_kad_call *call = l->sent ? first_call(l) : NULL;
 
@@ -233,7 +234,7 @@ static void broke_protocol(struct link *l)
 	forget_stream(l);
 	pu_job_defer(&l->step);
 	if (call)
-		finish(call, PU_EPROTO, NULL);
+		finish(call, err, NULL);
 }
 
 /* The stream. */
@@ -256,7 +257,7 @@ static void answered(struct link *l, struct pu_bytes body)
 		r = PU_EPROTO;
 	}
 	if (r < 0) {
-		broke_protocol(l);
+		give_up_stream(l, r);
 		return;
 	}
 	l->used = true;
@@ -266,29 +267,46 @@ static void answered(struct link *l, struct pu_bytes body)
 	pu_kad_message_deinit(reply);
 }
 
+/* Length of the whole message in front of the buffer, prefix included. PU_EAGAIN: more is
+ * needed. PU_E2BIG: go may send more than we take. */
+static int whole_message(struct pu_bytes b, size_t *pprefix, size_t *plen)
+{
+	uint64_t len;
+	int n = pu_uvarint_decode(b.p, b.len, &len);
+
+	if (n < 0)
+		return n;
+	if (len > PU_KAD_MESSAGE_IN_MAX)
+		return PU_E2BIG;
+	if (b.len - (size_t)n < len)
+		return PU_EAGAIN;
+	*pprefix = (size_t)n;
+	*plen = (size_t)n + (size_t)len;
+	return 0;
+}
+
 /* At most one answer is due, and nothing may come behind it. */
 static size_t on_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t len)
 {
 	struct link *l = arg;
-	size_t n = pu_min(len, pu_buf_room(&l->in));
-	int r = n == len ? pu_buf_append(&l->in, p, n) : PU_EPROTO;
-	struct pu_bytes b = pu_buf_bytes(&l->in);
-	struct pu_buf whole;
-	uint64_t body = 0;
-	int prefix = r == 0 ? pu_uvarint_decode(b.p, b.len, &body) : PU_EPROTO;
+	size_t n = pu_min(len, pu_buf_room(&l->in)), prefix, whole;
+	int r = pu_buf_append(&l->in, p, n);
+	struct pu_buf in = l->in;
 
-	if (prefix == PU_EAGAIN || (prefix > 0 && body <= PU_KAD_MESSAGE_IN_MAX &&
-				    b.len < (size_t)prefix + body))
-		return len;
-	if (prefix < 0 || b.len != (size_t)prefix + body) {
-		broke_protocol(l);
+	if (r == 0)
+		r = whole_message(pu_buf_bytes(&in), &prefix, &whole);
+	if (r == PU_EAGAIN)
+		return len; /* a full buffer would be a whole message */
+	if (r == 0 && (in.len > whole || n < len))
+		r = PU_EPROTO;
+	if (r < 0) {
+		give_up_stream(l, r);
 		return len;
 	}
 	/* The link may be gone when the caller has heard. */
-	whole = l->in;
-	pu_buf_init(&l->in, whole.max);
-	answered(l, pu_bytes(b.p + prefix, body));
-	pu_buf_deinit(&whole);
+	pu_buf_init(&l->in, in.max);
+	answered(l, pu_bytes(pu_buf_bytes(&in).p + prefix, whole - prefix));
+	pu_buf_deinit(&in);
 	return len;
 }
 

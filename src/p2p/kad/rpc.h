@@ -17,7 +17,7 @@ struct pu_kad_rpc;
 struct pu_kad_call;
 
 /* reply is borrowed until return; NULL on failure and where none is due. PU_EPROTO: what
- * came was no answer to this. */
+ * came was no answer to this; PU_E2BIG: it is more than we take. */
 typedef void pu_kad_reply_fn(void *arg, int err, const struct pu_kad_message *reply);
 
 /* protocol is borrowed. */

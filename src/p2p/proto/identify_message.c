@@ -257,9 +257,8 @@ static void add_addr(struct host_conn *hc, struct pu_bytes b, bool certified)
 		return;
 	if (pu_multiaddr_is_loopback(&ma) && !pu_multiaddr_is_loopback(&hc->c->remote))
 		return;
-	if (pu_peerstore_add_addr(&hc->h->peers, hc->peer, &ma, false, certified) == 0)
-		pu_peerstore_note_source(hc->peer, &ma,
-					 certified ? PU_ADDR_RECORD : PU_ADDR_IDENTIFY);
+	pu_peerstore_learn_addr(&hc->h->peers, hc->peer, &ma,
+				certified ? PU_ADDR_RECORD : PU_ADDR_IDENTIFY);
 }
 
 /* True when the message has a record of the peer, signed by itself and not older than

@@ -251,11 +251,11 @@ static void filter_close(struct pu_pipe *p, bool abort)
 	leave(f);
 }
 
-static bool filter_progress(struct pu_pipe *p, uint64_t *packed, bool *pwaiting)
+static bool filter_progress(struct pu_pipe *p, struct pu_tcp_progress *out)
 {
 	struct pu_pipe *below = of(p)->below;
 
-	return below->ops->progress && below->ops->progress(below, packed, pwaiting);
+	return below->ops->progress && below->ops->progress(below, out);
 }
 
 static const struct pu_pipe_ops filter_pipe_ops = { filter_write, filter_resume, filter_shutdown,

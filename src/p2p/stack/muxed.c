@@ -11,6 +11,8 @@ enum {
 	CLEAR_MAX = 65519,
 	/* After our goodbye: until the peer hangs up too. */
 	LINGER_MS = 2000,
+	/* An answer may come by itself; not before that much silence is one asked for. */
+	PING_AFTER_MS = 500,
 };
 
 enum muxed_state {
@@ -41,6 +43,7 @@ struct pu_muxed {
 	struct pu_timer linger;
 	/* Signs of life. */
 	pu_time asked_at; /* nothing has come since that was sent; 0: nothing was sent */
+	bool pinged;      /* and it was a ping */
 	uint64_t acked;   /* by the other system, as last seen */
 	struct pu_timer look;
 };
@@ -86,9 +89,20 @@ static void broken(struct pu_muxed *m, int err)
 /* Does the peer get what we send? The system below a TCP socket knows; through a relay only
  * an answer tells, and a ping makes sure that there is one. */
 
+/* The system measures all the time, yamux every half minute. */
+static pu_time muxed_rtt(const struct pu_conn *c)
+{
+	const struct pu_muxed *m = of_conn(c);
+	struct pu_tcp_progress pr = { 0 };
+
+	if (m->pipe && m->pipe->ops->progress && m->pipe->ops->progress(m->pipe, &pr) && pr.rtt)
+		return pr.rtt;
+	return pu_yamux_rtt(m->ym);
+}
+
 static pu_time quiet_after(const struct pu_muxed *m)
 {
-	return PU_MS(PU_CONN_QUIET_MS) + 2 * pu_yamux_rtt(m->ym);
+	return PU_MS(PU_CONN_QUIET_MS) + 2 * muxed_rtt(&m->conn);
 }
 
 static void note_sent(struct pu_muxed *m)
@@ -97,32 +111,39 @@ static void note_sent(struct pu_muxed *m)
 		return;
 	m->asked_at = pu_loop_now(m->loop);
 	if (!pu_timer_active(&m->look)) /* else it finds out by itself */
-		pu_timer_set(&m->look, m->asked_at + quiet_after(m));
+		pu_timer_set(&m->look, m->asked_at + PU_MS(PING_AFTER_MS));
+}
+
+static void note_heard(struct pu_muxed *m)
+{
+	m->asked_at = 0;
+	m->pinged = false;
 }
 
 /* True when the system knows; asked_at is up to date then. */
 static bool ask_system(struct pu_muxed *m)
 {
-	uint64_t acked;
-	bool waiting;
+	struct pu_tcp_progress pr;
+	pu_time now = pu_loop_now(m->loop);
 
-	if (!m->pipe->ops->progress || !m->pipe->ops->progress(m->pipe, &acked, &waiting))
+	if (!m->pipe->ops->progress || !m->pipe->ops->progress(m->pipe, &pr))
 		return false;
-	if (acked != m->acked && m->asked_at)
-		m->asked_at = pu_loop_now(m->loop);
-	if (!waiting)
+	if (pr.acked != m->acked && m->asked_at)
+		m->asked_at = pu_max(m->asked_at, now - pu_min(pr.ago, now));
+	if (!pr.waiting)
 		m->asked_at = 0;
-	m->acked = acked;
+	m->acked = pr.acked;
 	return true;
 }
 
+/* Data need not be answered, so without a system that knows nothing is owed before the
+ * ping that waits behind it. */
 static pu_time muxed_unanswered(struct pu_conn *c)
 {
 	struct pu_muxed *m = of_conn(c);
 
-	if (!alive(m) || m->asked_at == 0)
+	if (!alive(m) || m->asked_at == 0 || (!ask_system(m) && !m->pinged))
 		return 0;
-	ask_system(m);
 	return m->asked_at ? pu_loop_now(m->loop) - m->asked_at : 0;
 }
 
@@ -130,25 +151,39 @@ static void muxed_probe(struct pu_conn *c)
 {
 	struct pu_muxed *m = of_conn(c);
 
-	if (alive(m))
-		pu_yamux_probe(m->ym);
+	if (!alive(m))
+		return;
+	pu_yamux_probe(m->ym);
+	if (m->pinged)
+		return;
+	m->pinged = true;
+	m->asked_at = pu_loop_now(m->loop);
 }
 
 static void look(void *arg)
 {
 	struct pu_muxed *m = arg;
-	pu_time now = pu_loop_now(m->loop), owed = muxed_unanswered(&m->conn);
+	pu_time now = pu_loop_now(m->loop), next;
+	bool ask;
 
-	if (owed == 0)
+	if (!alive(m) || m->asked_at == 0)
 		return;
-	if (owed < quiet_after(m)) {
-		pu_timer_set(&m->look, m->asked_at + quiet_after(m));
-		return;
+	ask = !ask_system(m) && !m->pinged;
+	if (ask && now - m->asked_at >= PU_MS(PING_AFTER_MS)) {
+		muxed_probe(&m->conn);
+		ask = false;
 	}
-	pu_timer_set(&m->look, now + PU_MS(PU_CONN_QUIET_MS));
-	pu_yamux_probe(m->ym);
-	if (!m->on_ready && m->conn.ev->on_quiet)
-		m->conn.ev->on_quiet(m->conn.arg, &m->conn);
+	if (m->asked_at == 0)
+		return;
+	next = m->asked_at + (ask ? PU_MS(PING_AFTER_MS) : quiet_after(m));
+	if (next <= now) {
+		next = now + PU_MS(PU_CONN_QUIET_MS);
+		pu_yamux_probe(m->ym);
+		if (!m->on_ready && m->conn.ev->on_quiet)
+			m->conn.ev->on_quiet(m->conn.arg, &m->conn);
+	}
+	if (alive(m))
+		pu_timer_set(&m->look, next);
 }
 
 /* Sending: yamux frames, sealed, into the pipe, until one of them is full or empty. */
@@ -251,7 +286,7 @@ static size_t on_recv(void *arg, const uint8_t *p, size_t len)
 	struct pu_muxed *m = arg;
 	size_t done = 0;
 
-	m->asked_at = 0;
+	note_heard(m);
 	while (alive(m) && done < len) {
 		size_t n = pu_min(len - done, pu_buf_room(&m->in));
 		int r = pu_buf_append(&m->in, p + done, n);
@@ -396,6 +431,8 @@ static void muxed_close(struct pu_conn *c, uint64_t code)
 {
 	struct pu_muxed *m = of_conn(c);
 
+	if (m->state == MUXED_NEW)
+		m->code = code; /* turned away at once: when it runs */
 	if (m->state != MUXED_OPEN)
 		return;
 	/* What streams wrote before belongs in front of the goodbye. */
@@ -404,11 +441,6 @@ static void muxed_close(struct pu_conn *c, uint64_t code)
 		return;
 	pu_yamux_close(m->ym, (uint32_t)code);
 	end(m, PU_ECLOSED, code, true);
-}
-
-static pu_time muxed_rtt(const struct pu_conn *c)
-{
-	return pu_yamux_rtt(of_conn(c)->ym);
 }
 
 static const struct pu_conn_ops muxed_ops = {
@@ -445,6 +477,8 @@ int pu_muxed_new(const struct pu_upgrade_config *cfg, const struct pu_muxed_part
 		.loop = cfg->loop,
 		.client = cfg->initiator,
 		.max_inbound_streams = cfg->max_streams,
+		.max_window = (uint32_t)pu_min(cfg->stream_memory, UINT32_MAX),
+		.max_send = pu_min(cfg->stream_memory, PU_YAMUX_SEND_MAX),
 		.ev = &yamux_events,
 	};
 	int r;
@@ -494,6 +528,8 @@ static void take_pipe(struct pu_muxed *m)
 void pu_muxed_start(struct pu_muxed *m)
 {
 	m->state = MUXED_OPEN;
+	if (m->conn.closing)
+		muxed_close(&m->conn, m->code);
 	take_pipe(m);
 }
 

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 
 struct pu_pipe;
+struct pu_tcp_progress; /* p2p/transport/net.h */
 
 struct pu_pipe_events {
 	/* Borrowed bytes; returns how many were taken. Fewer than len pauses reading
@@ -31,9 +32,8 @@ struct pu_pipe_ops {
 	void (*shutdown)(struct pu_pipe *p);
 	/* abort: forget what is not sent yet. */
 	void (*close)(struct pu_pipe *p, bool abort);
-	/* What the other end's system has acknowledged: bytes since the beginning, and
-	 * whether something still waits for that. False, or NULL: not known. */
-	bool (*progress)(struct pu_pipe *p, uint64_t *packed, bool *pwaiting);
+	/* What the other end's system acknowledges. False, or NULL: not known. */
+	bool (*progress)(struct pu_pipe *p, struct pu_tcp_progress *out);
 };
 
 /* Common head of every implementation. */

@@ -21,6 +21,7 @@ struct pu_upgrade_config {
 	const struct pu_tcp_transport_options *opt; /* outlives the upgrade */
 	const struct pu_tls_credentials *tls; /* outlives the connection; NULL: made for it */
 	unsigned max_streams;             /* inbound, of the connection; 0: default */
+	size_t stream_memory;             /* as in pu_host_config */
 	pu_time timeout;                  /* for everything */
 	pu_gate_fn *gate;                 /* NULL: everyone is welcome */
 	void *gate_arg;

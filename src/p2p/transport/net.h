@@ -70,6 +70,14 @@ struct pu_tcp_events {
 	void (*on_error)(void *arg, int err);
 };
 
+/* What the system knows of a TCP connection. */
+struct pu_tcp_progress {
+	uint64_t acked; /* bytes, since the beginning */
+	bool waiting;   /* something that was sent is not acknowledged */
+	pu_time ago;    /* since an acknowledgement arrived, of something new or not */
+	pu_time rtt;    /* smoothed, 0: not measured */
+};
+
 struct pu_net_ops {
 	/* bind: address or wildcard, port 0 for any. The socket asks for GRO, packet
 	 * info and ECN, forbids fragmentation, and has large buffers. */
@@ -110,7 +118,7 @@ struct pu_net_ops {
 	/* abort: RST instead of FIN. */
 	void (*tcp_close)(struct pu_tcp *t, bool abort);
 	/* As pu_pipe_ops.progress. May be NULL. */
-	bool (*tcp_progress)(struct pu_tcp *t, uint64_t *packed, bool *pwaiting);
+	bool (*tcp_progress)(struct pu_tcp *t, struct pu_tcp_progress *out);
 
 	/* on_accept owns the new socket and must set its events at once. */
 	int (*tcp_listen)(struct pu_net *n, const union pu_sockaddr *bind,

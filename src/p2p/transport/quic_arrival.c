@@ -1,49 +1,41 @@
-/* A client that comes to another path, and a mistake of ngtcp2 0.12 about it.
+/* A client that comes along another path.
  *
- * ngtcp2 follows such a client, asks whether it really is there, and keeps the path from
- * before to fall back on. When the client has sent little from its new place, the question
- * must be short, and after the answer ngtcp2 asks again with a full packet. It begins path
- * MTU discovery one answer too early then: should the client return to the old path before
- * the second answer, an assertion ends the process. A NAT that changes its mind can do
- * that, and so can anyone who repeats our packets from elsewhere.
+ * ngtcp2 0.12 follows it well to a path that it never saw. When the client returns to one
+ * from before, and soon, it makes mistakes: for seconds it does not follow, as long as it
+ * still asks whether the old path works; it counts a connection ID twice and ends the
+ * connection; or it begins path MTU discovery one answer too early, and an assertion ends
+ * the process. A machine between two networks does that, so does a NAT that changes its
+ * mind, and anyone who repeats our packets from elsewhere can.
  *
- * So between the two answers packets of other paths are not heard. It takes a round trip;
- * a client that really was back by then is lost and dials again. The questions are the
- * first that ngtcp2 writes to a new path: their length tells whether there will be two. */
+ * So ngtcp2 never sees an old path: the local address of every path that a client comes
+ * along carries another port. Nobody else sees it, packets leave from the port of their
+ * socket. The price is a connection ID of the peer's supply for each, and a fresh
+ * congestion window where ngtcp2 would keep the old one, when a NAT changed the port alone. */
 #include "p2p/transport/quic_internal.h"
 
-enum {
-	QUESTIONS = 2,        /* are sent in pairs */
-	FIRST_ROUND_MS = 900, /* after a second they are repeated, unseen by us */
-	DEAF_PTOS = 6,        /* ngtcp2 gives up after three times a second or a PTO */
-};
-
-bool pu_quic_arrival_allowed(const struct quic_conn *c)
+static uint16_t *port_of(union pu_sockaddr *sa)
 {
-	return quic_now(c) >= c->deaf_until;
+	return sa->sa.sa_family == AF_INET6 ? &sa->v6.sin6_port : &sa->v4.sin_port;
 }
 
-void pu_quic_arrived(struct quic_conn *c)
+bool pu_quic_arrival_label(const struct quic_conn *c, const struct pu_dgrams *d,
+			   union pu_sockaddr *label)
 {
-	c->arrived_at = quic_now(c);
-	c->n_asked = 0;
-	c->cramped = false;
+	/* In the handshake there is one path. */
+	if (c->state != QUIC_OPEN || (pu_sockaddr_eq(&d->remote, &c->remote_sa) &&
+				      pu_sockaddr_eq(&d->local, &c->local_sa))) {
+		*label = c->path_local;
+		return false;
+	}
+	*label = d->local;
+	*port_of(label) = htons((uint16_t)(ntohs(*port_of(label)) + c->arrivals));
+	return true;
 }
 
-void pu_quic_arrival_sent(struct quic_conn *c, size_t len)
+void pu_quic_arrival_unlabel(const struct quic_conn *c, union pu_sockaddr *local)
 {
-	if (c->n_asked == QUESTIONS)
-		return;
-	c->n_asked++;
-	c->cramped |= len < QUIC_MIN_UDP;
-}
+	union pu_sockaddr bound = c->ep->local;
 
-void pu_quic_arrival_validated(struct quic_conn *c, bool ok)
-{
-	const pu_time now = quic_now(c);
-
-	if (!ok || now < c->deaf_until)
-		c->deaf_until = 0;
-	else if (c->cramped || now - c->arrived_at >= PU_MS(FIRST_ROUND_MS))
-		c->deaf_until = now + DEAF_PTOS * pu_max(ngtcp2_conn_get_pto(c->ng), PU_SEC(1));
+	if (bound.sa.sa_family == local->sa.sa_family)
+		*port_of(local) = *port_of(&bound);
 }

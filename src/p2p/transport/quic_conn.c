@@ -27,16 +27,19 @@ static bool update_addrs(struct quic_conn *c)
 	const ngtcp2_path *path = ngtcp2_conn_get_path(c->ng);
 	union pu_sockaddr local = { 0 }, remote = { 0 };
 
-	memcpy(&remote, path->remote.addr, path->remote.addrlen);
-	if (c->c.inbound)
-		memcpy(&local, path->local.addr, path->local.addrlen);
-	else
-		local = c->seen_local.sa.sa_family ? c->seen_local : c->path_local;
 	if (path->user_data)
 		c->ep = path->user_data;
+	memcpy(&remote, path->remote.addr, path->remote.addrlen);
+	memcpy(&c->path_local, path->local.addr, path->local.addrlen);
+	local = c->path_local;
+	if (c->c.inbound)
+		pu_quic_arrival_unlabel(c, &local);
+	else if (c->seen_local.sa.sa_family)
+		local = c->seen_local;
 	if (c->c.remote.len && pu_sockaddr_eq(&remote, &c->remote_sa) &&
 	    pu_sockaddr_eq(&local, &c->local_sa))
 		return false;
+	c->arrivals++;
 	c->remote_sa = remote;
 	c->local_sa = local;
 	pu_multiaddr_from_sockaddr(&c->c.remote, &remote, PU_MA_KIND_QUIC);
@@ -110,6 +113,7 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 		.user_data = ep,
 	};
 	bool elsewhere = false;
+	uint64_t window;
 	int r;
 
 	if (!c->ng) {
@@ -119,22 +123,20 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 	if (c->end.set)
 		return;
 	if (c->c.inbound && d->local.sa.sa_family) {
-		local = d->local;
+		elsewhere = pu_quic_arrival_label(c, d, &local);
 		path.local.addrlen = pu_sockaddr_len(&local);
-		elsewhere = !pu_sockaddr_eq(&d->remote, &c->remote_sa) ||
-			    !pu_sockaddr_eq(&local, &c->local_sa);
-		if (elsewhere && !pu_quic_arrival_allowed(c))
-			return;
 	} else if (d->local.sa.sa_family && c->state == QUIC_HANDSHAKE) {
 		c->seen_local = d->local;
 	}
+	window = ngtcp2_conn_get_cwnd_left(c->ng);
 	c->reading = true;
 	r = ngtcp2_conn_read_pkt(c->ng, &path, &pi, p, len, quic_now(c));
 	c->reading = false;
-	if (elsewhere && c->state == QUIC_OPEN && update_addrs(c)) {
-		c->path_news = true;
-		pu_quic_arrived(c);
-	}
+	if (elsewhere && c->state == QUIC_OPEN)
+		c->path_news |= update_addrs(c);
+	/* Nothing that is received changes it but an acknowledgement. */
+	if (ngtcp2_conn_get_cwnd_left(c->ng) != window)
+		quic_note_acked(c);
 	note_touched(c);
 	if (r == NGTCP2_ERR_RETRY) {
 		/* ngtcp2 wants the client's address proved: forget this attempt. */

@@ -200,18 +200,13 @@ struct quic_conn {
 	pu_time cap_until;
 	unsigned n_black_holes;
 
-	/* Addresses. ngtcp2's path of a client has the socket's own address, often a
-	 * wildcard, for the kernel chooses the source, and another label after each move
-	 * (quic_migrate.c). seen_local is what the peer's packets were sent to in the
+	/* Addresses. path_local is the local address of ngtcp2's path: of a client the
+	 * socket's own, often a wildcard, for the kernel chooses the source; and a mere
+	 * label after a move (quic_migrate.c, quic_arrival.c). seen_local is what the peer's packets were sent to in the
 	 * handshake, later the source that the kernel took at the last move. */
 	union pu_sockaddr path_local;
 	union pu_sockaddr seen_local, local_sa, remote_sa;
-
-	/* A client that came to another path: see quic_arrival.c. */
-	pu_time arrived_at;
-	unsigned n_asked;   /* packets sent there, as far as they matter */
-	bool cramped;       /* one of them had to be short */
-	pu_time deaf_until; /* to packets of other paths */
+	uint16_t arrivals; /* paths that a client came along: see quic_arrival.c */
 
 	/* While closing. */
 	uint8_t *close_pkt;
@@ -406,14 +401,13 @@ int pu_quic_follow(struct pu_conn *pc, const struct pu_multiaddr *to);
 /* ngtcp2 has an answer from that path, or has given up waiting. */
 void pu_quic_path_validated(struct quic_conn *c, const ngtcp2_path *path, bool ok);
 
-/* quic_arrival.c, for connections that the peer dialled. */
-/* A packet of another path than the one in use may be given to ngtcp2. */
-bool pu_quic_arrival_allowed(const struct quic_conn *c);
-/* ngtcp2 uses another path from now on. */
-void pu_quic_arrived(struct quic_conn *c);
-/* A packet of that length was written for the path in use. */
-void pu_quic_arrival_sent(struct quic_conn *c, size_t len);
-void pu_quic_arrival_validated(struct quic_conn *c, bool ok);
+/* quic_arrival.c, for connections that the peer dialled. What ngtcp2 gets to see as the
+ * local address of a packet; true when it came along another path than the one in use. */
+bool pu_quic_arrival_label(const struct quic_conn *c, const struct pu_dgrams *d,
+			   union pu_sockaddr *label);
+/* The real one of the path in use. */
+void pu_quic_arrival_unlabel(const struct quic_conn *c, union pu_sockaddr *local);
+
 /* quic_life.c. */
 /* Something that has to be acknowledged was sent, and nothing like it was under way. */
 void pu_quic_asked(struct quic_conn *c);

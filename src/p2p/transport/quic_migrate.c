@@ -135,11 +135,7 @@ void pu_quic_path_validated(struct quic_conn *c, const ngtcp2_path *path, bool o
 	const ngtcp2_path *current = ngtcp2_conn_get_path(c->ng);
 	union pu_sockaddr a = { 0 }, b = { 0 };
 
-	if (c->c.inbound) {
-		pu_quic_arrival_validated(c, ok);
-		return;
-	}
-	if (!ok)
+	if (!ok || c->c.inbound)
 		return;
 	memcpy(&a, path->remote.addr, path->remote.addrlen);
 	memcpy(&b, current->remote.addr, current->remote.addrlen);

@@ -4,6 +4,23 @@
 
 #include <stdlib.h>
 
+/* The connection's window leaves room for several streams that nobody reads. */
+enum { STREAMS_PER_CONN_WINDOW = 6, STREAMS_PER_CONN_WINDOW_MAX = 12 };
+
+static uint64_t stream_window(const struct quic_conn *c, uint64_t most)
+{
+	size_t memory = c->q->cfg.stream_memory;
+
+	return memory ? pu_min(memory, most) : most;
+}
+
+static uint64_t conn_window(const struct quic_conn *c, uint64_t most, unsigned streams)
+{
+	size_t memory = c->q->cfg.stream_memory;
+
+	return memory && memory < most / streams ? memory * streams : most;
+}
+
 static void set_settings(const struct quic_conn *c, ngtcp2_settings *s)
 {
 	ngtcp2_settings_default(s);
@@ -12,17 +29,17 @@ static void set_settings(const struct quic_conn *c, ngtcp2_settings *s)
 	/* A dial has a deadline of its own. */
 	s->handshake_timeout = c->c.inbound ? PU_MS(QUIC_HANDSHAKE_MS) : UINT64_MAX;
 	s->max_tx_udp_payload_size = QUIC_MAX_UDP;
-	s->max_window = QUIC_CONN_WINDOW_MAX;
-	s->max_stream_window = QUIC_STREAM_WINDOW_MAX;
+	s->max_window = conn_window(c, QUIC_CONN_WINDOW_MAX, STREAMS_PER_CONN_WINDOW_MAX);
+	s->max_stream_window = stream_window(c, QUIC_STREAM_WINDOW_MAX);
 	s->rand_ctx.native_handle = c->q->cfg.loop;
 }
 
 static void set_params(const struct quic_conn *c, ngtcp2_transport_params *p)
 {
 	ngtcp2_transport_params_default(p);
-	p->initial_max_data = QUIC_CONN_WINDOW;
-	p->initial_max_stream_data_bidi_local = QUIC_STREAM_WINDOW;
-	p->initial_max_stream_data_bidi_remote = QUIC_STREAM_WINDOW;
+	p->initial_max_data = conn_window(c, QUIC_CONN_WINDOW, STREAMS_PER_CONN_WINDOW);
+	p->initial_max_stream_data_bidi_local = stream_window(c, QUIC_STREAM_WINDOW);
+	p->initial_max_stream_data_bidi_remote = p->initial_max_stream_data_bidi_local;
 	p->initial_max_streams_bidi = c->q->cfg.max_streams;
 	p->max_idle_timeout = PU_MS(QUIC_IDLE_MS);
 	p->active_connection_id_limit = QUIC_CIDS;

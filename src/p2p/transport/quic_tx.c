@@ -129,8 +129,6 @@ void pu_quic_tx_commit(struct quic_conn *c, uint8_t *p, size_t n, const ngtcp2_p
 	}
 	tx->len += n;
 	tx->n++;
-	if (c->c.inbound && pu_sockaddr_eq(&remote, &c->remote_sa))
-		pu_quic_arrival_sent(c, n);
 	c->burst += n;
 	c->unpaced += n;
 	if (n < tx->segment) /* a shorter one can only be the last */

@@ -25,6 +25,7 @@ struct pu_upgrade_config tcp_upgrade_config(struct tcp_transport *tr, struct pu_
 		.opt = &tr->opt,
 		.tls = tr->tls,
 		.max_streams = tr->cfg.max_streams,
+		.stream_memory = tr->cfg.stream_memory,
 		.gate = tr->cfg.ev->gate,
 		.gate_arg = tr->cfg.arg,
 	};

@@ -39,12 +39,11 @@ static void tcp_pipe_close(struct pu_pipe *p, bool abort)
 	free(of(p));
 }
 
-static bool tcp_pipe_progress(struct pu_pipe *p, uint64_t *packed, bool *pwaiting)
+static bool tcp_pipe_progress(struct pu_pipe *p, struct pu_tcp_progress *out)
 {
 	struct tcp_pipe *tp = of(p);
 
-	return tp->net->ops->tcp_progress &&
-	       tp->net->ops->tcp_progress(tp->t, packed, pwaiting);
+	return tp->net->ops->tcp_progress && tp->net->ops->tcp_progress(tp->t, out);
 }
 
 static const struct pu_pipe_ops tcp_pipe_ops = { tcp_pipe_write, tcp_pipe_resume,

@@ -307,15 +307,17 @@ struct long_tcp_info {
 	uint64_t pacing_rate, max_pacing_rate, bytes_acked;
 };
 
-bool pu_tcp_uv_progress(struct pu_tcp *t, uint64_t *packed, bool *pwaiting)
+bool pu_tcp_uv_progress(struct pu_tcp *t, struct pu_tcp_progress *out)
 {
 	struct long_tcp_info info = { 0 };
 	socklen_t len = sizeof info;
 
 	if (getsockopt(t->fd, SOL_TCP, TCP_INFO, &info, &len) < 0 || len < sizeof info)
 		return false;
-	*packed = info.bytes_acked;
+	out->acked = info.bytes_acked;
 	/* What the peer's window holds back is not under way: it is slow, not gone. */
-	*pwaiting = info.head.tcpi_unacked > 0;
+	out->waiting = info.head.tcpi_unacked > 0;
+	out->ago = PU_MS(info.head.tcpi_last_ack_recv);
+	out->rtt = PU_US(info.head.tcpi_rtt);
 	return true;
 }

@@ -23,7 +23,7 @@ void pu_tcp_uv_local(struct pu_tcp *t, union pu_sockaddr *sa);
 void pu_tcp_uv_remote(struct pu_tcp *t, union pu_sockaddr *sa);
 void pu_tcp_uv_set_events(struct pu_tcp *t, const struct pu_tcp_events *ev, void *arg);
 void pu_tcp_uv_close(struct pu_tcp *t, bool abort);
-bool pu_tcp_uv_progress(struct pu_tcp *t, uint64_t *packed, bool *pwaiting);
+bool pu_tcp_uv_progress(struct pu_tcp *t, struct pu_tcp_progress *out);
 int pu_tcp_uv_listen(struct pu_tcp_uv *u, const union pu_sockaddr *bind_to,
 		     void (*on_accept)(void *arg, struct pu_tcp *t), void *arg,
 		     struct pu_tcp_listener **pl);

@@ -36,6 +36,7 @@ struct pu_transport_config {
 	void *arg;
 	unsigned max_pending_inbound; /* handshakes at once */
 	unsigned max_streams;         /* inbound streams per connection */
+	size_t stream_memory;         /* as in pu_host_config */
 	/* For transports that upgrade byte pipes; outlives the transport. */
 	const struct pu_tcp_transport_options *security;
 };

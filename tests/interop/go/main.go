@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	dht "github.com/libp2p/go-libp2p-kad-dht"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -36,6 +37,7 @@ const commandTimeout = 60 * time.Second
 // command is the union of all commands' members.
 type command struct {
 	Do    string `json:"do"`
+	Ns    string `json:"ns"`
 	Addr  string `json:"addr"`
 	Peer  string `json:"peer"`
 	Proto string `json:"proto"`
@@ -91,7 +93,7 @@ func identity(kind, seedHex string) (crypto.PrivKey, error) {
 	return nil, fmt.Errorf("--key-type %s: unknown", kind)
 }
 
-func newHost(seed, keyType, listen, security, agent string) (host.Host, error) {
+func newHost(seed, keyType, listen, security, agent string, circuit, punch bool) (host.Host, error) {
 	key, err := identity(keyType, seed)
 	if err != nil {
 		return nil, err
@@ -106,7 +108,14 @@ func newHost(seed, keyType, listen, security, agent string) (host.Host, error) {
 		libp2p.Muxer("/yamux/1.0.0", yamux.DefaultTransport),
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 		libp2p.DisableMetrics(),
-		libp2p.DisableRelay(),
+	}
+	if punch {
+		opts = append(opts, libp2p.EnableHolePunching())
+	}
+	if circuit {
+		opts = append(opts, libp2p.EnableRelay())
+	} else {
+		opts = append(opts, libp2p.DisableRelay())
 	}
 	for _, name := range strings.Split(security, ",") {
 		switch name {
@@ -156,7 +165,7 @@ func pingPeer(h host.Host, id peer.ID, n int) {
 	}
 }
 
-func run(h host.Host, c command) {
+func run(h host.Host, d *dht.IpfsDHT, c command) {
 	var id peer.ID
 	if c.Peer != "" {
 		var err error
@@ -168,6 +177,8 @@ func run(h host.Host, c command) {
 	switch c.Do {
 	case "dial":
 		dial(h, c.Addr)
+	case "reserve":
+		reserve(h, c.Addr)
 	case "ping":
 		pingPeer(h, id, max(c.N, 1))
 	case "open":
@@ -194,6 +205,12 @@ func run(h host.Host, c command) {
 		if err := h.Network().ClosePeer(id); err != nil {
 			fail("disconnect", id, err)
 		}
+	case "provide", "find", "findpeer", "closest", "table", "refresh":
+		if d == nil {
+			emit("error", event{"stage": "command", "text": c.Do + " needs --kad"})
+			return
+		}
+		ask(d, id, c)
 	default:
 		emit("error", event{"stage": "command", "text": "unknown command " + c.Do})
 	}
@@ -206,12 +223,27 @@ func main() {
 	security := flag.String("security", "tls,noise", "in order of preference")
 	flag.String("muxer", "yamux", "only yamux exists")
 	agent := flag.String("name", "go-interop", "agent version")
+	circuit := flag.Bool("circuit", false, "use relays")
+	punch := flag.Bool("punch", false, "punch holes")
+	flag.String("announce", "", "not needed")
+	limits := flag.String("relay", "", "be a relay: TTL,DURATION,BYTES (0: no limit)")
+	kad := flag.String("kad", "", "join the private DHT: client or server")
 	flag.Parse()
 
-	h, err := newHost(*seed, *keyType, *listen, *security, *agent)
+	h, err := newHost(*seed, *keyType, *listen, *security, *agent, *circuit, *punch)
+	if err == nil && *limits != "" {
+		err = serveRelay(h, *limits)
+	}
 	if err != nil {
 		fail("listen", "", err)
 		os.Exit(1)
+	}
+	var d *dht.IpfsDHT
+	if *kad != "" {
+		if d, err = newDHT(h, *kad); err != nil {
+			fail("listen", "", err)
+			os.Exit(1)
+		}
 	}
 	setHandlers(h)
 	if err := watch(h); err != nil {
@@ -237,7 +269,10 @@ func main() {
 		if c.Do == "quit" {
 			break
 		}
-		go run(h, c)
+		go run(h, d, c)
+	}
+	if d != nil {
+		d.Close()
 	}
 	h.Close()
 	emit("bye", event{})

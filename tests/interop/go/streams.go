@@ -289,7 +289,7 @@ func openStream(h host.Host, id peer.ID, c command) {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
 	start := time.Now()
-	s, err := h.NewStream(ctx, id, protocol.ID(c.Proto))
+	s, err := h.NewStream(network.WithAllowLimitedConn(ctx, "interop"), id, protocol.ID(c.Proto))
 	if err != nil {
 		fail("open", id, err)
 		return

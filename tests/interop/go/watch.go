@@ -14,7 +14,8 @@ import (
 func describe(c network.Conn) event {
 	state := c.ConnState()
 	security, muxer := string(state.Security), string(state.StreamMultiplexer)
-	if strings.Contains(c.RemoteMultiaddr().String(), "/quic") {
+	addr := c.RemoteMultiaddr().String()
+	if strings.Contains(addr, "/quic") && !strings.Contains(addr, "/p2p-circuit") {
 		security, muxer = "quic", "quic"
 	}
 	return event{

@@ -59,7 +59,9 @@ static int read_options(int argc, char **argv, struct options *opt)
 		{ "security", required_argument, NULL, 'e' }, { "name", required_argument, NULL, 'n' },
 		{ "agent", required_argument, NULL, 'n' },    { "muxer", required_argument, NULL, 'm' },
 		{ "key-type", required_argument, NULL, 'm' }, { "log", required_argument, NULL, 'L' },
-		{ NULL, 0, NULL, 0 },
+		{ "circuit", no_argument, NULL, 'm' },        { "relay", required_argument, NULL, 'r' },
+		{ "kad", required_argument, NULL, 'k' },      { "punch", no_argument, NULL, 'p' },
+		{ "announce", required_argument, NULL, 'm' }, { NULL, 0, NULL, 0 },
 	};
 	enum pu_log_level level;
 	int c;
@@ -78,7 +80,16 @@ static int read_options(int argc, char **argv, struct options *opt)
 		case 'n':
 			opt->agent = optarg;
 			break;
-		case 'm': /* there is only one */
+		case 'm': /* only one, or always on, or not needed */
+			break;
+		case 'r':
+			opt->relay = optarg;
+			break;
+		case 'k':
+			opt->kad = optarg;
+			break;
+		case 'p':
+			opt->punch = true;
 			break;
 		case 'L':
 			if (pu_log_level_parse(optarg, &level) == 0)
@@ -99,7 +110,8 @@ int main(int argc, char **argv)
 
 	if (read_options(argc, argv, &opt) < 0) {
 		fprintf(stderr, "usage: interop-peer --seed HEX [--listen A,B] [--security tls,noise]"
-				" [--name AGENT]\n");
+				" [--name AGENT] [--relay TTL,DURATION,BYTES]"
+				" [--kad client|server] [--punch]\n");
 		return 2;
 	}
 	if (peer_start(&p, &opt) < 0)

@@ -263,6 +263,8 @@ void peer_command(struct peer *p, const char *line, size_t len)
 		emit_error("command", NULL, cmd ? "do is missing" : err.text);
 	else if (strcmp(what, "dial") == 0)
 		do_dial(p, cmd);
+	else if (strcmp(what, "reserve") == 0)
+		circuit_reserve(p, json_string_value(json_object_get(cmd, "addr")));
 	else if (strcmp(what, "ping") == 0)
 		do_ping(p, cmd);
 	else if (strcmp(what, "open") == 0)
@@ -277,7 +279,7 @@ void peer_command(struct peer *p, const char *line, size_t len)
 		do_disconnect(p, cmd);
 	else if (strcmp(what, "quit") == 0)
 		peer_quit(p);
-	else
+	else if (!kad_command(p, what, cmd))
 		emit_error("command", NULL, "unknown command");
 	json_decref(cmd);
 }
@@ -400,6 +402,12 @@ int peer_start(struct peer *p, const struct options *opt)
 	}
 	if (r == 0)
 		r = listen_all(p, opt->listen);
+	if (r == 0)
+		r = circuit_start(p, opt);
+	if (r == 0)
+		r = kad_start(p, opt);
+	if (r == 0 && opt->punch)
+		r = punch_start(p);
 	if (r < 0) {
 		emit_error("listen", NULL, pu_err_text(r));
 		return r;
@@ -422,5 +430,8 @@ void peer_quit(struct peer *p)
 		return;
 	p->quitting = true;
 	pu_host_unobserve(p->host, &p->observer);
+	kad_stop(p);
+	pu_dcutr_free(p->dcutr);
+	circuit_stop(p);
 	pu_host_stop(p->host, on_stopped, p);
 }

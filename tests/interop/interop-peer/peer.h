@@ -5,7 +5,11 @@
 #include <jansson.h>
 
 #include "base/loop_uv.h"
+#include "p2p/circuit/hop.h"
+#include "p2p/circuit/relays.h"
+#include "p2p/dcutr/dcutr.h"
 #include "p2p/host/host.h"
+#include "p2p/kad/kad.h"
 
 struct peer {
 	struct pu_loop_uv *driver;
@@ -15,11 +19,18 @@ struct peer {
 	const char *agent;
 	struct pu_host *host;
 	struct pu_host_observer observer;
+	struct pu_relays *relays; /* circuit.c */
+	struct pu_hop *hop;
+	struct pu_kad *kad; /* kad.c; NULL without --kad */
+	struct pu_dcutr *dcutr; /* punch.c */
 	bool quitting;
 };
 
 struct options {
 	const char *seed, *listen, *security, *agent;
+	const char *relay; /* "TTL,DURATION,BYTES"; NULL: be no relay */
+	const char *kad;   /* "client", "server"; NULL: no DHT */
+	bool punch;
 };
 
 /* Makes the host and listens. On failure an error event was written. */
@@ -27,6 +38,20 @@ int peer_start(struct peer *p, const struct options *opt);
 /* One line of input. */
 void peer_command(struct peer *p, const char *line, size_t len);
 void peer_quit(struct peer *p);
+
+/* Relays: using them, and being one. */
+int circuit_start(struct peer *p, const struct options *opt);
+void circuit_reserve(struct peer *p, const char *addr);
+void circuit_stop(struct peer *p);
+
+/* The DHT. */
+int kad_start(struct peer *p, const struct options *opt);
+/* False: not one of its commands, or incomplete. */
+bool kad_command(struct peer *p, const char *what, json_t *cmd);
+void kad_stop(struct peer *p);
+
+/* Hole punching. */
+int punch_start(struct peer *p);
 
 /* Takes over the object, adds the name of the event and writes the line. */
 void emit(const char *event, json_t *members);

@@ -4,7 +4,9 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 
 import { quic } from '@chainsafe/libp2p-quic'
+import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { generateKeyPair, generateKeyPairFromSeed, privateKeyFromRaw } from '@libp2p/crypto/keys'
+import { dcutr } from '@libp2p/dcutr'
 import { identify, identifyPush } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
 import { peerIdFromString } from '@libp2p/peer-id'
@@ -17,6 +19,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 
 import { emit, fail } from './events.js'
+import { ask, newDHT } from './kad.js'
 import { handleEcho, handlers, openStream, reported, serviceHandler } from './streams.js'
 
 const COMMAND_TIMEOUT_MS = 60000
@@ -36,28 +39,57 @@ async function identity (type, seedHex) {
   throw new Error(`--key-type ${type}: unknown`)
 }
 
+// "--relay TTL,DURATION,BYTES": seconds and bytes; a duration or number of 0 is no limit.
+function relayServer (text) {
+  const [ttl, duration, bytes] = text.split(',').map(Number)
+  return circuitRelayServer({
+    reservations: {
+      reservationTtl: ttl * 1000,
+      applyDefaultLimit: duration > 0 || bytes > 0,
+      defaultDurationLimit: duration * 1000,
+      defaultDataLimit: BigInt(bytes)
+    }
+  })
+}
+
 async function newHost (options) {
   const encrypters = { noise, tls }
   const listen = options.listen === '' ? [] : options.listen.split(',')
+  const services = { identify: identify(), identifyPush: identifyPush(), ping: ping() }
+  const transports = [quic(), tcp(), webSockets()]
+  if (options.circuit) {
+    transports.push(circuitRelayTransport())
+  }
+  if (options.relay !== '') {
+    services.relay = relayServer(options.relay)
+  }
+  if (options.kad !== '') {
+    services.dht = newDHT(options.kad)
+  }
+  if (options.punch) {
+    services.dcutr = dcutr()
+  }
   return createLibp2p({
     start: false,
     privateKey: await identity(options['key-type'], options.seed),
     nodeInfo: { userAgent: options.name },
     // Announced, because js tells nobody of a public address that nobody has confirmed.
-    addresses: { listen, announce: listen },
-    transports: [quic(), tcp(), webSockets()],
+    addresses: { listen, announce: options.announce === '' ? listen : options.announce.split(',') },
+    transports,
     connectionEncrypters: options.security.split(',').map(name => encrypters[name]()),
     streamMuxers: [yamux()],
     connectionManager: { inboundConnectionThreshold: 1000, maxIncomingPendingConnections: 1000 },
     connectionGater: { denyDialMultiaddr: async () => false },
-    services: { identify: identify(), identifyPush: identifyPush(), ping: ping() }
+    services
   })
 }
 
 // QUIC brings its own security and multiplexing, whatever the fields say.
 function describe (c) {
-  const addr = multiaddr(c.remoteAddr.toString().split('/p2p/')[0]).toString()
-  const isQuic = addr.includes('/quic')
+  const full = c.remoteAddr.toString()
+  const circuit = full.includes('/p2p-circuit')
+  const addr = circuit ? full.split('/p2p-circuit')[0] + '/p2p-circuit' : full.split('/p2p/')[0]
+  const isQuic = addr.includes('/quic') && !circuit
   return {
     peer: c.remotePeer.toString(),
     addr,
@@ -103,7 +135,21 @@ async function openAll (host, peer, c) {
   }))
 }
 
-const streamOptions = { maxInboundStreams: STREAM_LIMIT, maxOutboundStreams: STREAM_LIMIT }
+// Listening on a relay's circuit is how js makes a reservation.
+async function reserve (host, addr) {
+  const isOurs = text => text.includes('/p2p-circuit')
+  await host.components.transportManager.listen([multiaddr(`${addr}/p2p-circuit`)])
+  emit('reserved', {
+    relay: addr.split('/p2p/')[1],
+    addrs: host.getMultiaddrs().map(String).filter(isOurs)
+  })
+}
+
+const streamOptions = {
+  maxInboundStreams: STREAM_LIMIT,
+  maxOutboundStreams: STREAM_LIMIT,
+  runOnLimitedConnection: true
+}
 
 async function run (host, c) {
   const peer = c.peer != null ? peerIdFromString(c.peer) : undefined
@@ -111,6 +157,7 @@ async function run (host, c) {
     case 'dial':
       await host.dial(multiaddr(c.addr), { signal: AbortSignal.timeout(COMMAND_TIMEOUT_MS) })
       return
+    case 'reserve': return reserve(host, c.addr)
     case 'ping': return pingPeer(host, peer, c.n ?? 1)
     case 'open': return openAll(host, peer, c)
     case 'serve':
@@ -123,6 +170,9 @@ async function run (host, c) {
       return emit('conns', { conns: host.getConnections().map(x => ({ ...describe(x), streams: x.streams.length })) })
     case 'disconnect': return host.hangUp(peer)
   }
+  if (host.services.dht != null && await ask(host.services.dht, peer, c)) {
+    return
+  }
   emit('error', { stage: 'command', text: `unknown command ${c.do}` })
 }
 
@@ -134,7 +184,12 @@ async function main () {
       listen: { type: 'string', default: '' },
       security: { type: 'string', default: 'tls,noise' },
       muxer: { type: 'string', default: 'yamux' },
-      name: { type: 'string', default: 'js-interop' }
+      circuit: { type: 'boolean', default: false },
+      relay: { type: 'string', default: '' },
+      kad: { type: 'string', default: '' },
+      punch: { type: 'boolean', default: false },
+      announce: { type: 'string', default: '' },
+      name: { type: 'string', default: 'js-libp2p/interop' }
     }
   })
   const host = await newHost(options)

@@ -339,6 +339,7 @@ const openers = {
 export async function openStream (host, peer, c, timeoutMs) {
   const start = Date.now()
   const stream = await host.dialProtocol(peer, c.proto, {
+    runOnLimitedConnection: true,
     signal: AbortSignal.timeout(timeoutMs),
     maxOutboundStreams: 512
   })

@@ -148,17 +148,17 @@ table ip nat {
 EOF
 }
 
-# block_udp HOST HOOK...
+# block_udp HOST HOOK...: nothing of it passes the devices wan and eth0
 block_udp() {
 	local name=$1 hook
 	shift
 	for hook; do
 		on "$name" nft -f - << EOF || fail "cannot block UDP on $name"
-table inet noudp_$hook {
-	chain udp {
+table inet no_udp_$hook {
+	chain drop_them {
 		type filter hook $hook priority -10;
-		meta l4proto udp oifname { wan, eth0 } drop
-		meta l4proto udp iifname { wan, eth0 } drop
+		$([ "$hook" = input ] || echo 'meta l4proto udp oifname { wan, eth0 } drop;')
+		$([ "$hook" = output ] || echo 'meta l4proto udp iifname { wan, eth0 } drop;')
 	}
 }
 EOF

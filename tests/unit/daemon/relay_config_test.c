@@ -133,6 +133,19 @@ static void what_is_wrong_is_told_with_its_place(void **state)
 	}
 }
 
+static void same_limits(const struct pu_hop_limits *a, const struct pu_hop_limits *b)
+{
+	assert_int_equal(a->max_reservations, b->max_reservations);
+	assert_int_equal(a->max_reservations_per_ip, b->max_reservations_per_ip);
+	assert_int_equal(a->max_reservations_per_asn, b->max_reservations_per_asn);
+	assert_int_equal(a->max_circuits, b->max_circuits);
+	assert_int_equal(a->max_circuits_per_peer, b->max_circuits_per_peer);
+	assert_int_equal(a->buffer_size, b->buffer_size);
+	assert_int_equal(a->reservation_ttl, b->reservation_ttl);
+	assert_int_equal(a->duration, b->duration);
+	assert_int_equal(a->data, b->data);
+}
+
 /* relay-server.yaml is the users' list of keys: it has each of them, with the default. */
 static void the_sample_shows_every_key_with_its_default(void **state)
 {
@@ -164,7 +177,7 @@ static void the_sample_shows_every_key_with_its_default(void **state)
 	assert_string_equal(sample->authorized_keys_file, defaults->authorized_keys_file);
 	pu_relay_config_limits(sample, &a);
 	pu_relay_config_limits(defaults, &b);
-	assert_memory_equal(&a, &b, sizeof a);
+	same_limits(&a, &b);
 	pu_relay_config_free(sample);
 	pu_relay_config_free(defaults);
 	free(text);

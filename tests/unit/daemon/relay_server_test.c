@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/rfc3339.h"
+#include "p2p/circuit/relays.h"
 #include "support/hosts.h"
 
 struct fixture {
@@ -234,6 +235,68 @@ static void a_reload_takes_over_limits(void **state)
 	free(text);
 }
 
+static const struct pu_multiaddr *found_circuit(const struct pu_multiaddr *addrs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pu_multiaddr_kind(&addrs[i]) == PU_MA_KIND_CIRCUIT)
+			return &addrs[i];
+	return NULL;
+}
+
+struct search {
+	bool done;
+	int err;
+	char found[PU_MULTIADDR_TEXT_MAX]; /* a circuit */
+};
+
+static void on_found(void *arg, int err, const struct pu_multiaddr *addrs, size_t n)
+{
+	struct search *s = arg;
+	const struct pu_multiaddr *ma = found_circuit(addrs, n);
+
+	s->done = true;
+	s->err = err;
+	if (ma)
+		pu_multiaddr_text(ma, s->found);
+}
+
+static void a_node_finds_another_one_through_the_relay_alone(void **state)
+{
+	struct fixture *f = *state;
+	const struct pu_kad_options opt = { .network = "", .mode = PU_KAD_CLIENT };
+	struct pu_transport *circuits;
+	struct pu_multiaddr relay_addr;
+	struct pu_relays *relays;
+	struct pu_kad *kad;
+	struct search s = { .done = false };
+	char want[PU_MULTIADDR_TEXT_MAX], id[PU_PEERID_TEXT_MAX];
+
+	write_keys(f, &f->a, "", &f->b, "");
+	start(f, "version: 1\n");
+	pu_peerid_text(&f->relay->key.peer, id);
+	snprintf(want, sizeof want, "/ip4/11.0.0.1/udp/7777/quic-v1/p2p/%s", id);
+	assert_int_equal(pu_multiaddr_from_text(&relay_addr, want), 0);
+	/* One waits at the relay … */
+	assert_int_equal(pu_circuit_transport_new(f->a.h, &(struct pu_circuit_options){ 0 }, &circuits),
+			 0);
+	assert_int_equal(pu_relays_new(f->a.h, 0, NULL, NULL, &relays), 0);
+	assert_int_equal(pu_relays_set(relays, &relay_addr, 1), 0);
+	pu_sim_run(f->sim, PU_SEC(5));
+	assert_true(pu_hop_has_reservation(f->relay->hop, &f->a.key.peer));
+	/* … and another one, who knows the relay only, asks for it. */
+	assert_int_equal(pu_kad_new(f->b.h, &opt, &kad), 0);
+	assert_true(can_connect(f, &f->b));
+	assert_true(pu_host_peer_supports(f->b.h, &f->relay->key.peer, PU_AUTONAT_REQUEST_PROTOCOL));
+	pu_sim_run(f->sim, PU_SEC(5));
+	assert_int_equal(pu_kad_find_peer(kad, &f->a.key.peer, on_found, &s, NULL), 0);
+	pu_sim_run(f->sim, PU_SEC(10));
+	assert_true(s.done);
+	assert_int_equal(s.err, 0);
+	assert_non_null(strstr(s.found, id));
+	pu_kad_free(kad);
+	pu_relays_free(relays);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -244,6 +307,7 @@ int main(void)
 		T(without_gating_everybody_gets_in),
 		T(a_keys_file_that_cannot_be_read_changes_nothing),
 		T(a_reload_takes_over_limits),
+		T(a_node_finds_another_one_through_the_relay_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,7 +162,8 @@ static unsigned n_conns(const struct node *n)
 	return s.n_conns;
 }
 
-/* The stream goes on in both directions within that time. */
+/* The stream goes on in both directions within that time: the new path, what was lost with
+ * the old one, and what the fresh congestion controller loses at first. */
 static void assert_goes_on(pu_time within)
 {
 	uint64_t at_a = a.load.got, at_b = b.load.got;
@@ -198,7 +199,7 @@ static void client_moves(void **state)
 	start("10.0.0.1", NULL, "10.0.0.2", NULL, false);
 	for (unsigned i = 0; i < 5; i++) {
 		move(&a, i % 2 ? "10.0.0.9" : "10.0.0.1", i % 2 ? "10.0.0.1" : "10.0.0.9");
-		assert_goes_on(PU_MS(200));
+		assert_goes_on(PU_SEC(1));
 	}
 	assert_int_equal(n_conns(&a), 1);
 	assert_int_equal(stats_of(&a).migrated, 5);
@@ -214,7 +215,9 @@ static void server_moves_and_is_followed(void **state)
 		assert_true(is_at(&a.load.st->conn->remote, i % 2 ? "/10.0.0.2/" : "/10.0.0.8/"));
 	}
 	assert_int_equal(stats_of(&a).followed, 5);
-	assert_true(stats_of(&b).renewed >= 1);
+	/* The connection that b made the first time is enough for all the others. */
+	assert_int_equal(b.t.connected, 2);
+	assert_int_equal(stats_of(&b).given_up, 0);
 }
 
 static void both_move_one_after_the_other(void **state)
@@ -234,7 +237,7 @@ static void other_way_out_is_taken(void **state)
 	pu_sim_node_remove_ip(a.t.node, "10.0.0.1");
 	pu_sim_node_add_ip(a.t.node, "10.0.0.1");
 	news(&a);
-	assert_goes_on(PU_MS(200));
+	assert_goes_on(PU_SEC(1));
 	assert_true(is_at(&a.load.st->conn->local, "/10.0.1.1/"));
 	assert_int_equal(stats_of(&a).migrated, 1);
 }
@@ -278,7 +281,7 @@ static void news_without_a_change_cost_nothing(void **state)
 	pu_sim_node_add_ip(b.t.node, "fd00::2");
 	news(&a);
 	news(&b);
-	assert_goes_on(PU_MS(200));
+	assert_goes_on(PU_SEC(1));
 	assert_int_equal(n_conns(&a), 1);
 	assert_int_equal(a.t.connected, 1);
 	assert_int_equal(stats_of(&a).migrated, 0);

@@ -14,6 +14,7 @@
 #include "p2p/host/state.h"
 #include "p2p/proto/ping.h"
 #include "support/hosts.h"
+#include "support/simnet_nat.h"
 
 enum { SERVERS_MAX = 4 };
 
@@ -306,6 +307,74 @@ static void it_can_be_freed_in_the_middle_of_everything(void **state)
 	}
 }
 
+/* Behind NATs. */
+
+static void start_behind(struct world *w, const struct pu_sim_nat_config *kind, bool forward)
+{
+	static const char *const only_quic[] = { "/ip4/0.0.0.0/udp/4001/quic-v1", NULL };
+	struct pu_sim_nat *nat;
+
+	init(w, 1);
+	pu_sim_node_remove_ip(w->node.node, "11.0.0.1");
+	pu_sim_node_add_ip(w->node.node, "192.168.0.5");
+	nat = pu_sim_nat_new(w->sim, kind, "11.7.0.1");
+	pu_sim_node_behind(w->node.node, nat);
+	if (forward)
+		pu_sim_nat_forward(nat, false, 4001, "192.168.0.5", 4001);
+	w->node.cfg.gate = gate;
+	w->node.cfg.gate_arg = w;
+	start(w, only_quic);
+	pu_sim_run(w->sim, PU_SEC(60));
+}
+
+static bool advertises(const struct world *w, const char *text)
+{
+	struct pu_multiaddr ma, all[PU_LISTENER_ADDRS_MAX];
+	size_t n = pu_host_addrs(w->node.h, all, PU_ARRAY_LEN(all));
+
+	assert_int_equal(pu_multiaddr_from_text(&ma, text), 0);
+	for (size_t i = 0; i < n; i++)
+		if (pu_multiaddr_eq(&all[i], &ma))
+			return true;
+	return false;
+}
+
+#define OUTSIDE "/ip4/11.7.0.1/udp/4001/quic-v1"
+
+static void an_open_nat_is_found_out_and_told(void **state)
+{
+	struct world w;
+
+	start_behind(&w, &pu_sim_nat_full_cone, false);
+	assert_int_equal(verdict_on(&w, OUTSIDE), PU_REACHABLE_YES);
+	assert_true(advertises(&w, OUTSIDE));
+	/* It stays so for as long as it is confirmed. */
+	pu_sim_run(w.sim, PU_SEC(5 * 3600));
+	assert_true(advertises(&w, OUTSIDE));
+	stop(&w);
+}
+
+static void a_forwarded_port_is_found_out(void **state)
+{
+	struct world w;
+
+	start_behind(&w, &pu_sim_nat_port_restricted, true);
+	assert_int_equal(verdict_on(&w, OUTSIDE), PU_REACHABLE_YES);
+	assert_true(advertises(&w, OUTSIDE));
+	stop(&w);
+}
+
+static void a_closed_nat_is_found_out_and_not_told(void **state)
+{
+	struct world w;
+
+	start_behind(&w, &pu_sim_nat_port_restricted, false);
+	assert_int_equal(verdict_on(&w, OUTSIDE), PU_REACHABLE_NO);
+	assert_int_equal(pu_autonat_overall(w.a), PU_REACHABLE_NO);
+	assert_false(advertises(&w, OUTSIDE));
+	stop(&w);
+}
+
 /* Probation. */
 
 static void nothing_else_is_spoken_on_probation(void **state)
@@ -388,6 +457,9 @@ int main(void)
 		cmocka_unit_test(dial_data_is_paid_once_a_round),
 		cmocka_unit_test(private_addresses_are_not_asked_about_unless_wanted),
 		cmocka_unit_test(it_can_be_freed_in_the_middle_of_everything),
+		cmocka_unit_test(an_open_nat_is_found_out_and_told),
+		cmocka_unit_test(a_forwarded_port_is_found_out),
+		cmocka_unit_test(a_closed_nat_is_found_out_and_not_told),
 		cmocka_unit_test(nothing_else_is_spoken_on_probation),
 		cmocka_unit_test(few_strangers_at_a_time_are_on_probation),
 	};

@@ -501,7 +501,7 @@ static void idle_connections_are_closed_unless_protected_or_used(void **state)
 	pair_stop(&p);
 }
 
-static void connections_are_limited_and_idle_ones_make_room(void **state)
+static void connections_are_limited(const char *listen)
 {
 	enum { N = 6, MAX = 3 };
 	struct pu_sim *sim = pu_sim_new(pu_sim_seed());
@@ -511,7 +511,7 @@ static void connections_are_limited_and_idle_ones_make_room(void **state)
 
 	test_host_init(&srv, sim, 1, "11.0.0.1", NULL);
 	srv.cfg.max_conns = MAX;
-	test_host_start(&srv, (const char *[]){ "/ip4/0.0.0.0/udp/4001/quic-v1", NULL });
+	test_host_start(&srv, (const char *[]){ listen, NULL });
 	for (unsigned i = 0; i < N; i++) {
 		char ip[16];
 
@@ -536,6 +536,12 @@ static void connections_are_limited_and_idle_ones_make_room(void **state)
 		test_host_stop(&c[i]);
 	test_host_stop(&srv);
 	pu_sim_free(sim);
+}
+
+static void connections_are_limited_and_idle_ones_make_room(void **state)
+{
+	connections_are_limited("/ip4/0.0.0.0/udp/4001/quic-v1");
+	connections_are_limited("/ip4/0.0.0.0/tcp/4001");
 }
 
 int main(void)

@@ -1,6 +1,7 @@
 /* Two hosts meet, and one allocation fails: the first, the second, and so on. Nothing
  * may crash, hang or leak, whatever becomes of the connection. Linked with --wrap for
- * the allocating functions; the simulation is a shared library and keeps its own. */
+ * the allocating functions (tests/support/nomem.h); the simulation is a shared library
+ * and keeps its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,73 +12,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "support/hosts.h"
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t k, size_t n);
-void *__real_realloc(void *p, size_t n);
-char *__real_strdup(const char *s);
-char *__real_strndup(const char *s, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t k, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-char *__wrap_strdup(const char *s);
-char *__wrap_strndup(const char *s, size_t n);
-
-static unsigned countdown; /* 0: nothing fails */
-static bool happened;
-
-static bool fails(void)
-{
-	if (countdown == 0 || --countdown > 0)
-		return false;
-	happened = true;
-	return true;
-}
-
-void *__wrap_malloc(size_t n)
-{
-	return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t k, size_t n)
-{
-	return fails() ? NULL : __real_calloc(k, n);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails() ? NULL : __real_realloc(p, n);
-}
-
-char *__wrap_strdup(const char *s)
-{
-	return fails() ? NULL : __real_strdup(s);
-}
-
-char *__wrap_strndup(const char *s, size_t n)
-{
-	return fails() ? NULL : __real_strndup(s, n);
-}
+#include "support/nomem.h"
 
 static const char *const echo[] = { "/test/echo/1.0.0", NULL };
-
-static void ignore(void *arg)
-{
-	(void)arg;
-}
-
-/* The heap of timers is allowed to end the program: it gets its memory before. */
-static void warm_up(struct test_host *t)
-{
-	struct pu_timer timers[60];
-
-	for (unsigned i = 0; i < PU_ARRAY_LEN(timers); i++) {
-		pu_timer_init(&timers[i], t->cfg.loop, ignore, NULL);
-		pu_timer_set(&timers[i], PU_SEC(1000000));
-	}
-	for (unsigned i = 0; i < PU_ARRAY_LEN(timers); i++)
-		pu_timer_stop(&timers[i]);
-}
 
 static void on_opened(void *arg, int err, struct pu_stream *st)
 {
@@ -122,20 +59,20 @@ static bool scenario(unsigned n, bool quic, enum pu_security security)
 		h[i].cfg.no_tcp = quic;
 		h[i].cfg.tcp.order[0] = security;
 		test_host_start(&h[i], listen);
-		warm_up(&h[i]);
+		nomem_warm_up(h[i].cfg.loop);
 	}
 	assert_int_equal(pu_host_handle(h[1].h, echo[0], test_sink_accept, &echoed), 0);
 	test_host_introduce(&h[0], &h[1]);
-	happened = false;
-	countdown = n;
+	nomem_happened = false;
+	nomem_countdown = n;
 	meet(&h[0], &h[1], &got);
-	countdown = 0;
-	if (!happened)
+	nomem_countdown = 0;
+	if (!nomem_happened)
 		assert_int_equal(got.len, 5);
 	test_host_stop(&h[0]);
 	test_host_stop(&h[1]);
 	pu_sim_free(sim);
-	return happened;
+	return nomem_happened;
 }
 
 static void meeting_survives(bool quic, enum pu_security security)
@@ -171,19 +108,19 @@ static void making_a_host_fails_cleanly(void **state)
 		int r;
 
 		test_host_init(&t, sim, 1, "11.0.0.1", NULL);
-		warm_up(&t);
-		happened = false;
-		countdown = n;
+		nomem_warm_up(t.cfg.loop);
+		nomem_happened = false;
+		nomem_countdown = n;
 		r = pu_host_new(&t.cfg, &t.h);
-		countdown = 0;
-		if (happened)
+		nomem_countdown = 0;
+		if (nomem_happened)
 			assert_int_equal(r, PU_ENOMEM);
 		else
 			assert_int_equal(r, 0);
 		if (r == 0)
 			test_host_stop(&t);
 		pu_sim_free(sim);
-		if (!happened)
+		if (!nomem_happened)
 			break;
 	}
 }

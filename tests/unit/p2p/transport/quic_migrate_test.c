@@ -320,34 +320,42 @@ static void tremble(unsigned after)
 		pu_conn_probe(pair.a.c);
 		pu_sim_run(pair.sim, PU_MS(5));
 	}
-	pu_sim_run(pair.sim, PU_SEC(8));
+	pu_sim_run(pair.sim, PU_SEC(1));
 }
 
 /* The first packet from the new address is a small one, so that the server may not answer
- * with a full one, and asks twice. When the old address is back between the two answers the
- * connection is lost, and nothing else. */
+ * with a full one, and asks twice; the old address is back before, between or after. */
 static void rebinding_that_is_undone_does_no_harm(void **state)
 {
 	/* Path MTU discovery of such a path never ends with "as large as can be". */
 	const struct pu_sim_link narrow = { .delay = PU_MS(20), .mtu = 1400 };
-	unsigned lost = 0;
 
 	for (unsigned after = 10; after <= 200; after += 10) {
 		start(&narrow);
 		tremble(after);
-		if (pair.b.c) {
-			pu_conn_probe(pair.a.c);
-			pu_sim_run(pair.sim, PU_MS(100));
-			assert_true(has_ip(&pair.b.c->remote, "/ip4/10.0.0.1/"));
-			qp_open(&pair.a, 1000, true);
-			assert_true(qp_run_until(&pair, arrived, NULL, PU_SEC(5)));
-		} else {
-			lost++;
-		}
-		qp_connect(&pair);
+		assert_true(has_ip(&pair.b.c->remote, "/ip4/10.0.0.1/"));
+		qp_open(&pair.a, 1000, true);
+		assert_true(qp_run_until(&pair, arrived, NULL, PU_SEC(1)));
 		teardown(NULL);
 	}
-	assert_in_range(lost, 0, 4); /* it takes 40 ms from the first answer to the second */
+}
+
+/* A machine at the edge of two networks. */
+static void client_that_returns_is_taken_back_at_once(void **state)
+{
+	uint64_t got;
+
+	start(&wan);
+	load(true);
+	for (unsigned i = 0; i < 6; i++) {
+		a_becomes(i % 2 ? "10.0.0.9" : "10.0.0.1", i % 2 ? "10.0.0.1" : "10.0.0.9");
+		assert_int_equal(pu_conn_migrate(pair.a.c), 0);
+		pu_sim_run(pair.sim, PU_MS(150));
+		got = pair.a.streams[1].got;
+		pu_sim_run(pair.sim, PU_MS(100));
+		assert_true(pair.a.streams[1].got > got);
+	}
+	await_load(PU_SEC(5));
 }
 
 #define T(f) cmocka_unit_test_teardown(f, teardown)
@@ -370,6 +378,7 @@ int main(void)
 		T(following_needs_a_reason_and_a_way),
 		T(nat_rebinding_is_followed),
 		T(rebinding_that_is_undone_does_no_harm),
+		T(client_that_returns_is_taken_back_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
