@@ -18,6 +18,7 @@ const struct pu_net_ops sim_net_ops = {
 	.udp_local = sim_udp_local,
 	.udp_send = sim_udp_send,
 	.udp_close = sim_udp_close,
+	.mcast_open = sim_mcast_open,
 	.udp_route = sim_udp_route,
 	.tcp_connect = sim_tcp_connect,
 	.tcp_write = sim_tcp_write,

@@ -11,7 +11,8 @@
  *
  * Virtual time jumps to the next event or timer of any node. Between runs the test
  * may call any function of the objects; their deferred work happens in the next run.
- * Loopback addresses belong to every node. */
+ * Loopback addresses belong to every node. Multicast reaches the nodes that have an address
+ * in the same /24 or /64, behind the same NAT. */
 #ifndef PU_TESTS_SUPPORT_SIMNET_H
 #define PU_TESTS_SUPPORT_SIMNET_H
 
