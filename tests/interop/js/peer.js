@@ -8,6 +8,7 @@ import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay
 import { generateKeyPair, generateKeyPairFromSeed, privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { dcutr } from '@libp2p/dcutr'
 import { identify, identifyPush } from '@libp2p/identify'
+import { mdns } from '@libp2p/mdns'
 import { noise } from '@libp2p/noise'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
@@ -81,6 +82,7 @@ async function newHost (options) {
     connectionEncrypters: options.security.split(',').map(name => encrypters[name]()),
     streamMuxers: [yamux()],
     connectionManager: { inboundConnectionThreshold: 1000, maxIncomingPendingConnections: 1000 },
+    peerDiscovery: options.mdns ? [mdns()] : [],
     connectionGater: { denyDialMultiaddr: async () => false },
     services
   })
@@ -106,6 +108,9 @@ function watch (host) {
   host.addEventListener('connection:open', ({ detail }) => emit('connected', describe(detail)))
   host.addEventListener('connection:close', ({ detail }) => {
     emit('disconnected', { peer: detail.remotePeer.toString() })
+  })
+  host.addEventListener('peer:discovery', ({ detail }) => {
+    emit('found', { peer: detail.id.toString(), addrs: detail.multiaddrs.map(String) })
   })
   host.addEventListener('peer:identify', ({ detail }) => {
     emit('identified', {
@@ -190,6 +195,7 @@ async function main () {
       relay: { type: 'string', default: '' },
       kad: { type: 'string', default: '' },
       punch: { type: 'boolean', default: false },
+      mdns: { type: 'boolean', default: false },
       announce: { type: 'string', default: '' },
       name: { type: 'string', default: 'js-libp2p/interop' }
     }
