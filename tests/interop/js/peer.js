@@ -18,6 +18,7 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 
+import { autoNATv2, watchAutonat } from './autonat.js'
 import { emit, fail } from './events.js'
 import { ask, newDHT } from './kad.js'
 import { handleEcho, handlers, openStream, reported, serviceHandler } from './streams.js'
@@ -52,6 +53,10 @@ function relayServer (text) {
   })
 }
 
+function announced (options, listen) {
+  return options.announce === '' ? listen : options.announce.split(',')
+}
+
 async function newHost (options) {
   const encrypters = { noise, tls }
   const listen = options.listen === '' ? [] : options.listen.split(',')
@@ -69,12 +74,16 @@ async function newHost (options) {
   if (options.punch) {
     services.dcutr = dcutr()
   }
+  if (options.autonat) {
+    services.autonat = autoNATv2()
+  }
   return createLibp2p({
     start: false,
     privateKey: await identity(options['key-type'], options.seed),
     nodeInfo: { userAgent: options.name },
-    // Announced, because js tells nobody of a public address that nobody has confirmed.
-    addresses: { listen, announce: options.announce === '' ? listen : options.announce.split(',') },
+    // Announced, because js tells nobody of a public address that nobody has confirmed. With
+    // AutoNAT it is to be confirmed.
+    addresses: { listen, announce: options.autonat ? [] : announced(options, listen) },
     transports,
     connectionEncrypters: options.security.split(',').map(name => encrypters[name]()),
     streamMuxers: [yamux()],
@@ -189,11 +198,16 @@ async function main () {
       kad: { type: 'string', default: '' },
       punch: { type: 'boolean', default: false },
       announce: { type: 'string', default: '' },
+      autonat: { type: 'boolean', default: false },
+      gate: { type: 'boolean', default: false },
       name: { type: 'string', default: 'js-libp2p/interop' }
     }
   })
   const host = await newHost(options)
   watch(host)
+  if (options.autonat) {
+    watchAutonat(host.services.autonat.client)
+  }
   for (const [protocol, handler] of Object.entries(handlers)) {
     await host.handle(protocol, reported(handler), streamOptions)
   }
