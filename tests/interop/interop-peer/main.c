@@ -61,8 +61,9 @@ static int read_options(int argc, char **argv, struct options *opt)
 		{ "key-type", required_argument, NULL, 'm' }, { "log", required_argument, NULL, 'L' },
 		{ "circuit", no_argument, NULL, 'm' },        { "relay", required_argument, NULL, 'r' },
 		{ "kad", required_argument, NULL, 'k' },      { "punch", no_argument, NULL, 'p' },
-		{ "announce", required_argument, NULL, 'm' }, { "autonat", no_argument, NULL, 'a' },
-		{ "gate", no_argument, NULL, 'g' },	      { NULL, 0, NULL, 0 },
+		{ "announce", required_argument, NULL, 'm' }, { "mdns", no_argument, NULL, 'd' },
+		{ "autonat", no_argument, NULL, 'a' },	      { "gate", no_argument, NULL, 'g' },
+		{ NULL, 0, NULL, 0 },
 	};
 	enum pu_log_level level;
 	int c;
@@ -97,6 +98,9 @@ static int read_options(int argc, char **argv, struct options *opt)
 			break;
 		case 'g':
 			opt->gate = true;
+			break;
+		case 'd':
+			opt->mdns = true;
 			break;
 		case 'L':
 			if (pu_log_level_parse(optarg, &level) == 0)

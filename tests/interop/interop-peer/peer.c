@@ -327,6 +327,8 @@ static void tell_interfaces(struct peer *p)
 	}
 	uv_free_interface_addresses(list, n);
 	pu_host_set_interface_addrs(p->host, ma, (size_t)k);
+	if (p->mdns)
+		pu_mdns_set_interfaces(p->mdns, ma, (size_t)k);
 }
 
 static int listen_all(struct peer *p, const char *list)
@@ -417,6 +419,8 @@ int peer_start(struct peer *p, const struct options *opt)
 		r = punch_start(p);
 	if (r == 0 && opt->autonat)
 		r = autonat_start(p);
+	if (r == 0 && opt->mdns)
+		r = mdns_start(p);
 	if (r < 0) {
 		emit_error("listen", NULL, pu_err_text(r));
 		return r;
@@ -442,6 +446,7 @@ void peer_quit(struct peer *p)
 	kad_stop(p);
 	pu_dcutr_free(p->dcutr);
 	pu_autonat_free(p->autonat);
+	pu_mdns_free(p->mdns);
 	circuit_stop(p);
 	pu_host_stop(p->host, on_stopped, p);
 }

@@ -8,6 +8,7 @@ import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay
 import { generateKeyPair, generateKeyPairFromSeed, privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { dcutr } from '@libp2p/dcutr'
 import { identify, identifyPush } from '@libp2p/identify'
+import { mdns } from '@libp2p/mdns'
 import { noise } from '@libp2p/noise'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
@@ -53,8 +54,11 @@ function relayServer (text) {
   })
 }
 
-function announced (options, listen) {
-  return options.announce === '' ? listen : options.announce.split(',')
+function addresses (options, listen) {
+  if (options.announce !== '') {
+    return { listen, appendAnnounce: options.announce.split(',') }
+  }
+  return { listen, announce: options.autonat ? [] : listen }
 }
 
 async function newHost (options) {
@@ -83,11 +87,12 @@ async function newHost (options) {
     nodeInfo: { userAgent: options.name },
     // Announced, because js tells nobody of a public address that nobody has confirmed. With
     // AutoNAT it is to be confirmed.
-    addresses: { listen, announce: options.autonat ? [] : announced(options, listen) },
+    addresses: addresses(options, listen),
     transports,
     connectionEncrypters: options.security.split(',').map(name => encrypters[name]()),
     streamMuxers: [yamux()],
     connectionManager: { inboundConnectionThreshold: 1000, maxIncomingPendingConnections: 1000 },
+    peerDiscovery: options.mdns ? [mdns()] : [],
     connectionGater: { denyDialMultiaddr: async () => false },
     services
   })
@@ -113,6 +118,9 @@ function watch (host) {
   host.addEventListener('connection:open', ({ detail }) => emit('connected', describe(detail)))
   host.addEventListener('connection:close', ({ detail }) => {
     emit('disconnected', { peer: detail.remotePeer.toString() })
+  })
+  host.addEventListener('peer:discovery', ({ detail }) => {
+    emit('found', { peer: detail.id.toString(), addrs: detail.multiaddrs.map(String) })
   })
   host.addEventListener('peer:identify', ({ detail }) => {
     emit('identified', {
@@ -197,6 +205,7 @@ async function main () {
       relay: { type: 'string', default: '' },
       kad: { type: 'string', default: '' },
       punch: { type: 'boolean', default: false },
+      mdns: { type: 'boolean', default: false },
       announce: { type: 'string', default: '' },
       autonat: { type: 'boolean', default: false },
       gate: { type: 'boolean', default: false },
