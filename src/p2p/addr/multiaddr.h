@@ -94,5 +94,7 @@ bool pu_multiaddr_is_unspecified(const struct pu_multiaddr *ma);
 
 socklen_t pu_sockaddr_len(const union pu_sockaddr *sa);
 bool pu_sockaddr_eq(const union pu_sockaddr *a, const union pu_sockaddr *b);
+/* The same without ports and scopes. */
+bool pu_sockaddr_same_ip(const union pu_sockaddr *a, const union pu_sockaddr *b);
 
 #endif
