@@ -59,6 +59,7 @@ struct pu_node {
 	const struct pu_node_events *ev; /* NULL: packets are dropped */
 	void *arg;
 	struct pu_host_observer observer;
+	struct pu_gap_watch gaps;
 	struct pu_timer expiry; /* looks for members whose time is over */
 	pu_time started_at;
 	uint64_t gated; /* strangers refused */

@@ -348,6 +348,11 @@ void pu_reachability_network_changed(struct pu_reachability *r, const struct pu_
 {
 	r->n_ips = pu_min(n, PU_ARRAY_LEN(r->ips));
 	memcpy(r->ips, ips, r->n_ips * sizeof *ips);
+	pu_reachability_resumed(r);
+}
+
+void pu_reachability_resumed(struct pu_reachability *r)
+{
 	pu_relays_network_changed(r->relays);
 	pu_autonat_network_changed(r->autonat);
 	if (r->kad)

@@ -44,6 +44,8 @@ void pu_reachability_apply(struct pu_reachability *r, const struct pu_config *cf
 /* These are our addresses now. */
 void pu_reachability_network_changed(struct pu_reachability *r, const struct pu_multiaddr *ips,
 				     size_t n);
+/* This machine slept: relays and NATs may have forgotten it. */
+void pu_reachability_resumed(struct pu_reachability *r);
 /* Nothing leads to the peer: asks the hash table; what is found goes to the host, and
  * on_news tells. */
 void pu_reachability_search(struct pu_reachability *r, const struct pu_peerid *peer);

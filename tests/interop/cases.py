@@ -14,6 +14,7 @@ SOURCE = "/interop/source/1.0.0"
 RESET = "/interop/reset/1.0.0"
 PINGPONG = "/pingpong/1.0.0"
 IDENTIFY = "/ipfs/id/1.0.0"
+DCUTR = "/libp2p/dcutr"
 
 MIB = 1 << 20
 PORT = 4001
@@ -27,7 +28,8 @@ class Bench:
 
     Cases with a "link" have the link emulator in place of the bridge (T4). Cases with a
     "cast" say who plays which part: there may be a relay (11.0.N.3), and then the others
-    listen nowhere but behind it. Cases with "kad" have the roles in it join the DHT in that
+    listen nowhere but behind it. Cases with "mdns" have everybody look for peers on the link,
+    whose addresses are private then (10.77.N.1, fd00:b:N::1). Cases with "kad" have the roles in it join the DHT in that
     mode; everybody listens then, n4 to n12 (11.0.N.4 …) as well (T3). Cases with "nat" have a
     router of that kind (nat.py) before a role (T2); its outside has the role's address, and
     everybody listens."""
@@ -47,10 +49,16 @@ class Bench:
     # ---- topology and processes
 
     def ip_of(self, role):
-        n, host = self.case["number"], self.HOSTS[role]
+        host = self.HOSTS[role]
         if self.case.get("ip") == 6:
-            return f"/ip6/2a00:b:{n:x}::{host}"
-        return f"/ip4/11.0.{n}.{host}"
+            return f"/ip6/{self.net6()}::{host}"
+        return f"/ip4/{self.net4()}.{host}"
+
+    def net4(self):
+        return f"{'10.77' if self.case.get('mdns') else '11.0'}.{self.case['number']}"
+
+    def net6(self):
+        return f"{'fd00' if self.case.get('mdns') else '2a00'}:b:{self.case['number']:x}"
 
     def listen_address(self, role):
         transport = {"tcp": f"tcp/{PORT}", "quic": f"udp/{PORT}/quic-v1",
@@ -75,7 +83,10 @@ class Bench:
                 continue
             if "link" not in self.case:
                 self.cable.attach(namespace, device)
-            namespace.configure(device, f"11.0.{n}.{host}/24", f"2a00:b:{n:x}::{host}/64")
+            namespace.configure(device, f"{self.net4()}.{host}/24", f"{self.net6()}::{host}/64")
+            if "mdns" in self.case:
+                # js names no interface: the routing table has to.
+                namespace.ip("route", "add", "224.0.0.0/4", "dev", device)
         for role in self.hosts:
             self.peers[role] = self.start_peer(role)
         self.we, self.peer, self.relay = (self.peers.get(role) for role in ("we", "peer", "relay"))
@@ -88,7 +99,7 @@ class Bench:
             self.dialer, self.listener = self.peer, self.we
 
     def listens(self, role):
-        if "kad" in self.case or "nat" in self.case:
+        if "kad" in self.case or "nat" in self.case or "mdns" in self.case:
             return True
         if "relay" in self.commands:
             return role == "relay"
@@ -107,6 +118,8 @@ class Bench:
             arguments += ["--relay", ",".join(str(n) for n in self.case["limits"])]
         if role in self.case.get("kad", {}):
             arguments += ["--kad", self.case["kad"][role]]
+        if "mdns" in self.case:
+            arguments.append("--mdns")
         if role in self.case.get("nat", {}):
             public = self.listen_address(role).replace("/ip4/0.0.0.0", self.ip_of(role))
             arguments += ["--punch", "--announce", public]
@@ -354,6 +367,10 @@ def reserve(b, who):
 
 def connect_through_relay(b):
     reserve(b, b.listener)
+    if "nat" in b.case and b.listener is b.peer:
+        # go punches for connections that come once it knows its public address.
+        b.relay.wait("identified", 15, peer=b.peer.id, protocols=lambda have: DCUTR in (have or []))
+        time.sleep(0.2)
     # Over a limited connection js opens streams to peers only that it could dial, too.
     if b.case["peer"] == "js":
         reserve(b, b.dialer)
@@ -536,7 +553,22 @@ def no_punch(b):
         b.transfer(p, other, ECHO, 16384)
 
 
+def discovery(b):
+    """Both find each other, and what they found can be dialled."""
+    for p, other in b.both_ways():
+        role = "we" if other is b.we else "peer"
+        wanted = b.listen_address(role)
+        p.wait("found", 10, peer=other.id,
+               addrs=lambda have, wanted=wanted: any(a.startswith(wanted) for a in have or []))
+    for p, other in b.both_ways():
+        found = next(a for e in p.seen("found") if e["peer"] == other.id for a in e["addrs"]
+                     if a.startswith(b.listen_address("we" if other is b.we else "peer")))
+        p.do("dial", addr=f"{found.split('/p2p/')[0]}/p2p/{other.id}")
+        p.wait("connected", b.limit, peer=other.id)
+        b.ping(p, other, 1)
+
+
 PROCEDURES = {f.__name__: f for f in (
     upgrade, wrong_id, shaped, parallel, endings, idle, identify, push, split_identify, pings,
     service, circuit, data_limit, reservation, renewal, closest_peers, client_mode, provide,
-    punch, no_punch)}
+    punch, no_punch, discovery)}

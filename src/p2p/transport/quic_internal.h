@@ -33,7 +33,10 @@ enum {
 	/* Of the peer, that we keep: each move uses one up until the peer hears of it. */
 	QUIC_CIDS = 8,
 
-	QUIC_IDLE_MS = 30000,
+	/* The shorter of both sides' counts. Long, so that streams outlive a nap of the
+	 * peer's machine; whoever has a use for an answer notices its absence much sooner
+	 * (p2p/host/health.h). */
+	QUIC_IDLE_MS = 120000,
 	QUIC_KEEP_ALIVE_MS = 15000,
 	QUIC_KEEP_ALIVE_SHORT_MS = 5000,
 	QUIC_HANDSHAKE_MS = 10000,

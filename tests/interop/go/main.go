@@ -227,6 +227,7 @@ func main() {
 	punch := flag.Bool("punch", false, "punch holes")
 	flag.String("announce", "", "not needed")
 	limits := flag.String("relay", "", "be a relay: TTL,DURATION,BYTES (0: no limit)")
+	discover := flag.Bool("mdns", false, "look for peers on the link")
 	kad := flag.String("kad", "", "join the private DHT: client or server")
 	flag.Parse()
 
@@ -257,6 +258,14 @@ func main() {
 		addrs = append(addrs, a.Encapsulate(own).String())
 	}
 	emit("ready", event{"peer": h.ID().String(), "addrs": addrs, "agent": *agent})
+	if *discover {
+		s, err := startMDNS(h)
+		if err != nil {
+			fail("listen", "", err)
+			os.Exit(1)
+		}
+		defer s.Close()
+	}
 
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(nil, 1<<20)

@@ -61,7 +61,8 @@ static int read_options(int argc, char **argv, struct options *opt)
 		{ "key-type", required_argument, NULL, 'm' }, { "log", required_argument, NULL, 'L' },
 		{ "circuit", no_argument, NULL, 'm' },        { "relay", required_argument, NULL, 'r' },
 		{ "kad", required_argument, NULL, 'k' },      { "punch", no_argument, NULL, 'p' },
-		{ "announce", required_argument, NULL, 'm' }, { NULL, 0, NULL, 0 },
+		{ "announce", required_argument, NULL, 'm' }, { "mdns", no_argument, NULL, 'd' },
+		{ NULL, 0, NULL, 0 },
 	};
 	enum pu_log_level level;
 	int c;
@@ -90,6 +91,9 @@ static int read_options(int argc, char **argv, struct options *opt)
 			break;
 		case 'p':
 			opt->punch = true;
+			break;
+		case 'd':
+			opt->mdns = true;
 			break;
 		case 'L':
 			if (pu_log_level_parse(optarg, &level) == 0)

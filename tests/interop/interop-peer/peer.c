@@ -325,6 +325,8 @@ static void tell_interfaces(struct peer *p)
 	}
 	uv_free_interface_addresses(list, n);
 	pu_host_set_interface_addrs(p->host, ma, (size_t)k);
+	if (p->mdns)
+		pu_mdns_set_interfaces(p->mdns, ma, (size_t)k);
 }
 
 static int listen_all(struct peer *p, const char *list)
@@ -408,6 +410,8 @@ int peer_start(struct peer *p, const struct options *opt)
 		r = kad_start(p, opt);
 	if (r == 0 && opt->punch)
 		r = punch_start(p);
+	if (r == 0 && opt->mdns)
+		r = mdns_start(p);
 	if (r < 0) {
 		emit_error("listen", NULL, pu_err_text(r));
 		return r;
@@ -432,6 +436,7 @@ void peer_quit(struct peer *p)
 	pu_host_unobserve(p->host, &p->observer);
 	kad_stop(p);
 	pu_dcutr_free(p->dcutr);
+	pu_mdns_free(p->mdns);
 	circuit_stop(p);
 	pu_host_stop(p->host, on_stopped, p);
 }

@@ -8,6 +8,7 @@
 #include "p2p/circuit/hop.h"
 #include "p2p/circuit/relays.h"
 #include "p2p/dcutr/dcutr.h"
+#include "p2p/discovery/mdns.h"
 #include "p2p/host/host.h"
 #include "p2p/kad/kad.h"
 
@@ -23,6 +24,7 @@ struct peer {
 	struct pu_hop *hop;
 	struct pu_kad *kad; /* kad.c; NULL without --kad */
 	struct pu_dcutr *dcutr; /* punch.c */
+	struct pu_mdns *mdns;   /* mdns.c; NULL without --mdns */
 	bool quitting;
 };
 
@@ -30,7 +32,7 @@ struct options {
 	const char *seed, *listen, *security, *agent;
 	const char *relay; /* "TTL,DURATION,BYTES"; NULL: be no relay */
 	const char *kad;   /* "client", "server"; NULL: no DHT */
-	bool punch;
+	bool punch, mdns;
 };
 
 /* Makes the host and listens. On failure an error event was written. */
@@ -49,6 +51,9 @@ int kad_start(struct peer *p, const struct options *opt);
 /* False: not one of its commands, or incomplete. */
 bool kad_command(struct peer *p, const char *what, json_t *cmd);
 void kad_stop(struct peer *p);
+
+/* Discovery on the link. */
+int mdns_start(struct peer *p);
 
 /* Hole punching. */
 int punch_start(struct peer *p);

@@ -8,6 +8,7 @@ import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay
 import { generateKeyPair, generateKeyPairFromSeed, privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { dcutr } from '@libp2p/dcutr'
 import { identify, identifyPush } from '@libp2p/identify'
+import { mdns } from '@libp2p/mdns'
 import { noise } from '@libp2p/noise'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
@@ -74,11 +75,14 @@ async function newHost (options) {
     privateKey: await identity(options['key-type'], options.seed),
     nodeInfo: { userAgent: options.name },
     // Announced, because js tells nobody of a public address that nobody has confirmed.
-    addresses: { listen, announce: options.announce === '' ? listen : options.announce.split(',') },
+    addresses: options.announce === ''
+      ? { listen, announce: listen }
+      : { listen, appendAnnounce: options.announce.split(',') },
     transports,
     connectionEncrypters: options.security.split(',').map(name => encrypters[name]()),
     streamMuxers: [yamux()],
     connectionManager: { inboundConnectionThreshold: 1000, maxIncomingPendingConnections: 1000 },
+    peerDiscovery: options.mdns ? [mdns()] : [],
     connectionGater: { denyDialMultiaddr: async () => false },
     services
   })
@@ -104,6 +108,9 @@ function watch (host) {
   host.addEventListener('connection:open', ({ detail }) => emit('connected', describe(detail)))
   host.addEventListener('connection:close', ({ detail }) => {
     emit('disconnected', { peer: detail.remotePeer.toString() })
+  })
+  host.addEventListener('peer:discovery', ({ detail }) => {
+    emit('found', { peer: detail.id.toString(), addrs: detail.multiaddrs.map(String) })
   })
   host.addEventListener('peer:identify', ({ detail }) => {
     emit('identified', {
@@ -188,6 +195,7 @@ async function main () {
       relay: { type: 'string', default: '' },
       kad: { type: 'string', default: '' },
       punch: { type: 'boolean', default: false },
+      mdns: { type: 'boolean', default: false },
       announce: { type: 'string', default: '' },
       name: { type: 'string', default: 'js-libp2p/interop' }
     }
