@@ -97,8 +97,6 @@ bool pu_multiaddr_is_public(const struct pu_multiaddr *ma);
 bool pu_multiaddr_is_unspecified(const struct pu_multiaddr *ma);
 
 socklen_t pu_sockaddr_len(const union pu_sockaddr *sa);
-/* Whatever the ports. */
-bool pu_sockaddr_same_ip(const union pu_sockaddr *a, const union pu_sockaddr *b);
 bool pu_sockaddr_eq(const union pu_sockaddr *a, const union pu_sockaddr *b);
 /* The same without ports and scopes. */
 bool pu_sockaddr_same_ip(const union pu_sockaddr *a, const union pu_sockaddr *b);

@@ -206,15 +206,6 @@ bool pu_sockaddr_eq(const union pu_sockaddr *a, const union pu_sockaddr *b)
 	       IN6_ARE_ADDR_EQUAL(&a->v6.sin6_addr, &b->v6.sin6_addr);
 }
 
-bool pu_sockaddr_same_ip(const union pu_sockaddr *a, const union pu_sockaddr *b)
-{
-	if (a->sa.sa_family != b->sa.sa_family)
-		return false;
-	if (a->sa.sa_family == AF_INET)
-		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
-	return IN6_ARE_ADDR_EQUAL(&a->v6.sin6_addr, &b->v6.sin6_addr);
-}
-
 void pu_multiaddr_from_ip(struct pu_multiaddr *ma, int family, const uint8_t *addr)
 {
 	bool v4 = family == AF_INET;
