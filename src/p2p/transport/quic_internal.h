@@ -191,6 +191,7 @@ struct quic_conn {
 	uint64_t probe_left; /* of the window, when that was set */
 	unsigned n_probes;
 	bool probe_due;
+	pu_time told_time; /* to ngtcp2, ahead of the loop's */
 
 	/* Signs of life: see quic_life.c. */
 	pu_time asked_at;   /* the peer owes an acknowledgement since; 0: nothing */
@@ -270,9 +271,10 @@ static inline struct pu_loop *quic_loop(const struct quic_conn *c)
 	return c->q->cfg.loop;
 }
 
+/* Never less than what ngtcp2 was told before, which it takes for granted. */
 static inline pu_time quic_now(const struct quic_conn *c)
 {
-	return pu_loop_now(c->q->cfg.loop);
+	return pu_max(pu_loop_now(c->q->cfg.loop), c->told_time);
 }
 
 /* quic.c. A socket that can reach remote: a listening one if it fits, else an ephemeral
