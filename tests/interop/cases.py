@@ -66,6 +66,10 @@ class Bench:
         ip = "/ip4/0.0.0.0" if role in self.case.get("nat", {}) else self.ip_of(role)
         return f"{ip}/{transport}"
 
+    def second_address(self, role):
+        """Cases with "second" have peers that listen on one more address."""
+        return f"{self.ip_of(role)}/tcp/{PORT + 1}"
+
     def start(self):
         n = self.case["number"]
         tag = self.tag
@@ -99,11 +103,17 @@ class Bench:
             self.dialer, self.listener = self.peer, self.we
 
     def listens(self, role):
-        if "kad" in self.case or "nat" in self.case or "mdns" in self.case:
+        if any(what in self.case for what in ("kad", "nat", "mdns", "autonat")):
             return True
         if "relay" in self.commands:
             return role == "relay"
         return (role == "we") == (self.case["we"] == "listen")
+
+    def listen_addresses(self, role):
+        if not self.listens(role):
+            return ""
+        second = self.case.get("second") == role
+        return self.listen_address(role) + ("," + self.second_address(role) if second else "")
 
     def start_peer(self, role):
         seed = hashlib.sha256(f"{self.case['id']} {role}".encode()).hexdigest()
@@ -111,11 +121,15 @@ class Bench:
         key = {"we": "our_", "relay": "relay_"}.get(role, "peer_")
         arguments = ["--seed", seed, "--security", self.case.get(key + "security", security),
                      "--key-type", self.case.get(key + "key", "ed25519"),
-                     "--listen", self.listen_address(role) if self.listens(role) else ""]
+                     "--listen", self.listen_addresses(role)]
         if "relay" in self.commands:
             arguments.append("--circuit")
         if role == "relay":
             arguments += ["--relay", ",".join(str(n) for n in self.case["limits"])]
+        if "autonat" in self.case:
+            arguments.append("--autonat")
+        if role == "we" and self.case.get("autonat") == "gated":
+            arguments.append("--gate")
         if role in self.case.get("kad", {}):
             arguments += ["--kad", self.case["kad"][role]]
         if "mdns" in self.case:
@@ -553,6 +567,62 @@ def no_punch(b):
         b.transfer(p, other, ECHO, 16384)
 
 
+# ---- AutoNAT
+
+def close_port(b, role):
+    """Nobody new gets to that role's port any more."""
+    rules = (f"add table inet closed\nadd chain inet closed in {{ type filter hook input priority "
+             f"0; }}\nadd rule inet closed in tcp dport {PORT} tcp flags & (syn|ack) == syn drop\n")
+    try:
+        b.hosts[role].run(["nft", "-f", "-"], input=rules)
+    except FileNotFoundError as e:
+        raise netns.Unavailable("nft is not installed") from e
+
+
+def verdict_of(b, p, role, reachable):
+    addr = b.listen_address(role)
+    p.wait("autonat", b.limit, addr=addr, reachable=reachable)
+
+
+def we_ask(b):
+    """We learn that we are reachable, and that we are not any more."""
+    b.connect()
+    verdict_of(b, b.we, "we", "yes")
+    demand(len(b.conns(b.peer)) == 1, "a connection is left")
+    if b.case["transport"] == "quic":
+        return
+    close_port(b, "we")
+    b.we.do("autonat")
+    verdict_of(b, b.we, "we", "no")
+
+
+def we_answer(b):
+    """js asks by itself; go asks a server once in two minutes."""
+    blocked = b.case.get("blocked", False)
+    if blocked:
+        close_port(b, "peer")
+    b.connect()
+    if b.case["peer"] == "go":
+        b.peer.do("autonat", addrs=[b.listen_address("peer")])
+    verdict_of(b, b.peer, "peer", "no" if blocked else "yes")
+    demand(len(b.conns(b.we)) == 1, "a connection is left")
+
+
+def we_answer_twice(b):
+    """js asks about all its addresses at once, and about the other one when we meet again."""
+    b.connect()
+    addrs = {b.listen_address("peer"), b.second_address("peer")}
+    first = b.peer.wait("autonat", b.limit, reachable="yes")["addr"]
+    demand(first in addrs, f"{first} was never asked about")
+    b.disconnect()
+    role = "we" if b.listener is b.we else "peer"
+    b.dialer.do("dial", addr=f"{b.listen_address(role)}/p2p/{b.listener.id}")
+    second = b.peer.wait("autonat", b.limit, reachable="yes")["addr"]
+    demand({first, second} == addrs, f"verdicts on {first} and {second}")
+
+
+# ---- mDNS
+
 def discovery(b):
     """Both find each other, and what they found can be dialled."""
     for p, other in b.both_ways():
@@ -571,4 +641,4 @@ def discovery(b):
 PROCEDURES = {f.__name__: f for f in (
     upgrade, wrong_id, shaped, parallel, endings, idle, identify, push, split_identify, pings,
     service, circuit, data_limit, reservation, renewal, closest_peers, client_mode, provide,
-    punch, no_punch, discovery)}
+    punch, no_punch, we_ask, we_answer, we_answer_twice, discovery)}

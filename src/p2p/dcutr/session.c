@@ -283,8 +283,8 @@ int pu_dcutr_session_lead(const struct pu_dcutr_session_config *cfg, struct pu_c
 	return 0;
 }
 
-int pu_dcutr_session_follow(const struct pu_dcutr_session_config *cfg, PU_TAKES struct pu_stream *st,
-			    struct pu_dcutr_session **ps)
+int pu_dcutr_session_follow(const struct pu_dcutr_session_config *cfg,
+			    PU_TAKES struct pu_stream *st, struct pu_dcutr_session **ps)
 {
 	struct pu_dcutr_session *s = session_new(cfg, st->conn, false);
 

@@ -30,8 +30,8 @@ struct pu_dcutr_session_config {
 int pu_dcutr_session_lead(const struct pu_dcutr_session_config *cfg, struct pu_conn *c,
 			  struct pu_dcutr_session **ps);
 /* The peer opened a stream, and becomes the leader. PU_ENOMEM; the stream is reset then. */
-int pu_dcutr_session_follow(const struct pu_dcutr_session_config *cfg, PU_TAKES struct pu_stream *st,
-			    struct pu_dcutr_session **ps);
+int pu_dcutr_session_follow(const struct pu_dcutr_session_config *cfg,
+			    PU_TAKES struct pu_stream *st, struct pu_dcutr_session **ps);
 /* Its next try. Also turns a leader into a follower. */
 void pu_dcutr_session_continue(struct pu_dcutr_session *s, PU_TAKES struct pu_stream *st);
 void pu_dcutr_session_free(struct pu_dcutr_session *s);

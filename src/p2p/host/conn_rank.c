@@ -41,7 +41,8 @@ static unsigned path_worth(const struct pu_conn *c)
 	if (c->limited)
 		return w | (via_own_relay(c) ? WORTH_OWN_RELAY : 0);
 	w |= WORTH_DIRECT;
-	if (!pu_multiaddr_is_public(&c->remote))
+	/* Of both ends, so that both ends agree. */
+	if (!pu_multiaddr_is_public(&c->remote) && !pu_multiaddr_is_public(&c->local))
 		w |= WORTH_LAN;
 	if (pu_multiaddr_has(&c->remote, PU_MA_IP6))
 		w |= WORTH_IP6;

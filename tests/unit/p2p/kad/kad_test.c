@@ -480,6 +480,11 @@ static void owner_keeps_peers_out(void **state)
 	pu_sim_run(lab.sim, PU_SEC(30));
 	assert_int_equal(stats(&lab.m[0]).peers, 1);
 	assert_int_equal(stats(&lab.m[1]).peers, 2);
+	/* Unless the owner names them himself. */
+	pu_kad_bootstrap(lab.m[0].k, &unwanted, 1);
+	pu_kad_network_changed(lab.m[0].k);
+	pu_sim_run(lab.sim, PU_SEC(30));
+	assert_int_equal(stats(&lab.m[0]).peers, 2);
 	lab_deinit(&lab);
 }
 
