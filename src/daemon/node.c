@@ -35,6 +35,9 @@ static bool on_gate(void *arg, const struct pu_peerid *peer, const struct pu_mul
 
 	if (!n->cfg->gating || allowed_peer(n, peer))
 		return true;
+	/* We asked somebody to dial us back: what becomes of this one is the host's affair. */
+	if (pu_host_on_probation(n->host))
+		return false;
 	n->gated++;
 	pu_log(PU_LOG_WARN, "gate", "stranger refused",
 	       PU_KV_STR("peer", pu_peerid_short(peer, id)),

@@ -6,7 +6,10 @@
 
 enum {
 	PU_DCUTR_TRIES_MAX = 3,
-	PU_DCUTR_DIAL_MS = 1500,     /* for the plain dial before the first try */
+	/* For the plain dial before the first try: some round trips, within bounds. */
+	PU_DCUTR_DIAL_RTTS = 5,
+	PU_DCUTR_DIAL_MIN_MS = 300,
+	PU_DCUTR_DIAL_MAX_MS = 1500,
 	PU_DCUTR_WINDOW_S = 5,       /* of one punch */
 	PU_DCUTR_NEXT_TRY_S = 10,    /* that a follower waits for the leader's next one */
 };
