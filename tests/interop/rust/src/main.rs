@@ -1,13 +1,15 @@
 //! A rust-libp2p peer driven over stdin and stdout by ../run.py. The protocol is described in
 //! ../README.md.
 
+mod dht;
 mod events;
+mod handover;
 mod node;
 mod streams;
 
 use std::collections::HashMap;
 
-use libp2p::{multiaddr::Protocol, Multiaddr, PeerId};
+use libp2p::{Multiaddr, PeerId};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -16,12 +18,20 @@ use node::{Node, Options};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
+const FLAGS: [&str; 4] = ["circuit", "punch", "autonat", "record"];
+
+fn limits(text: &str) -> Result<[u64; 3], Error> {
+    let numbers: Result<Vec<u64>, _> = text.split(',').map(str::parse).collect();
+    numbers?.try_into().map_err(|_| format!("--relay {text}: TTL,DURATION,BYTES").into())
+}
+
 fn options() -> Result<Options, Error> {
     let mut given: HashMap<String, String> = HashMap::new();
     let mut args = std::env::args().skip(1);
-    while let Some(name) = args.next() {
-        let value = args.next().ok_or(format!("{name}: wants a value"))?;
-        given.insert(name.trim_start_matches('-').to_string(), value);
+    while let Some(arg) = args.next() {
+        let name = arg.trim_start_matches('-').to_string();
+        let value = if FLAGS.contains(&name.as_str()) { Some(String::new()) } else { args.next() };
+        given.insert(name, value.ok_or(format!("{arg}: wants a value"))?);
     }
     let take = |name: &str, default: &str| given.get(name).cloned().unwrap_or(default.to_string());
     let list = |text: String| {
@@ -32,8 +42,13 @@ fn options() -> Result<Options, Error> {
         key_type: take("key-type", "ed25519"),
         listen: list(take("listen", "")),
         security: list(take("security", "tls,noise")),
-        roles: list(take("role", "")),
         agent: take("name", "rust-interop"),
+        relay: given.get("relay").map(|text| limits(text)).transpose()?,
+        kad: given.get("kad").cloned(),
+        punch: given.contains_key("punch"),
+        ping: given.get("ping").map(|text| text.parse()).transpose()?,
+        autonat: given.contains_key("autonat"),
+        record: given.contains_key("record"),
     })
 }
 
@@ -41,22 +56,37 @@ fn peer_of(command: &Value) -> Result<PeerId, Error> {
     Ok(command["peer"].as_str().ok_or("which peer?")?.parse()?)
 }
 
+fn address_of(command: &Value) -> Result<Multiaddr, Error> {
+    Ok(text_of(command, "addr").parse()?)
+}
+
+type Failure = (&'static str, Error);
+
+fn query(node: &mut Node, c: &Value, what: &'static str) -> Result<(), Failure> {
+    node.dht(what, &text_of(c, "ns"), peer_of(c).ok()).map_err(|e| (what, e))
+}
+
 fn text_of(command: &Value, key: &str) -> String {
     command[key].as_str().unwrap_or("").to_string()
 }
 
-async fn run(node: &mut Node, c: &Value) -> Result<(), (&'static str, Error)> {
+async fn run(node: &mut Node, c: &Value) -> Result<(), Failure> {
     let wrong = |e: Error| ("command", e);
     match c["do"].as_str().unwrap_or("") {
         "dial" => {
-            let addr: Multiaddr = text_of(c, "addr").parse().map_err(|e| ("dial", Box::new(e) as Error))?;
+            let addr = address_of(c).map_err(|e| ("dial", e))?;
             node.dial(addr).map_err(|e| ("dial", e))?;
         }
-        "ping" => node.ping(peer_of(c).map_err(wrong)?, c["n"].as_u64().unwrap_or(1)),
+        "ping" => {
+            let peer = peer_of(c).map_err(wrong)?;
+            node.ping(peer, c["n"].as_u64().unwrap_or(1)).map_err(|e| ("ping", e))?;
+        }
         "open" => {
             let peer = peer_of(c).map_err(wrong)?;
             for _ in 0..c["count"].as_u64().unwrap_or(1) {
-                node.open(peer, text_of(c, "proto"), c["bytes"].as_u64().unwrap_or(0), text_of(c, "data"));
+                let bytes = c["bytes"].as_u64().unwrap_or(0);
+                node.open(peer, text_of(c, "proto"), bytes, text_of(c, "data"))
+                    .map_err(|e| ("open", e))?;
             }
         }
         "serve" => {
@@ -66,18 +96,21 @@ async fn run(node: &mut Node, c: &Value) -> Result<(), (&'static str, Error)> {
         }
         "addproto" => {
             let name = text_of(c, "name");
-            node.serve_echo(name.clone()).map_err(wrong)?;
+            node.serve(name.clone(), String::new()).map_err(wrong)?;
             emit("added", serde_json::json!({ "name": name }));
         }
         "reserve" => {
-            let relay: Multiaddr = text_of(c, "relay").parse().map_err(|e| ("reserve", Box::new(e) as Error))?;
-            node.listen(relay.with(Protocol::P2pCircuit)).map_err(|e| ("reserve", e))?;
+            let relay = address_of(c).map_err(|e| ("reserve", e))?;
+            node.reserve(relay).map_err(|e| ("reserve", e))?;
         }
         "conns" => node.conns(),
         "disconnect" => node.disconnect(peer_of(c).map_err(wrong)?),
-        "provide" => node.provide(&text_of(c, "ns")).map_err(|e| ("provide", e))?,
-        "find" => node.find(&text_of(c, "ns")).map_err(|e| ("find", e))?,
-        "findpeer" => node.find_peer(peer_of(c).map_err(wrong)?).map_err(|e| ("findpeer", e))?,
+        "provide" => query(node, c, "provide")?,
+        "find" => query(node, c, "find")?,
+        "findpeer" => query(node, c, "findpeer")?,
+        "closest" => query(node, c, "closest")?,
+        "table" => query(node, c, "table")?,
+        "refresh" => query(node, c, "refresh")?,
         other => return Err(("command", format!("unknown command {other}").into())),
     }
     Ok(())
