@@ -410,6 +410,11 @@ def connect_through_relay(b):
     # Over a limited connection js opens streams to peers only that it could dial, too.
     if b.case["peer"] == "js":
         reserve(b, b.dialer)
+    # What rust knows of its own address when the circuit comes is all that it will punch with.
+    if b.case["peer"] == "rust" and b.peer is not b.relay:
+        if b.dialer is b.peer:
+            b.peer.do("dial", addr=relay_address(b))
+        b.peer.wait("identified", 10, peer=b.relay.id)
     b.dialer.do("dial", addr=f"{relay_address(b)}/p2p-circuit/p2p/{b.listener.id}")
     for p, other, direction in ((b.dialer, b.listener, "outbound"),
                                 (b.listener, b.dialer, "inbound")):
