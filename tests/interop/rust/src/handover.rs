@@ -7,6 +7,7 @@ use std::{
     collections::{HashMap, VecDeque},
     convert::Infallible,
     future::{ready, Ready},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
@@ -40,25 +41,37 @@ pub struct Incoming {
 #[derive(Debug)]
 pub enum Order {
     Open(StreamProtocol, Answer),
-    Accept(StreamProtocol),
+    /// There are more protocols: the peer wants to know.
+    Wake,
+}
+
+/// What is accepted, on all connections at once.
+#[derive(Clone, Default)]
+struct Protocols(Arc<Mutex<Vec<StreamProtocol>>>);
+
+impl Protocols {
+    fn lock(&self) -> MutexGuard<'_, Vec<StreamProtocol>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Default)]
 pub struct Behaviour {
-    protocols: Vec<StreamProtocol>,
+    protocols: Protocols,
     conns: HashMap<PeerId, Vec<(ConnectionId, bool)>>,
     actions: VecDeque<ToSwarm<Incoming, Order>>,
 }
 
 impl Behaviour {
     pub fn accept(&mut self, protocol: StreamProtocol) {
-        if self.protocols.contains(&protocol) {
+        let mut protocols = self.protocols.lock();
+        if protocols.contains(&protocol) {
             return;
         }
-        self.protocols.push(protocol.clone());
+        protocols.push(protocol);
         for (&peer, conns) in &self.conns {
             for &(conn, _) in conns {
-                self.actions.push_back(order(peer, conn, Order::Accept(protocol.clone())));
+                self.actions.push_back(order(peer, conn, Order::Wake));
             }
         }
     }
@@ -141,7 +154,7 @@ impl NetworkBehaviour for Behaviour {
 type Event = ConnectionHandlerEvent<Upgrade, Answer, (StreamProtocol, Stream)>;
 
 pub struct Handler {
-    protocols: Vec<StreamProtocol>,
+    protocols: Protocols,
     events: VecDeque<Event>,
 }
 
@@ -154,12 +167,12 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = Answer;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Upgrade> {
-        SubstreamProtocol::new(Upgrade(self.protocols.clone()), ())
+        SubstreamProtocol::new(Upgrade(self.protocols.lock().clone()), ())
     }
 
     fn on_behaviour_event(&mut self, order: Order) {
         match order {
-            Order::Accept(protocol) => self.protocols.push(protocol),
+            Order::Wake => {},
             Order::Open(protocol, answer) => {
                 let protocol = SubstreamProtocol::new(Upgrade(vec![protocol]), answer);
                 self.events.push_back(Event::OutboundSubstreamRequest { protocol });
