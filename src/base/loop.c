@@ -15,6 +15,7 @@ void pu_loop_init(struct pu_loop *l, pu_time now, int64_t wall_offset,
 		.random_arg = random_arg,
 	};
 	pu_list_init(&l->jobs);
+	pu_list_init(&l->gap_watches);
 }
 
 void pu_loop_deinit(struct pu_loop *l)
@@ -174,8 +175,34 @@ static void run_jobs(struct pu_loop *l)
 
 void pu_loop_leave(struct pu_loop *l)
 {
-	run_timers(l);
+	if (!l->input_first)
+		run_timers(l);
 	run_jobs(l);
+}
+
+void pu_loop_gap(struct pu_loop *l, pu_time gap)
+{
+	l->resumed_at = l->now;
+	PU_LIST_FOREACH(it, tmp, &l->gap_watches) {
+		struct pu_gap_watch *w = PU_CONTAINER_OF(it, struct pu_gap_watch, node);
+
+		w->fn(w->arg, gap);
+	}
+}
+
+void pu_loop_watch_gaps(struct pu_loop *l, struct pu_gap_watch *w,
+			void (*fn)(void *arg, pu_time gap), void *arg)
+{
+	w->fn = fn;
+	w->arg = arg;
+	pu_list_append(&l->gap_watches, &w->node);
+}
+
+void pu_loop_unwatch_gaps(struct pu_gap_watch *w)
+{
+	if (w->fn)
+		pu_list_remove(&w->node);
+	w->fn = NULL;
 }
 
 pu_time pu_loop_next_timeout(const struct pu_loop *l)

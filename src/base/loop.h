@@ -6,7 +6,12 @@
  *
  * One turn, in order: the driver samples the clock with pu_loop_enter(); hands
  * ready descriptors to their owners; pu_loop_leave() runs the due timers, then
- * deferred jobs until none is left. "Now" is the same for a whole turn. */
+ * deferred jobs until none is left. "Now" is the same for a whole turn.
+ *
+ * Sometimes the process stands still between two turns, because the machine slept or
+ * somebody stopped it. What waited outside is handed to its owners first then, so that
+ * no timer takes our own absence for somebody else's silence; then those are told who
+ * watch for gaps; then the timers run. */
 #ifndef PU_BASE_LOOP_H
 #define PU_BASE_LOOP_H
 
@@ -35,16 +40,26 @@ struct pu_job {
 	void *arg;
 };
 
+/* Hears of gaps in this process's time: how long it stood still, suspension included. */
+struct pu_gap_watch {
+	struct pu_list node;
+	void (*fn)(void *arg, pu_time gap);
+	void *arg;
+};
+
 struct pu_loop {
 	pu_time now;
+	pu_time resumed_at; /* end of the last gap; 0: there was none */
 	int64_t wall_offset; /* Unix ns = now + wall_offset */
 	struct pu_timer **heap;
 	size_t n_timers, cap_timers;
 	struct pu_list jobs;
+	struct pu_list gap_watches;
 	pu_random_fn *random;
 	void *random_arg;
 	void *driver; /* the driver's own object, see base/loop_uv.h */
 	bool stopping;
+	bool input_first; /* the driver holds timers back: there was a gap */
 };
 
 void pu_loop_init(struct pu_loop *l, pu_time now, int64_t wall_offset,
@@ -64,6 +79,8 @@ void pu_loop_random(struct pu_loop *l, void *p, size_t n);
 /* Drivers only. enter: a turn begins at that time. leave: due timers, then jobs. */
 void pu_loop_enter(struct pu_loop *l, pu_time now);
 void pu_loop_leave(struct pu_loop *l);
+/* Within a turn, after the input: there was a gap before it. */
+void pu_loop_gap(struct pu_loop *l, pu_time gap);
 /* When the loop wants its next turn; PU_TIME_NEVER when nothing is planned. */
 pu_time pu_loop_next_timeout(const struct pu_loop *l);
 
@@ -78,6 +95,11 @@ static inline bool pu_timer_active(const struct pu_timer *t)
 {
 	return t->index != SIZE_MAX;
 }
+
+/* The storage is the caller's; what is watched ends with unwatch. */
+void pu_loop_watch_gaps(struct pu_loop *l, struct pu_gap_watch *w,
+			void (*fn)(void *arg, pu_time gap), void *arg);
+void pu_loop_unwatch_gaps(struct pu_gap_watch *w);
 
 void pu_job_init(struct pu_job *j, struct pu_loop *l, pu_job_fn *fn, void *arg);
 void pu_job_defer(struct pu_job *j);

@@ -13,7 +13,14 @@ struct pu_loop_uv {
 	uv_timer_t wake;
 	uv_prepare_t prepare; /* sets it before the loop sleeps */
 	int depth;	      /* of pu_loop_uv_enter() */
+	pu_time due;	      /* we wanted to run again by then */
+	pu_time asleep;	      /* of the machine since its start, by its clocks */
+	pu_time gap;	      /* stood still for so long, and nobody was told yet */
 };
+
+/* Later than this is a gap. Pauses of the scheduler are shorter, what others can notice is
+ * longer. */
+#define GAP_MIN PU_SEC(2)
 
 static pu_time clock_ns(clockid_t id)
 {
@@ -65,12 +72,32 @@ struct pu_loop *pu_loop_uv_loop(struct pu_loop_uv *l)
 	return &l->loop;
 }
 
+/* A stopped process is late; the monotonic clock of a suspended machine stands still, and
+ * that of its uptime does not. */
+static void look_for_gap(struct pu_loop_uv *l, pu_time now)
+{
+	const pu_time up = clock_ns(CLOCK_BOOTTIME);
+	const pu_time asleep = up > now ? up - now : 0;
+
+	if (now > l->due && now - l->due > GAP_MIN)
+		l->gap += now - l->due;
+	if (asleep > l->asleep && asleep - l->asleep > GAP_MIN)
+		l->gap += asleep - l->asleep;
+	l->asleep = asleep;
+	l->due = now;
+	l->loop.input_first = l->gap > 0;
+}
+
 void pu_loop_uv_sample(struct pu_loop *l)
 {
+	pu_time now;
+
 	if (driver(l)->depth > 0)
 		return;
-	l->wall_offset = pu_clock_wall_ns() - (int64_t)pu_clock_monotonic();
-	pu_loop_enter(l, pu_clock_monotonic());
+	now = pu_clock_monotonic();
+	l->wall_offset = pu_clock_wall_ns() - (int64_t)now;
+	pu_loop_enter(l, now);
+	look_for_gap(driver(l), now);
 }
 
 void pu_loop_uv_enter(struct pu_loop *l)
@@ -89,8 +116,16 @@ void pu_loop_uv_leave(struct pu_loop *l)
 static void on_wake(uv_timer_t *h)
 {
 	struct pu_loop_uv *l = h->data;
+	const pu_time gap = l->gap;
 
 	pu_loop_uv_enter(&l->loop);
+	/* What was known before is not news of this very moment: libuv has handed over
+	 * all input since. */
+	if (gap > 0) {
+		l->gap = 0;
+		l->loop.input_first = false;
+		pu_loop_gap(&l->loop, gap);
+	}
 	pu_loop_uv_leave(&l->loop);
 }
 
@@ -102,6 +137,10 @@ static void on_prepare(uv_prepare_t *h)
 	pu_time deadline = pu_loop_next_timeout(&l->loop);
 	uint64_t now_ms = uv_now(&l->uv), ms;
 
+	if (l->gap > 0)
+		deadline = 0; /* at once, behind the input */
+	else
+		l->due = deadline;
 	if (deadline == PU_TIME_NEVER) {
 		uv_timer_stop(&l->wake);
 		return;
@@ -126,6 +165,8 @@ int pu_loop_uv_new(struct pu_loop_uv **pl)
 	pu_loop_init(&l->loop, now, pu_clock_wall_ns() - (int64_t)now, kernel_random,
 		     NULL);
 	l->loop.driver = l;
+	l->due = PU_TIME_NEVER;
+	look_for_gap(l, now);
 	uv_timer_init(&l->uv, &l->wake);
 	l->wake.data = l;
 	uv_prepare_init(&l->uv, &l->prepare);

@@ -10,6 +10,7 @@
 #include "daemon/listening.h"
 #include "daemon/node_apply.h"
 #include "daemon/node_path.h"
+#include "daemon/node_roam.h"
 #include "daemon/ports.h"
 #include "p2p/transport/ws.h"
 
@@ -34,6 +35,9 @@ static bool on_gate(void *arg, const struct pu_peerid *peer, const struct pu_mul
 
 	if (!n->cfg->gating || allowed_peer(n, peer))
 		return true;
+	/* We asked somebody to dial us back: what becomes of this one is the host's affair. */
+	if (pu_host_on_probation(n->host))
+		return false;
 	n->gated++;
 	pu_log(PU_LOG_WARN, "gate", "stranger refused",
 	       PU_KV_STR("peer", pu_peerid_short(peer, id)),
@@ -327,6 +331,7 @@ static int init(struct pu_node *n, const struct pu_node_options *opt, struct pu_
 						 .on_identified = on_identified,
 						 .arg = n };
 	pu_host_observe(n->host, &n->observer);
+	pu_node_roam_start(n);
 	r = pu_node_apply(n, n->cfg, why);
 	return r < 0 ? r : pu_listening_start(n->host, n->cfg->listen.v, n->cfg->listen.n, why);
 }
@@ -371,19 +376,12 @@ void pu_node_start(struct pu_node *n)
 	}
 }
 
-void pu_node_network_changed(struct pu_node *n, const struct pu_multiaddr *ips, size_t n_ips)
-{
-	pu_host_set_interface_addrs(n->host, ips, n_ips);
-	pu_roam_network_changed(n->roam, ips, n_ips);
-	pu_reachability_network_changed(n->reachability, ips, n_ips);
-	pu_node_path_network_changed(n);
-}
-
 static void free_overlay(struct pu_node *n)
 {
 	if (n->observer.arg)
 		pu_host_unobserve(n->host, &n->observer);
 	n->observer.arg = NULL;
+	pu_node_roam_stop(n);
 	pu_reachability_free(n->reachability);
 	pu_node_path_free(n);
 	pu_roam_free(n->roam);

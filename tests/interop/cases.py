@@ -16,6 +16,7 @@ SOURCE = "/interop/source/1.0.0"
 RESET = "/interop/reset/1.0.0"
 PINGPONG = "/pingpong/1.0.0"
 IDENTIFY = "/ipfs/id/1.0.0"
+DCUTR = "/libp2p/dcutr"
 
 MIB = 1 << 20
 PORT = 4001
@@ -29,8 +30,9 @@ class Bench:
 
     Cases with a "link" have the link emulator in place of the bridge (T4). Cases with a
     "cast" say who plays which part: there may be a relay (11.0.N.3), and then the others
-    listen nowhere but behind it. Cases with "kad" have the roles in it join the DHT in that
-    mode; everybody listens then, n4 to n12 (11.0.N.4 …) as well (T3). Cases with "nat" have a
+    listen nowhere but behind it. Cases with "mdns" have everybody look for peers on the link,
+    whose addresses are private then (10.77.N.1, fd00:b:N::1). Cases with "kad" have the roles in
+    it join the DHT in that mode; everybody listens then, n4 to n12 (11.0.N.4 …) as well (T3). Cases with "nat" have a
     router of that kind (nat.py) before a role (T2); its outside has the role's address, and
     everybody listens. Cases with "addresses" give every host that many."""
 
@@ -49,10 +51,16 @@ class Bench:
     # ---- topology and processes
 
     def ip_of(self, role):
-        n, host = self.case["number"], self.HOSTS[role]
+        host = self.HOSTS[role]
         if self.case.get("ip") == 6:
-            return f"/ip6/2a00:b:{n:x}::{host}"
-        return f"/ip4/11.0.{n}.{host}"
+            return f"/ip6/{self.net6()}::{host}"
+        return f"/ip4/{self.net4()}.{host}"
+
+    def net4(self):
+        return f"{'10.77' if self.case.get('mdns') else '11.0'}.{self.case['number']}"
+
+    def net6(self):
+        return f"{'fd00' if self.case.get('mdns') else '2a00'}:b:{self.case['number']:x}"
 
     def listen_address(self, role):
         transport = {"tcp": f"tcp/{PORT}", "quic": f"udp/{PORT}/quic-v1",
@@ -70,8 +78,12 @@ class Bench:
         return self.listen_address(role)
 
     def more_ips(self, role):
-        n, host = self.case["number"], self.HOSTS[role]
-        return [f"11.0.{n}.{host * 20 + i}" for i in range(1, self.case.get("addresses", 1))]
+        host = self.HOSTS[role]
+        return [f"{self.net4()}.{host * 20 + i}" for i in range(1, self.case.get("addresses", 1))]
+
+    def second_address(self, role):
+        """Cases with "second" have peers that listen on one more address."""
+        return f"{self.ip_of(role)}/tcp/{PORT + 1}"
 
     def start(self):
         n = self.case["number"]
@@ -90,8 +102,11 @@ class Bench:
                 continue
             if "link" not in self.case:
                 self.cable.attach(namespace, device)
-            namespace.configure(device, f"11.0.{n}.{host}/24", f"2a00:b:{n:x}::{host}/64",
+            namespace.configure(device, f"{self.net4()}.{host}/24", f"{self.net6()}::{host}/64",
                                 *(f"{ip}/24" for ip in self.more_ips(role)))
+            if "mdns" in self.case:
+                # js names no interface: the routing table has to.
+                namespace.ip("route", "add", "224.0.0.0/4", "dev", device)
         for role in self.hosts:
             self.peers[role] = self.start_peer(role)
         self.we, self.peer, self.relay = (self.peers.get(role) for role in ("we", "peer", "relay"))
@@ -104,11 +119,17 @@ class Bench:
             self.dialer, self.listener = self.peer, self.we
 
     def listens(self, role):
-        if "kad" in self.case or "nat" in self.case or self.case.get("both_listen"):
+        if any(what in self.case for what in ("kad", "nat", "mdns", "autonat")):
             return True
         if "relay" in self.commands:
             return role == "relay"
         return (role == "we") == (self.case["we"] == "listen")
+
+    def listen_addresses(self, role):
+        if not self.listens(role):
+            return ""
+        second = self.case.get("second") == role
+        return self.bind_address(role) + ("," + self.second_address(role) if second else "")
 
     def start_peer(self, role):
         seed = hashlib.sha256(f"{self.case['id']} {role}".encode()).hexdigest()
@@ -116,13 +137,19 @@ class Bench:
         key = {"we": "our_", "relay": "relay_"}.get(role, "peer_")
         arguments = ["--seed", seed, "--security", self.case.get(key + "security", security),
                      "--key-type", self.case.get(key + "key", "ed25519"),
-                     "--listen", self.bind_address(role) if self.listens(role) else ""]
+                     "--listen", self.listen_addresses(role)]
         if "relay" in self.commands:
             arguments.append("--circuit")
         if role == "relay":
             arguments += ["--relay", ",".join(str(n) for n in self.case["limits"])]
+        if "autonat" in self.case:
+            arguments.append("--autonat")
+        if role == "we" and self.case.get("autonat") == "gated":
+            arguments.append("--gate")
         if role in self.case.get("kad", {}):
             arguments += ["--kad", self.case["kad"][role]]
+        if "mdns" in self.case:
+            arguments.append("--mdns")
         if role in self.case.get("nat", {}):
             arguments += ["--punch", "--announce", self.listen_address(role)]
         arguments += self.case.get("options", {}).get(role, [])
@@ -412,6 +439,10 @@ def reserve(b, who):
 
 def connect_through_relay(b):
     reserve(b, b.listener)
+    if "nat" in b.case and b.listener is b.peer:
+        # go punches for connections that come once it knows its public address.
+        b.relay.wait("identified", 15, peer=b.peer.id, protocols=lambda have: DCUTR in (have or []))
+        time.sleep(0.2)
     # Over a limited connection js opens streams to peers only that it could dial, too.
     if b.case["peer"] == "js":
         reserve(b, b.dialer)
@@ -601,14 +632,77 @@ def no_punch(b):
 
 # ---- AutoNAT
 
-def reachable(b):
-    """Somebody learns from the other that its address can be reached."""
+def close_port(b, role):
+    """Nobody new gets to that role's port any more."""
+    rules = (f"add table inet closed\nadd chain inet closed in {{ type filter hook input priority "
+             f"0; }}\nadd rule inet closed in tcp dport {PORT} tcp flags & (syn|ack) == syn drop\n")
+    try:
+        b.hosts[role].run(["nft", "-f", "-"], input=rules)
+    except FileNotFoundError as e:
+        raise netns.Unavailable("nft is not installed") from e
+
+
+def verdict_of(b, p, role, reachable):
+    addr = b.listen_address(role)
+    p.wait("autonat", b.limit, addr=addr, reachable=reachable)
+
+
+def we_ask(b):
+    """We learn that we are reachable, and that we are not any more."""
     b.connect()
-    view = b.we.wait("autonat", b.limit, reachable="yes")
-    demand(view["addr"] == b.listen_address("we"), f"tested: {view['addr']}")
+    verdict_of(b, b.we, "we", "yes")
+    demand(len(b.conns(b.peer)) == 1, "a connection is left")
+    if b.case["transport"] == "quic":
+        return
+    close_port(b, "we")
+    b.we.do("autonat")
+    verdict_of(b, b.we, "we", "no")
+
+
+def we_answer(b):
+    """js asks by itself; go asks a server once in two minutes."""
+    blocked = b.case.get("blocked", False)
+    if blocked:
+        close_port(b, "peer")
+    b.connect()
+    if b.case["peer"] == "go":
+        b.peer.do("autonat", addrs=[b.listen_address("peer")])
+    verdict_of(b, b.peer, "peer", "no" if blocked else "yes")
+    demand(len(b.conns(b.we)) == 1, "a connection is left")
+
+
+def we_answer_twice(b):
+    """js asks about all its addresses at once, and about the other one when we meet again."""
+    b.connect()
+    addrs = {b.listen_address("peer"), b.second_address("peer")}
+    first = b.peer.wait("autonat", b.limit, reachable="yes")["addr"]
+    demand(first in addrs, f"{first} was never asked about")
+    b.disconnect()
+    role = "we" if b.listener is b.we else "peer"
+    b.dialer.do("dial", addr=f"{b.listen_address(role)}/p2p/{b.listener.id}")
+    second = b.peer.wait("autonat", b.limit, reachable="yes")["addr"]
+    demand({first, second} == addrs, f"verdicts on {first} and {second}")
+
+
+# ---- mDNS
+
+def discovery(b):
+    """Both find each other, and what they found can be dialled."""
+    for p, other in b.both_ways():
+        role = "we" if other is b.we else "peer"
+        wanted = b.listen_address(role)
+        p.wait("found", 10, peer=other.id,
+               addrs=lambda have, wanted=wanted: any(a.startswith(wanted) for a in have or []))
+    for p, other in b.both_ways():
+        found = next(a for e in p.seen("found") if e["peer"] == other.id for a in e["addrs"]
+                     if a.startswith(b.listen_address("we" if other is b.we else "peer")))
+        p.do("dial", addr=f"{found.split('/p2p/')[0]}/p2p/{other.id}")
+        p.wait("connected", b.limit, peer=other.id)
+        b.ping(p, other, 1)
 
 
 PROCEDURES = {f.__name__: f for f in (
     upgrade, wrong_id, shaped, parallel, endings, idle, identify, push, split_identify,
-    full_identify, pings, steady_pings, service, reachable, circuit, data_limit, reservation, renewal, closest_peers, client_mode, provide,
-    punch, no_punch)}
+    full_identify, pings, steady_pings, service, circuit, data_limit, reservation, renewal,
+    closest_peers, client_mode, provide, punch, no_punch, we_ask, we_answer, we_answer_twice,
+    discovery)}

@@ -25,7 +25,7 @@ def parse():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--case", action="append", default=[], metavar="ID",
                    help="only this case; a trailing * matches the rest of the name")
-    p.add_argument("--peer", choices=["go", "js", "rust"], help="only cases with this peer")
+    p.add_argument("--peer", choices=["c", "go", "js", "rust"], help="only cases with this peer")
     p.add_argument("--all", action="store_true", default=bool(os.environ.get("PEERUP_TEST_ALL")),
                    help="long cases at full length (or PEERUP_TEST_ALL=1)")
     p.add_argument("--list", action="store_true", help="print the cases and stop")
@@ -104,6 +104,8 @@ def cast_of(case, us):
 
 
 def reason_to_skip(case, commands, us):
+    if case["peer"] == "c" and us != "c":
+        return "about our own peers only"
     for name in [*cast_of(case, us).values()] + (["wire"] if "link" in case else []):
         if isinstance(commands[name], str):
             return commands[name]

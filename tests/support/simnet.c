@@ -18,6 +18,7 @@ const struct pu_net_ops sim_net_ops = {
 	.udp_local = sim_udp_local,
 	.udp_send = sim_udp_send,
 	.udp_close = sim_udp_close,
+	.mcast_open = sim_mcast_open,
 	.udp_route = sim_udp_route,
 	.tcp_connect = sim_tcp_connect,
 	.tcp_write = sim_tcp_write,
@@ -243,6 +244,12 @@ struct pu_net *pu_sim_net(struct pu_sim_node *n)
 	return &n->net;
 }
 
+void pu_sim_node_sleep(struct pu_sim_node *n, pu_time duration)
+{
+	n->slept_at = n->sim->now;
+	n->wakes_at = n->sim->now + duration;
+}
+
 unsigned pu_sim_node_sockets(const struct pu_sim_node *n)
 {
 	return n->n_sockets;
@@ -257,6 +264,8 @@ static pu_time next_time(const struct pu_sim *s)
 	for (unsigned i = 0; i < s->n_nodes; i++) {
 		pu_time due = pu_loop_next_timeout(&s->nodes[i]->loop);
 
+		if (s->nodes[i]->wakes_at > s->now)
+			due = s->nodes[i]->wakes_at;
 		if (due < t)
 			t = due;
 	}
@@ -277,22 +286,43 @@ static void set_now(struct pu_sim *s, pu_time now)
 	s->now = now;
 }
 
+static bool is_asleep(const struct pu_sim_node *n)
+{
+	return n->wakes_at > n->sim->now;
+}
+
+/* What arrives at a sleeping node does so when it wakes. */
+static void put_off_events(struct pu_sim *s)
+{
+	while (s->n_events > 0 && s->heap[0]->at <= s->now && is_asleep(s->heap[0]->node)) {
+		struct sim_event *e = sim_pop(s);
+
+		sim_post(e->node, e, e->node->wakes_at);
+	}
+}
+
 /* One turn of one node; false when no node has anything due now. */
 static bool turn(struct pu_sim *s)
 {
 	struct pu_sim_node *n = NULL;
 	struct sim_event *e;
 
+	put_off_events(s);
 	if (s->n_events > 0 && s->heap[0]->at <= s->now)
 		n = s->heap[0]->node;
 	for (unsigned i = 0; !n && i < s->n_nodes; i++)
-		if (pu_loop_next_timeout(&s->nodes[i]->loop) <= s->now)
+		if (!is_asleep(s->nodes[i]) &&
+		    pu_loop_next_timeout(&s->nodes[i]->loop) <= s->now)
 			n = s->nodes[i];
 	if (!n)
 		return false;
 	pu_loop_enter(&n->loop, s->now);
 	while ((e = sim_peek(s, n)) != NULL)
 		e->run(sim_pop(s));
+	if (n->wakes_at) {
+		n->wakes_at = 0;
+		pu_loop_gap(&n->loop, s->now - n->slept_at);
+	}
 	pu_loop_leave(&n->loop);
 	return true;
 }

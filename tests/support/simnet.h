@@ -11,7 +11,8 @@
  *
  * Virtual time jumps to the next event or timer of any node. Between runs the test
  * may call any function of the objects; their deferred work happens in the next run.
- * Loopback addresses belong to every node. */
+ * Loopback addresses belong to every node. Multicast reaches the nodes that have an address
+ * in the same /24 or /64, behind the same NAT. */
 #ifndef PU_TESTS_SUPPORT_SIMNET_H
 #define PU_TESTS_SUPPORT_SIMNET_H
 
@@ -66,6 +67,8 @@ size_t pu_sim_node_ips(const struct pu_sim_node *n, struct pu_multiaddr *out, si
 void pu_sim_node_set_mtu(struct pu_sim_node *n, size_t mtu);
 struct pu_loop *pu_sim_loop(struct pu_sim_node *n);
 struct pu_net *pu_sim_net(struct pu_sim_node *n);
+/* The node stands still for that long, like a stopped process: what arrives waits. */
+void pu_sim_node_sleep(struct pu_sim_node *n, pu_time duration);
 /* Sockets that are open now: for leak checks. */
 unsigned pu_sim_node_sockets(const struct pu_sim_node *n);
 

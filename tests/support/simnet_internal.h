@@ -57,6 +57,7 @@ struct pu_sim_node {
 	unsigned n_ips;
 	size_t mtu;
 	uint16_t next_port;
+	pu_time slept_at, wakes_at; /* wakes_at 0: it is awake */
 	struct sim_dir *out[SIM_NODES_MAX];
 	struct pu_list udps, tcps, listeners, resolves;
 	unsigned n_sockets;
@@ -76,6 +77,8 @@ struct sim_dir *sim_dir(struct pu_sim_node *from, struct pu_sim_node *to);
 bool sim_transmit(struct pu_sim *s, struct sim_dir *d, size_t len, bool bounded, pu_time *pat);
 
 bool sim_sa_same_ip(const union pu_sockaddr *a, const union pu_sockaddr *b);
+/* The same /24, or the same /64. */
+bool sim_same_link(const union pu_sockaddr *a, const union pu_sockaddr *b);
 bool sim_sa_eq(const union pu_sockaddr *a, const union pu_sockaddr *b);
 bool sim_sa_wildcard(const union pu_sockaddr *a);
 bool sim_sa_loopback(const union pu_sockaddr *a);
@@ -104,6 +107,9 @@ int sim_udp_open(struct pu_net *n, const union pu_sockaddr *bind, const struct p
 void sim_udp_local(struct pu_udp *u, union pu_sockaddr *sa);
 int sim_udp_send(struct pu_udp *u, const struct pu_dgrams *d);
 void sim_udp_close(struct pu_udp *u);
+int sim_mcast_open(struct pu_net *n, const union pu_sockaddr *group,
+		   const union pu_sockaddr *iface, const struct pu_udp_events *ev, void *arg,
+		   struct pu_udp **pu);
 int sim_udp_route(struct pu_net *net, const union pu_sockaddr *remote, union pu_sockaddr *local);
 int sim_tcp_connect(struct pu_net *n, const union pu_sockaddr *remote,
 		    const union pu_sockaddr *bind, const struct pu_tcp_events *ev, void *arg,

@@ -26,7 +26,8 @@ struct pu_hop;
 /* 0 means unlimited for duration and data only. */
 struct pu_hop_limits {
 	unsigned max_reservations;
-	unsigned max_reservations_per_ip;  /* IPv4 address, IPv6 /64 */
+	unsigned max_reservations_per_ip;  /* IPv4 address, IPv6 /64; not for WebSockets
+					    * from this machine, where a web server ends TLS */
 	unsigned max_reservations_per_asn; /* IPv6 /32 stands for an autonomous system */
 	unsigned max_circuits;             /* in all */
 	unsigned max_circuits_per_peer;    /* as source and as destination */

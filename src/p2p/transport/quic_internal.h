@@ -33,7 +33,10 @@ enum {
 	/* Of the peer, that we keep: each move uses one up until the peer hears of it. */
 	QUIC_CIDS = 8,
 
-	QUIC_IDLE_MS = 30000,
+	/* The shorter of both sides' counts. Long, so that streams outlive a nap of the
+	 * peer's machine; whoever has a use for an answer notices its absence much sooner
+	 * (p2p/host/health.h). */
+	QUIC_IDLE_MS = 120000,
 	QUIC_KEEP_ALIVE_MS = 15000,
 	QUIC_KEEP_ALIVE_SHORT_MS = 5000,
 	QUIC_HANDSHAKE_MS = 10000,
@@ -186,6 +189,7 @@ struct quic_conn {
 	pu_time keep_alive;
 	pu_time probe_at;    /* PU_TIME_NEVER: nothing to fear */
 	uint64_t probe_left; /* of the window, when that was set */
+	pu_time ts_floor;    /* the latest time that ngtcp2 has heard of by a probe */
 	unsigned n_probes;
 	bool probe_due;
 
@@ -270,6 +274,13 @@ static inline struct pu_loop *quic_loop(const struct quic_conn *c)
 static inline pu_time quic_now(const struct quic_conn *c)
 {
 	return pu_loop_now(c->q->cfg.loop);
+}
+
+/* The time as ngtcp2 hears it. It must never run backwards, though a probe borrows from
+ * the future (pu_quic_probe()). */
+static inline pu_time quic_ts(const struct quic_conn *c)
+{
+	return pu_max(quic_now(c), c->ts_floor);
 }
 
 /* quic.c. A socket that can reach remote: a listening one if it fits, else an ephemeral

@@ -9,6 +9,7 @@
 #include "p2p/circuit/hop.h"
 #include "p2p/circuit/relays.h"
 #include "p2p/dcutr/dcutr.h"
+#include "p2p/discovery/mdns.h"
 #include "p2p/host/host.h"
 #include "p2p/kad/kad.h"
 
@@ -24,7 +25,8 @@ struct peer {
 	struct pu_hop *hop;
 	struct pu_kad *kad; /* kad.c; NULL without --kad */
 	struct pu_dcutr *dcutr; /* punch.c */
-	struct pu_autonat *autonat; /* autonat.c; NULL without --autonat */
+	struct pu_autonat *autonat; /* autonat.c */
+	struct pu_mdns *mdns;   /* mdns.c; NULL without --mdns */
 	bool quitting;
 };
 
@@ -32,7 +34,8 @@ struct options {
 	const char *seed, *listen, *security, *agent;
 	const char *relay; /* "TTL,DURATION,BYTES"; NULL: be no relay */
 	const char *kad;   /* "client", "server"; NULL: no DHT */
-	bool punch, autonat;
+	bool punch, mdns, autonat;
+	bool gate; /* nobody comes in */
 };
 
 /* Makes the host and listens. On failure an error event was written. */
@@ -52,10 +55,13 @@ int kad_start(struct peer *p, const struct options *opt);
 bool kad_command(struct peer *p, const char *what, json_t *cmd);
 void kad_stop(struct peer *p);
 
+/* Discovery on the link. */
+int mdns_start(struct peer *p);
+
 /* Hole punching. */
 int punch_start(struct peer *p);
 
-/* AutoNAT, both sides. */
+/* Who can reach us. */
 int autonat_start(struct peer *p);
 
 /* Takes over the object, adds the name of the event and writes the line. */

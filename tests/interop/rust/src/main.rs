@@ -18,7 +18,7 @@ use node::{Node, Options};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-const FLAGS: [&str; 4] = ["circuit", "punch", "autonat", "record"];
+const FLAGS: [&str; 5] = ["circuit", "punch", "autonat", "record", "mdns"];
 
 fn limits(text: &str) -> Result<[u64; 3], Error> {
     let numbers: Result<Vec<u64>, _> = text.split(',').map(str::parse).collect();
@@ -48,6 +48,7 @@ fn options() -> Result<Options, Error> {
         punch: given.contains_key("punch"),
         ping: given.get("ping").map(|text| text.parse()).transpose()?,
         autonat: given.contains_key("autonat"),
+        mdns: given.contains_key("mdns"),
         record: given.contains_key("record"),
     })
 }

@@ -11,7 +11,7 @@ use libp2p::{
     core::{transport::ListenerId, ConnectedPoint, PeerRecord},
     dcutr, identify,
     identity::Keypair,
-    kad,
+    kad, mdns,
     multiaddr::Protocol,
     noise, ping, relay,
     swarm::{
@@ -45,6 +45,7 @@ pub struct Options {
     /// Seconds between the pings of the ping behaviour, which are reported then.
     pub ping: Option<u64>,
     pub autonat: bool,
+    pub mdns: bool,
     pub record: bool,
 }
 
@@ -57,6 +58,7 @@ struct Behaviour {
     dcutr: Toggle<dcutr::Behaviour>,
     autonat: Toggle<autonat::server::Behaviour>,
     kad: Toggle<dht::Kad>,
+    mdns: Toggle<mdns::tokio::Behaviour>,
     streams: handover::Behaviour,
 }
 
@@ -71,6 +73,12 @@ fn relay_server(own: PeerId, [ttl, duration, bytes]: [u64; 3]) -> relay::Behavio
         ..Default::default()
     };
     relay::Behaviour::new(own, config)
+}
+
+/// The behaviour speaks IPv4 or IPv6, not both.
+fn mdns(o: &Options) -> mdns::Config {
+    let enable_ipv6 = o.listen.iter().all(|a| a.starts_with("/ip6"));
+    mdns::Config { enable_ipv6, ..Default::default() }
 }
 
 impl Behaviour {
@@ -93,6 +101,7 @@ impl Behaviour {
             dcutr: o.punch.then(|| dcutr::Behaviour::new(own)).into(),
             autonat: o.autonat.then(autonat::server::Behaviour::default).into(),
             kad: o.kad.as_ref().map(|mode| dht::behaviour(own, mode)).transpose()?.into(),
+            mdns: o.mdns.then(|| mdns::Behaviour::new(mdns(o), own)).transpose()?.into(),
             streams: handover::Behaviour::default(),
         })
     }
@@ -372,11 +381,20 @@ impl Node {
                     self.queries.progress(kad, id, result, step.last);
                 }
             }
+            BehaviourEvent::Mdns(mdns::Event::Discovered(list)) => {
+                let mut found: HashMap<PeerId, Vec<Multiaddr>> = HashMap::new();
+                for (peer, addr) in list {
+                    found.entry(peer).or_default().push(addr);
+                }
+                for (peer, addrs) in found {
+                    emit("found", json!({ "peer": peer.to_string(), "addrs": addrs }));
+                }
+            }
             BehaviourEvent::Dcutr(e) => eprintln!("dcutr: {e:?}"),
             BehaviourEvent::Autonat(e) => eprintln!("autonat: {e:?}"),
             BehaviourEvent::Relay(e) => eprintln!("relay: {e:?}"),
             BehaviourEvent::RelayClient(e) => eprintln!("relay client: {e:?}"),
-            BehaviourEvent::Kad(_) => {}
+            BehaviourEvent::Kad(_) | BehaviourEvent::Mdns(_) => {}
         }
     }
 

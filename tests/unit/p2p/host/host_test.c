@@ -466,7 +466,7 @@ static void silent_death_is_noticed_and_a_new_dial_works(void **state)
 		test_connect(&p.a, &p.b, &d, PU_SEC(5));
 		assert_int_equal(d.err, 0);
 		pu_sim_link(p.a.node, p.b.node, &down);
-		pu_sim_run(p.sim, PU_SEC(75));
+		pu_sim_run(p.sim, PU_SEC(150));
 		assert_int_equal(p.a.disconnected, 1);
 		assert_int_equal(p.b.disconnected, 1);
 		assert_int_equal(p.a.closed_err, PU_ETIMEDOUT);

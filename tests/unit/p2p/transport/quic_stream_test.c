@@ -300,7 +300,7 @@ static void lost_connection_ends_its_streams(void **state)
 	pu_sim_link(pair.a.node, pair.b.node, &(struct pu_sim_link){ .down = true });
 	q->to_write = 1000000;
 	qp_pump(q);
-	pu_sim_run(pair.sim, PU_SEC(60));
+	pu_sim_run(pair.sim, PU_SEC(150));
 	assert_true(q->closed);
 	assert_int_equal(q->err, PU_ECLOSED);
 	assert_true(pair.b.streams[0].closed);
