@@ -22,6 +22,7 @@ void pu_node_expel(struct pu_node *n, struct pu_roster_peer *p)
 	p->authorized = false;
 	pu_services_cut(n->services, &p->id);
 	pu_sessions_drop(n->sessions, &p->id);
+	pu_reachability_expel(n->reachability, &p->id);
 	pu_host_disconnect(n->host, &p->id, PU_CONN_CODE_GATED);
 	tell_peer(n, p);
 }
