@@ -160,10 +160,11 @@ static void print_peer(const struct pu_cli *c, const json_t *peer, const char *s
 	snprintf(line, sizeof line, "%s%s%s", pu_summary_text(peer, "ipv4", text),
 		 text[0] ? "  " : "", pu_summary_text(peer, "ipv6", more));
 	row(c, "addresses", line);
-	if (connected) {
+	if (connected)
 		path_row(c, peer);
+	row(c, "because", pu_summary_text(peer, "path_reason", text));
+	if (connected)
 		traffic_row(c, peer);
-	}
 	services_row(c, peer);
 }
 

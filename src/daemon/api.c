@@ -26,6 +26,9 @@ static const struct route {
 } routes[] = {
 	{ "GET", "/v1/status", true, false, pu_api_get_status },
 	{ "GET", "/v1/peers", true, false, pu_api_get_peers },
+	{ "GET", "/v1/paths", true, false, pu_api_get_paths },
+	{ "GET", "/v1/why/{peer}", false, false, pu_api_get_why },
+	{ "POST", "/v1/traceroute", true, true, pu_api_post_trace },
 	{ "POST", "/v1/ping", true, true, pu_api_post_ping },
 	{ "POST", "/v1/resolve", true, true, pu_api_post_resolve },
 	{ "POST", "/v1/reload", false, false, pu_api_post_reload },
@@ -327,6 +330,7 @@ int pu_api_start(const struct pu_api_options *opt, struct pu_api **papi, struct 
 	api->ops = opt->ops;
 	api->ops_arg = opt->ops_arg;
 	pu_list_init(&api->pings);
+	pu_list_init(&api->traces);
 	pu_timer_init(&api->shutdown_timer, api->loop, on_shutdown_timer, api);
 	api->version = strdup(opt->version);
 	api->socket_path = strdup(opt->socket_path);
@@ -353,5 +357,6 @@ void pu_api_stop(struct pu_api *api)
 	pu_timer_stop(&api->shutdown_timer);
 	pu_http_stop(api->http);
 	pu_api_pings_drop(api);
+	pu_api_traces_drop(api);
 	free_api(api);
 }

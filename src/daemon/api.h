@@ -6,7 +6,9 @@
 #include "base/loop.h"
 #include "daemon/failure.h"
 #include "overlay/member.h"
+#include "overlay/trace.h"
 #include "p2p/addr/multiaddr.h"
+#include "p2p/host/paths.h"
 
 enum {
 	PU_API_PING_COUNT_MAX = 1000,
@@ -65,6 +67,7 @@ struct pu_api_peer {
 	bool connected;
 	/* Of the best connection, when connected. */
 	const char *path;      /* "DIRECT" or "RELAYED" */
+	const char *reason;    /* why this connection and no other, or why none */
 	const char *transport; /* "quic", "tcp", "websocket" */
 	const char *security;  /* "quic", "noise", "tls" */
 	const struct pu_multiaddr *remote;
@@ -89,6 +92,62 @@ struct pu_api_ping_result {
 	const char *error;   /* text for err, first line only; never NULL */
 };
 
+/* One connection. */
+struct pu_api_path {
+	struct pu_peerid peer;
+	const char *path;       /* "DIRECT" or "RELAYED" */
+	const char *transport;  /* "quic", "tcp", "websocket", "unknown" */
+	const char *ip_version; /* "ipv4", "ipv6", "unknown": of a circuit, of the way to its relay */
+	const struct pu_multiaddr *remote;
+	int64_t connected_at;   /* Unix seconds */
+	pu_time rtt;            /* 0: not measured */
+	/* For `why`. */
+	enum pu_path_state state;
+	int64_t since;          /* of the state, Unix seconds */
+	pu_time silent;         /* when suspect */
+	unsigned n_suspected;
+	bool inbound;
+	unsigned n_streams;
+	uint64_t rx_bytes, tx_bytes;
+	bool has_limit;         /* of the circuit; 0: unlimited */
+	pu_time limit_duration;
+	uint64_t limit_data;
+};
+
+/* What a relay last said when it was asked for a circuit to the peer. */
+struct pu_api_relay_dial {
+	struct pu_peerid relay;
+	int err;
+	const char *status; /* "NO_RESERVATION"; NULL: it said nothing */
+	int64_t at;         /* Unix seconds */
+};
+
+enum {
+	PU_API_PATHS_MAX = 8,
+	PU_API_ADDRS_MAX = PU_HOST_ADDRS_PER_PEER,
+	PU_API_RELAY_DIALS_MAX = 16,
+};
+
+/* Everything about the ways to one peer. */
+struct pu_api_why {
+	const char *name;
+	char reason[192];
+	/* What is being done about it. */
+	const char *goal;       /* "a better path", "nothing" */
+	bool trying;
+	unsigned tries;
+	const char *last_error; /* NULL: none */
+	int64_t next_try;       /* Unix seconds, 0: none planned */
+	size_t n_paths, n_addrs, n_relay_dials;
+	struct pu_api_path path[PU_API_PATHS_MAX]; /* the active one first */
+	struct pu_host_candidate addr[PU_API_ADDRS_MAX];
+	struct pu_api_relay_dial relay_dial[PU_API_RELAY_DIALS_MAX];
+	int64_t clock;          /* Unix seconds less the pu_time of attempts, in seconds */
+	pu_time now;
+	struct pu_host_black_holes black_holes;
+};
+
+typedef void pu_api_path_fn(void *arg, const struct pu_api_path *p);
 typedef void pu_api_peer_fn(void *arg, const struct pu_api_peer *p);
 typedef void pu_api_counter_fn(void *arg, const char *name, uint64_t value);
 typedef void pu_api_ping_fn(void *arg, const struct pu_api_ping_result *r);
@@ -114,6 +173,15 @@ struct pu_api_ops {
 	int (*reload)(void *arg, struct pu_failure *why);
 	/* Asks for an orderly stop; returns at once. */
 	void (*shutdown)(void *arg);
+	/* The connection in use to every connected peer. */
+	void (*each_path)(void *arg, pu_api_path_fn *fn, void *fn_arg);
+	/* out is zeroed before. What it points to stays valid until the next turn.
+	 * PU_ENOENT: the peer is not known at all. */
+	int (*why)(void *arg, const struct pu_peerid *peer, struct pu_api_why *out);
+	/* The hops to a peer (reference §6.2). As ping and ping_cancel. */
+	int (*trace)(void *arg, const struct pu_peerid *peer, pu_trace_fn *on_done,
+		     void *done_arg, uint64_t *pid);
+	void (*trace_cancel)(void *arg, uint64_t id);
 };
 
 struct pu_api;

@@ -17,6 +17,7 @@ struct pu_api {
 	void *ops_arg;
 	char *version, *socket_path, *cookie_path;
 	struct pu_list pings;           /* struct ping, see api_ping.c */
+	struct pu_list traces;          /* struct trace, see api_trace.c */
 	struct pu_timer shutdown_timer; /* lets the answer leave first */
 };
 
@@ -31,8 +32,9 @@ struct pu_api_call {
 
 typedef void pu_api_handler_fn(struct pu_api_call *c);
 
-pu_api_handler_fn pu_api_get_status, pu_api_get_peers, pu_api_post_ping, pu_api_post_resolve,
-	pu_api_post_reload, pu_api_post_shutdown;
+pu_api_handler_fn pu_api_get_status, pu_api_get_peers, pu_api_get_paths, pu_api_get_why,
+	pu_api_post_ping, pu_api_post_trace, pu_api_post_resolve, pu_api_post_reload,
+	pu_api_post_shutdown;
 
 /* Answers. data is taken; the text is printf-like and becomes {"error": …}. */
 void pu_api_reply(struct pu_http_request *rq, unsigned status, PU_TAKES json_t *data);
@@ -50,7 +52,8 @@ bool pu_api_body_peer(const struct pu_api_call *c, const char *key, struct pu_pe
 
 /* Milliseconds with microseconds, as JSON numbers and texts show them. */
 double pu_api_ms(pu_time t);
-/* Open pings are forgotten without an answer. */
+/* Open pings, and traces, are forgotten without an answer. */
 void pu_api_pings_drop(struct pu_api *api);
+void pu_api_traces_drop(struct pu_api *api);
 
 #endif

@@ -200,6 +200,7 @@ static json_t *peer_json(const struct pu_api_peer *p)
 	json_object_set_new(o, "connected", json_boolean(p->connected));
 	if (p->connected)
 		add_connection(o, p);
+	set_str(o, "path_reason", p->reason);
 	set_str(o, "ipv4", p->ipv4);
 	set_str(o, "ipv6", p->ipv6);
 	json_object_set_new(o, "services", services_json(p));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "daemon/control_paths.h"
 
 struct ping {
 	struct pu_list node;
@@ -14,9 +15,17 @@ struct ping {
 	void *arg;
 };
 
+struct trace {
+	struct pu_list node;
+	uint64_t id;
+	struct pu_trace *t;
+	pu_trace_fn *on_done;
+	void *arg;
+};
+
 struct pu_control {
 	struct pu_control_options opt;
-	struct pu_list pings;
+	struct pu_list pings, traces;
 	uint64_t next_ping;
 	/* What the last status() points to. */
 	struct pu_vpn_info vpn_info;
@@ -34,6 +43,7 @@ int pu_control_new(const struct pu_control_options *opt, struct pu_control **pc)
 		return PU_ENOMEM;
 	c->opt = *opt;
 	pu_list_init(&c->pings);
+	pu_list_init(&c->traces);
 	*pc = c;
 	return 0;
 }
@@ -44,12 +54,21 @@ static void ping_abandon(struct ping *g)
 	g->owner = NULL;
 }
 
+static void trace_abandon(struct trace *g)
+{
+	pu_list_remove(&g->node);
+	pu_trace_cancel(g->t);
+	free(g);
+}
+
 void pu_control_free(struct pu_control *c)
 {
 	if (!c)
 		return;
 	PU_LIST_FOREACH (it, tmp, &c->pings)
 		ping_abandon(PU_CONTAINER_OF(it, struct ping, node));
+	PU_LIST_FOREACH (jt, jtmp, &c->traces)
+		trace_abandon(PU_CONTAINER_OF(jt, struct trace, node));
 	free(c);
 }
 
@@ -133,13 +152,6 @@ static void status(void *arg, struct pu_api_status *out)
 	fill_vpn(c, &out->vpn);
 }
 
-static const char *transport_of(const struct pu_conn *conn)
-{
-	if (strcmp(conn->muxer, "quic") == 0)
-		return "quic";
-	return pu_multiaddr_has(&conn->remote, PU_MA_WS) ? "websocket" : "tcp";
-}
-
 static void fill_connection(const struct pu_node *n, struct pu_api_peer *out)
 {
 	struct pu_conn *conn = pu_host_conn(n->host, &out->id);
@@ -147,8 +159,8 @@ static void fill_connection(const struct pu_node *n, struct pu_api_peer *out)
 	if (!conn)
 		return;
 	out->connected = true;
-	out->path = pu_multiaddr_has(&conn->remote, PU_MA_P2P_CIRCUIT) ? "RELAYED" : "DIRECT";
-	out->transport = transport_of(conn);
+	out->path = pu_control_path_type(conn);
+	out->transport = pu_control_transport(conn);
 	out->security = conn->security;
 	out->remote = &conn->remote;
 	out->connected_at = pu_loop_unix(n->loop) -
@@ -178,9 +190,10 @@ static void show_peer(struct pu_control *c, const struct pu_peerid *id,
 	struct pu_node *n = c->opt.node;
 	struct pu_multiaddr addrs[PU_HOST_ADDRS_PER_PEER];
 	struct pu_api_service services[PU_OFFERS_SERVICES_MAX];
-	char v4[INET_ADDRSTRLEN], v6[INET6_ADDRSTRLEN];
-	struct pu_api_peer out = { .id = *id, .addrs = addrs };
+	char v4[INET_ADDRSTRLEN], v6[INET6_ADDRSTRLEN], reason[192];
+	struct pu_api_peer out = { .id = *id, .addrs = addrs, .reason = reason };
 
+	pu_control_reason(n, id, reason, sizeof reason);
 	if (p) {
 		out.name = p->name[0] ? p->name : NULL;
 		out.authorized = pu_roster_allowed(p, pu_loop_unix(n->loop));
@@ -338,11 +351,68 @@ static void ping_cancel(void *arg, uint64_t id)
 	}
 }
 
-static int reload(void *arg, struct pu_failure *why)
+static void on_traced(void *arg, const struct pu_trace_result *r)
+{
+	struct trace *g = arg;
+	pu_trace_fn *on_done = g->on_done;
+	void *done_arg = g->arg;
+
+	pu_list_remove(&g->node);
+	free(g);
+	on_done(done_arg, r);
+}
+
+static int trace(void *arg, const struct pu_peerid *peer, pu_trace_fn *on_done, void *done_arg,
+		 uint64_t *pid)
+{
+	struct pu_control *c = arg;
+	struct trace *g = calloc(1, sizeof *g);
+	int r;
+
+	if (!g)
+		return PU_ENOMEM;
+	*g = (struct trace){ .id = ++c->next_ping, .on_done = on_done, .arg = done_arg };
+	r = pu_trace_start(c->opt.node->host, peer, on_traced, g, &g->t);
+	if (r < 0) {
+		free(g);
+		return r;
+	}
+	pu_list_append(&c->traces, &g->node);
+	*pid = g->id;
+	return 0;
+}
+
+static void trace_cancel(void *arg, uint64_t id)
 {
 	struct pu_control *c = arg;
 
-	return c->opt.reload(c->opt.arg, why);
+	PU_LIST_FOREACH (it, tmp, &c->traces) {
+		struct trace *g = PU_CONTAINER_OF(it, struct trace, node);
+
+		if (g->id == id)
+			trace_abandon(g);
+	}
+}
+
+static void each_path(void *arg, pu_api_path_fn *fn, void *fn_arg)
+{
+	struct pu_control *c = arg;
+
+	pu_control_each_path(c->opt.node, fn, fn_arg);
+}
+
+static int why(void *arg, const struct pu_peerid *peer, struct pu_api_why *out)
+{
+	struct pu_control *c = arg;
+
+	return pu_control_why(c->opt.node, peer, out);
+}
+
+static int reload(void *arg, struct pu_failure *failure)
+{
+	struct pu_control *c = arg;
+
+	return c->opt.reload(c->opt.arg, failure);
 }
 
 static void shut_down(void *arg)
@@ -361,4 +431,8 @@ const struct pu_api_ops pu_control_ops = {
 	.ping_cancel = ping_cancel,
 	.reload = reload,
 	.shutdown = shut_down,
+	.each_path = each_path,
+	.why = why,
+	.trace = trace,
+	.trace_cancel = trace_cancel,
 };

@@ -7,21 +7,19 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "base/loop_uv.h"
 #include "crypto/key.h"
 #include "daemon/control.h"
 #include "daemon/interfaces.h"
 #include "daemon/janitor.h"
 #include "daemon/node.h"
+#include "daemon/portmapper.h"
+#include "daemon/process.h"
 #include "daemon/version.h"
 #include "daemon/vpn.h"
 #include "p2p/transport/net_uv.h"
 #include "platform/platform.h"
 
-enum {
-	STOP_DELAY_MS = 100, /* an API client still gets its answer */
-	N_SIGNALS = 3,
-};
+enum { STOP_DELAY_MS = 100 /* an API client still gets its answer */ };
 
 /*~ The parts of a running node, in the order in which they are started; stopping
  *~ goes through the same list backwards. */
@@ -30,29 +28,19 @@ struct daemon {
 	struct pu_config *cfg; /* until the node takes it */
 	bool with_vpn;
 	struct pu_janitor janitor;
-	struct pu_loop_uv *driver;
-	struct pu_loop *loop;
-	struct pu_net *net;
+	struct pu_process process;
+	struct pu_loop *loop; /* the process's */
 	struct pu_node *node;
 	struct pu_vpn *vpn;		    /* or, without a device, … */
 	struct pu_interfaces *interfaces; /* … only its eyes */
+	struct pu_portmapper *portmapper; /* NULL: off */
 	struct pu_control *control;
 	struct pu_api *api;
 	struct pu_timer stop_timer;
-	uv_signal_t signals[N_SIGNALS];
 	bool stopping;
+	unsigned n_stopping; /* parts that take their time */
 	int result;
 };
-
-static const int signal_numbers[N_SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
-
-static void log_warnings(const struct pu_config_diags *d, const char *path)
-{
-	for (size_t i = 0; i < d->n; i++)
-		if (d->v[i].warning)
-			pu_log(PU_LOG_WARN, "config", d->v[i].text, PU_KV_STR("file", path),
-			       PU_KV_U64("line", d->v[i].line));
-}
 
 static int load_config(const char *path, struct pu_config **pcfg, struct pu_failure *why)
 {
@@ -62,7 +50,7 @@ static int load_config(const char *path, struct pu_config **pcfg, struct pu_fail
 	if (!diags)
 		return PU_ENOMEM;
 	r = pu_config_load(path, pcfg, diags);
-	log_warnings(diags, path);
+	pu_process_log_warnings(diags, path);
 	if (r < 0)
 		pu_config_diags_failure(diags, path, why);
 	free(diags);
@@ -71,11 +59,12 @@ static int load_config(const char *path, struct pu_config **pcfg, struct pu_fail
 
 /* --- stopping --------------------------------------------------------------------- */
 
-static void on_node_stopped(void *arg)
+static void one_part_stopped(void *arg)
 {
 	struct daemon *d = arg;
 
-	pu_loop_uv_stop(d->driver);
+	if (--d->n_stopping == 0)
+		pu_loop_uv_stop(d->process.driver);
 }
 
 static void stop(void *arg)
@@ -95,7 +84,10 @@ static void stop(void *arg)
 	d->api = NULL;
 	d->control = NULL;
 	d->vpn = NULL;
-	pu_node_stop(d->node, on_node_stopped, d);
+	d->n_stopping = 1 + !!d->portmapper;
+	if (d->portmapper)
+		pu_portmapper_stop(d->portmapper, one_part_stopped, d);
+	pu_node_stop(d->node, one_part_stopped, d);
 }
 
 static void stop_soon(struct daemon *d, pu_time delay)
@@ -135,49 +127,37 @@ static int on_reload_request(void *arg, struct pu_failure *why)
 	return r;
 }
 
-static void on_signal(uv_signal_t *h, int signum)
+static void on_signal(void *arg, int signum)
 {
-	struct daemon *d = h->data;
+	struct daemon *d = arg;
 	struct pu_failure why = { .what = "" };
 
-	pu_loop_uv_enter(d->loop);
 	if (signum != SIGHUP)
 		stop(d);
 	else if (on_reload_request(d, &why) < 0)
 		pu_log(PU_LOG_ERROR, "daemon", "reload failed, nothing changed",
 		       PU_KV_STR("what", why.what), PU_KV_STR("why", why.why));
-	pu_loop_uv_leave(d->loop);
 }
 
 /* --- starting --------------------------------------------------------------------- */
 
-static void watch_signals(struct daemon *d)
-{
-	signal(SIGPIPE, SIG_IGN);
-	for (int i = 0; i < N_SIGNALS; i++) {
-		uv_signal_init(pu_loop_uv_of(d->loop), &d->signals[i]);
-		d->signals[i].data = d;
-		uv_signal_start(&d->signals[i], on_signal, signal_numbers[i]);
-	}
-}
-
 static int make_loop(struct daemon *d)
 {
-	int r = pu_loop_uv_new(&d->driver);
+	int r = pu_process_start(&d->process, on_signal, d);
 
-	if (r < 0)
-		return r;
-	d->loop = pu_loop_uv_loop(d->driver);
-	pu_timer_init(&d->stop_timer, d->loop, stop, d);
-	watch_signals(d);
-	return pu_net_uv_new(d->loop, &d->net);
+	d->loop = d->process.loop;
+	if (d->loop)
+		pu_timer_init(&d->stop_timer, d->loop, stop, d);
+	if (r == 0 && geteuid() == 0 && d->opt->paths.owner.set)
+		pu_net_uv_set_owner(d->process.net, d->opt->paths.owner.uid);
+	return r;
 }
 
 static int make_node(struct daemon *d)
 {
 	const struct pu_node_options opt = {
 		.loop = d->loop,
-		.net = d->net,
+		.net = d->process.net,
 		.paths = &d->opt->paths,
 		.cfg = d->cfg,
 		.version = PU_VERSION,
@@ -190,24 +170,34 @@ static int make_node(struct daemon *d)
 /* From here on the process has what a running node needs and no more. */
 static int drop_rights(struct daemon *d)
 {
-	const struct pu_file_owner *o = &d->opt->paths.owner;
-	int r;
-
 	if (d->vpn)
 		pu_vpn_seal(d->vpn);
-	if (geteuid() != 0)
-		return 0;
-	r = pu_platform_drop(o->set ? o->uid : 0, o->set ? o->gid : 0);
-	if (r == 0)
-		r = pu_platform_seccomp();
-	if (r == PU_ENOTSUP) {
-		pu_log_msg(PU_LOG_WARN, "daemon", "this kernel filters no system calls");
-		r = 0;
-	}
-	if (r < 0)
-		return pu_failure_set(d->opt->why, r, "privileges", NULL,
-				      "cannot give them up: %s", pu_err_text(r));
-	return 0;
+	return pu_process_drop_rights(&d->opt->paths.owner, d->opt->why);
+}
+
+/* A machine that starts without a network has nothing to map yet. */
+static void map_ports(struct daemon *d)
+{
+	int r;
+
+	if (!d->node->cfg->port_mapping || d->node->cfg->force_private)
+		return;
+	r = pu_portmapper_start(d->node, &d->portmapper);
+	if (r < 0 && r != PU_ENOENT)
+		pu_log(PU_LOG_WARN, "daemon", "the router is not asked for open ports",
+		       PU_KV_ERR(r));
+}
+
+static void on_network_change(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->stopping)
+		return;
+	if (d->portmapper)
+		pu_portmapper_network_changed(d->portmapper);
+	else
+		map_ports(d);
 }
 
 static int open_control(struct daemon *d)
@@ -261,7 +251,11 @@ static int start_all(struct daemon *d)
 		pu_log_msg(PU_LOG_WARN, "daemon", "changes of the network will not be noticed");
 	}
 	r = drop_rights(d);
-	return r < 0 ? r : open_control(d);
+	if (r < 0)
+		return r;
+	map_ports(d);
+	pu_node_on_network_change(d->node, on_network_change, d);
+	return open_control(d);
 }
 
 static void announce(struct daemon *d)
@@ -278,27 +272,18 @@ static void announce(struct daemon *d)
 
 /* --- the end ---------------------------------------------------------------------- */
 
-static void free_loop(struct daemon *d)
-{
-	if (!d->driver)
-		return;
-	for (int i = 0; i < N_SIGNALS; i++)
-		uv_close((uv_handle_t *)&d->signals[i], NULL);
-	pu_timer_stop(&d->stop_timer);
-	if (d->net)
-		pu_net_uv_free(d->net);
-	pu_loop_uv_free(d->driver);
-}
-
 static void free_all(struct daemon *d)
 {
 	pu_api_stop(d->api);
 	pu_control_free(d->control);
 	pu_vpn_stop(d->vpn);
 	pu_interfaces_stop(d->interfaces);
+	pu_portmapper_free(d->portmapper);
 	pu_node_free(d->node);
 	pu_config_free(d->cfg);
-	free_loop(d);
+	if (d->loop)
+		pu_timer_stop(&d->stop_timer);
+	pu_process_end(&d->process);
 	pu_janitor_finish(&d->janitor);
 }
 
@@ -310,7 +295,7 @@ static void wind_down(struct daemon *d)
 	pu_loop_uv_enter(d->loop);
 	stop(d);
 	pu_loop_uv_leave(d->loop);
-	pu_loop_uv_run(d->driver);
+	pu_loop_uv_run(d->process.driver);
 }
 
 int pu_daemon_run(const struct pu_daemon_options *opt)
@@ -328,7 +313,7 @@ int pu_daemon_run(const struct pu_daemon_options *opt)
 	pu_node_start(d.node);
 	pu_loop_uv_leave(d.loop);
 	announce(&d);
-	pu_loop_uv_run(d.driver);
+	pu_loop_uv_run(d.process.driver);
 	free_all(&d);
 	return d.result;
 }

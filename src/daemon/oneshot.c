@@ -20,6 +20,7 @@ struct pu_oneshot {
 	struct pu_control *control;
 	struct pu_timer timeout;
 	struct pu_oneshot_pong *pong; /* of the ping under way */
+	struct pu_trace_result *trace; /* of the trace under way */
 };
 
 static void ignore_shutdown(void *arg)
@@ -182,4 +183,37 @@ void pu_oneshot_ping(struct pu_oneshot *o, const struct pu_peerid *peer,
 		fail(out, PU_ETIMEDOUT);
 		o->pong = NULL;
 	}
+}
+
+static void on_traced(void *arg, const struct pu_trace_result *r)
+{
+	struct pu_oneshot *o = arg;
+
+	*o->trace = *r;
+	for (size_t i = 0; i < r->n_hops; i++)
+		o->trace->hop[i].agent = "";
+	o->trace = NULL;
+	pu_loop_uv_stop(o->driver);
+}
+
+void pu_oneshot_trace(struct pu_oneshot *o, const struct pu_peerid *peer,
+		      struct pu_trace_result *out)
+{
+	uint64_t id;
+	int r;
+
+	o->trace = out;
+	pu_loop_uv_enter(o->loop);
+	r = pu_control_ops.trace(o->control, peer, on_traced, o, &id);
+	pu_timer_set(&o->timeout, pu_loop_now(o->loop) + PU_SEC(PU_ONESHOT_TIMEOUT_S));
+	pu_loop_uv_leave(o->loop);
+	if (r == 0)
+		pu_loop_uv_run(o->driver);
+	pu_timer_stop(&o->timeout);
+	if (!o->trace)
+		return;
+	if (r == 0)
+		pu_control_ops.trace_cancel(o->control, id);
+	*out = (struct pu_trace_result){ .err = r < 0 ? r : PU_ETIMEDOUT };
+	o->trace = NULL;
 }

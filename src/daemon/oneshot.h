@@ -28,4 +28,8 @@ void pu_oneshot_free(struct pu_oneshot *o);
 void pu_oneshot_ping(struct pu_oneshot *o, const struct pu_peerid *peer,
 		     struct pu_oneshot_pong *out);
 
+/* The hops to a peer; agents are not kept ("" all). */
+void pu_oneshot_trace(struct pu_oneshot *o, const struct pu_peerid *peer,
+		      struct pu_trace_result *out);
+
 #endif

@@ -2,34 +2,26 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
-#include "base/loop_uv.h"
 #include "daemon/config_archive.h"
+#include "daemon/process.h"
 #include "daemon/relay_http.h"
 #include "daemon/version.h"
 #include "p2p/transport/net_uv.h"
 #include "platform/platform.h"
 
-enum {
-	N_SIGNALS = 3,
-	SETTLE_MS = 200, /* an editor writes a file in several steps */
-};
-
-static const int signal_numbers[N_SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
+enum { SETTLE_MS = 200 /* an editor writes a file in several steps */ };
 
 struct relayd {
 	const struct pu_relayd_options *opt;
 	struct pu_relay_config *cfg; /* until the server takes it */
-	struct pu_loop_uv *driver;
-	struct pu_loop *loop;
-	struct pu_net *net;
+	struct pu_process process;
+	struct pu_loop *loop; /* the process's */
 	struct pu_platform *platform;
 	struct pu_relay_server *server;
 	struct pu_relay_http *http;
-	uv_signal_t signals[N_SIGNALS];
 	uv_fs_event_t watch; /* the directory of the authorized keys */
 	bool watching;
 	struct pu_timer settle;
@@ -44,11 +36,7 @@ static int load_config(struct relayd *d, struct pu_relay_config **pcfg, struct p
 	if (!diags)
 		return PU_ENOMEM;
 	r = pu_relay_config_load(d->opt->config, pcfg, diags);
-	for (size_t i = 0; i < diags->n; i++)
-		if (diags->v[i].warning)
-			pu_log(PU_LOG_WARN, "config", diags->v[i].text,
-			       PU_KV_STR("file", d->opt->config),
-			       PU_KV_U64("line", diags->v[i].line));
+	pu_process_log_warnings(diags, d->opt->config);
 	if (r < 0)
 		pu_config_diags_failure(diags, d->opt->config, why);
 	free(diags);
@@ -61,7 +49,7 @@ static void on_server_stopped(void *arg)
 {
 	struct relayd *d = arg;
 
-	pu_loop_uv_stop(d->driver);
+	pu_loop_uv_stop(d->process.driver);
 }
 
 static void stop(struct relayd *d)
@@ -92,16 +80,14 @@ static void reload(struct relayd *d)
 		pu_relay_server_reload(d->server, cfg);
 }
 
-static void on_signal(uv_signal_t *h, int signum)
+static void on_signal(void *arg, int signum)
 {
-	struct relayd *d = h->data;
+	struct relayd *d = arg;
 
-	pu_loop_uv_enter(d->loop);
 	if (signum != SIGHUP)
 		stop(d);
 	else if (!d->stopping)
 		reload(d);
-	pu_loop_uv_leave(d->loop);
 }
 
 /* --- what changes around us ------------------------------------------------------- */
@@ -165,26 +151,21 @@ static const struct pu_platform_events platform_events = { .on_network_change = 
 
 static int make_loop(struct relayd *d)
 {
-	int r = pu_loop_uv_new(&d->driver);
+	int r = pu_process_start(&d->process, on_signal, d);
 
-	if (r < 0)
-		return r;
-	d->loop = pu_loop_uv_loop(d->driver);
-	pu_timer_init(&d->settle, d->loop, settled, d);
-	signal(SIGPIPE, SIG_IGN);
-	for (int i = 0; i < N_SIGNALS; i++) {
-		uv_signal_init(pu_loop_uv_of(d->loop), &d->signals[i]);
-		d->signals[i].data = d;
-		uv_signal_start(&d->signals[i], on_signal, signal_numbers[i]);
-	}
-	return pu_net_uv_new(d->loop, &d->net);
+	d->loop = d->process.loop;
+	if (d->loop)
+		pu_timer_init(&d->settle, d->loop, settled, d);
+	if (r == 0 && geteuid() == 0 && d->opt->owner.set)
+		pu_net_uv_set_owner(d->process.net, d->opt->owner.uid);
+	return r;
 }
 
 static int make_server(struct relayd *d)
 {
 	const struct pu_relay_server_options opt = {
 		.loop = d->loop,
-		.net = d->net,
+		.net = d->process.net,
 		.cfg = d->cfg,
 		.owner = &d->opt->owner,
 		.version = PU_VERSION,
@@ -192,26 +173,6 @@ static int make_server(struct relayd *d)
 
 	d->cfg = NULL;
 	return pu_relay_server_new(&opt, &d->server, d->opt->why);
-}
-
-/* Ports are open and files read: what is left needs no rights. */
-static int drop_rights(struct relayd *d)
-{
-	const struct pu_file_owner *o = &d->opt->owner;
-	int r;
-
-	if (geteuid() != 0)
-		return 0;
-	r = pu_platform_drop(o->set ? o->uid : 0, o->set ? o->gid : 0);
-	if (r == 0)
-		r = pu_platform_seccomp();
-	if (r == PU_ENOTSUP) {
-		pu_log_msg(PU_LOG_WARN, "relay", "this kernel filters no system calls");
-		r = 0;
-	}
-	return r < 0 ? pu_failure_set(d->opt->why, r, "privileges", NULL,
-				      "cannot give them up: %s", pu_err_text(r))
-		     : 0;
 }
 
 static int start_all(struct relayd *d)
@@ -234,7 +195,7 @@ static int start_all(struct relayd *d)
 		return pu_failure_set(d->opt->why, r, "network interfaces", NULL, "%s",
 				      pu_err_text(r));
 	tell_addresses(d);
-	return drop_rights(d);
+	return pu_process_drop_rights(&d->opt->owner, d->opt->why);
 }
 
 static void announce(struct relayd *d)
@@ -260,13 +221,7 @@ static void free_all(struct relayd *d)
 	pu_platform_free(d->platform);
 	pu_relay_server_free(d->server);
 	pu_relay_config_free(d->cfg);
-	if (!d->driver)
-		return;
-	for (int i = 0; i < N_SIGNALS; i++)
-		uv_close((uv_handle_t *)&d->signals[i], NULL);
-	if (d->net)
-		pu_net_uv_free(d->net);
-	pu_loop_uv_free(d->driver);
+	pu_process_end(&d->process);
 }
 
 static void wind_down(struct relayd *d)
@@ -276,7 +231,7 @@ static void wind_down(struct relayd *d)
 	pu_loop_uv_enter(d->loop);
 	stop(d);
 	pu_loop_uv_leave(d->loop);
-	pu_loop_uv_run(d->driver);
+	pu_loop_uv_run(d->process.driver);
 }
 
 int pu_relayd_run(const struct pu_relayd_options *opt)
@@ -289,7 +244,7 @@ int pu_relayd_run(const struct pu_relayd_options *opt)
 		wind_down(&d);
 	} else {
 		announce(&d);
-		pu_loop_uv_run(d.driver);
+		pu_loop_uv_run(d.process.driver);
 	}
 	free_all(&d);
 	return r;

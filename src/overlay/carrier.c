@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/wire.h"
+#include "p2p/host/paths.h"
 
 /* The control on the best connection; otherwise whatever works. */
 void pu_carrier_choose(struct pu_session *s)
@@ -160,6 +161,8 @@ static void accept_stream(struct pu_sessions *o, struct pu_stream *st, enum pu_c
 		return;
 	}
 	c = carrier_new(s, st, kind);
+	if (c && pu_host_conn(o->host, &s->peer) != st->conn)
+		pu_host_doubt(o->host, &s->peer);
 	if (c && kind == PU_CARRIER_STREAM)
 		pu_carrier_ready(c);
 }

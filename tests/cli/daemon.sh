@@ -66,6 +66,71 @@ says "2 sent, 0 received, 100% loss"
 run 1 ping nobody
 grumbles "nobody: neither a known name nor a peer ID"
 
+# --- paths
+run 0 paths
+says "DIRECT   quic       ipv4       12.3 ms  /ip4/192.0.2.1/udp/4001/quic-v1"
+run 0 paths --json
+json 'v == [{"peer_id": "'"$ID1"'", "path_type": "DIRECT", "address": "/ip4/192.0.2.1/udp/4001/quic-v1",
+	"connected_at": "2023-11-14T22:13:20Z", "transport": "quic", "ip_version": "ipv4",
+	"last_rtt_ms": 12.345}]'
+run 0 status
+says "direct, the best kind of path"
+run 0 status --json
+json 'v["peers"][0]["path_reason"] == "direct, the best kind of path"'
+
+# --- why
+run 0 why home
+says "DIRECT: the other path is silent"
+says "active   DIRECT quic  /ip4/192.0.2.1/udp/4001/quic-v1  outbound since 2023-11-14T22:14:20Z  rtt 12.3 ms"
+says "suspect  RELAYED quic"
+says "silent for 4.5 s  limit 600 s, 0 bytes"
+says "(config, signed record)"
+says "connected after 21 ms"
+says "timed out after 15000 ms, stage connect"
+says "not again for 5 s"
+says "never tried"
+says "it said NO_RESERVATION"
+says "UDP seems to be blocked"
+run 0 why home --json
+json 'v["connected"] and v["path"] == "DIRECT" and v["reason"] == "the other path is silent"'
+json '[c["state"] for c in v["connections"]] == ["active", "suspect"]'
+json 'v["connections"][1]["relay"] == "'"$ID1"'"'
+json 'v["connections"][1]["limit"] == {"duration_seconds": 600, "data_bytes": 0}'
+json '[a["sources"] for a in v["addresses"]] == [["config", "signed record"], ["relay list"]]'
+json '[t["result"] for t in v["addresses"][0]["attempts"]] == ["ok", "timed out"]'
+json 'v["addresses"][0]["attempts"][1]["at"] == "2023-11-14T22:14:20Z"'
+json 'v["relay_dials"][0]["status"] == "NO_RESERVATION"'
+run 0 name add stray "$ID2"
+run 0 why stray
+says "stray  $ID2  not connected: no address is known"
+run 0 name remove stray
+run 1 why "$ID2"
+grumbles "nothing is known about $ID2"
+run 1 why nobody
+grumbles "nobody: neither a known name nor a peer ID"
+
+# --- traceroute
+run 0 traceroute home
+says "traceroute to home (12D3KooWK99VoVxN...):"
+says " 1  12D3KooWK99VoVxN...  /ip4/192.0.2.1/udp/4001/quic-v1  1.5ms"
+says "--- path: [DIRECT] ---"
+run 0 traceroute home --json
+json 'v == {"target": "home", "target_id": "'"$ID1"'", "path": "DIRECT", "hops": [{"hop": 1,
+	"peer_id": "'"$ID1"'", "address": "/ip4/192.0.2.1/udp/4001/quic-v1", "rtt_ms": 1.5}]}'
+run 0 name add far "$ID2"
+run 0 traceroute far
+says "(relay-server/"
+! grep -q "$(printf '\033')" "$TOP/out" || bad "a relay's agent steers the terminal"
+says " 2  12D3KooWJWoaqZhD...  /ip4/192.0.2.9/tcp/4001/p2p/$ID1/p2p-circuit  *"
+says "--- path: [RELAYED] ---"
+run 0 traceroute far --json
+json 'v["hops"][1]["error"] == "cannot reach peer: timed out" and v["hops"][1]["rtt_ms"] == 0'
+run 0 paths
+says "RELAYED  quic       ipv4             -  /ip4/192.0.2.9"
+run 0 name remove far
+run 1 traceroute "$ID2"
+grumbles "cannot reach peer"
+
 # --- the API itself
 api() { # METHOD PATH [BODY]: status code in $code, answer in $TOP/out
 	: >"$TOP/err"
@@ -108,6 +173,15 @@ says "PING home (12D3KooWK99VoVxN...):"
 says "2 sent, 2 received, 0% loss, rtt min/avg/max = 1.5/1.5/1.5 ms"
 api POST /v1/ping '{"peer":"home","count":3,"interval_ms":1}'
 json '[r["seq"] for r in v["data"]["results"]] == [1, 2, 3] and v["data"]["stats"]["received"] == 3'
+api GET "/v1/paths?format=text"
+says "12D3KooWK99VoVxN...	DIRECT	quic	ipv4	rtt=12.3ms"
+api POST "/v1/traceroute?format=text" '{"peer":"home"}'
+says "traceroute to home (12D3KooWK99VoVxN...):"
+says "--- path: [DIRECT] ---"
+api POST /v1/traceroute "{\"peer\":\"$ID2\"}"
+[ "$code" = 502 ] || bad "traceroute to a peer that is away: $code"
+api GET "/v1/why/nobody"
+[ "$code" = 404 ] || bad "why nobody: $code"
 api POST /v1/ping '{}'
 json 'v == {"error": "peer is required"}'
 api POST /v1/ping '{"peer":"x"}'
@@ -138,6 +212,11 @@ sleep 0.2
 [ -e "$SOCK" ] || bad "no stale socket to test with"
 run 0 status
 says "not running"
+run 1 paths
+grumbles "daemon"
+run 1 traceroute home
+grumbles "no daemon runs, asking directly"
+grumbles "cannot reach peer"
 run 1 ping home -c 1
 grumbles "no daemon runs, asking directly"
 says "1 sent, 0 received, 100% loss"

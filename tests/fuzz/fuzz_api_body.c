@@ -60,8 +60,24 @@ static void nothing(void *arg)
 {
 }
 
+static void no_paths(void *arg, pu_api_path_fn *fn, void *fn_arg)
+{
+}
+
+static int no_why(void *arg, const struct pu_peerid *peer, struct pu_api_why *out)
+{
+	return 0;
+}
+
+static int no_trace(void *arg, const struct pu_peerid *peer, pu_trace_fn *on_done, void *done_arg,
+		    uint64_t *pid)
+{
+	return PU_EUNREACH;
+}
+
 static const struct pu_api_ops ops = { give_status, no_peers,	 no_counters, resolve,
-				       ping,	    ping_cancel, reload,      nothing };
+				       ping,	    ping_cancel, reload,      nothing,
+				       no_paths,    no_why,	 no_trace,    ping_cancel };
 
 static void stop(void)
 {
@@ -102,7 +118,7 @@ static void turn(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const paths[] = { "ping", "resolve", "ping?format=text", "reload" };
+	static const char *const paths[] = { "ping", "resolve", "ping?format=text", "traceroute" };
 	char head[256], in[4096];
 	int fd, n;
 

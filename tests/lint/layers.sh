@@ -48,6 +48,7 @@ third_party='^sodium(\.h|/)                         ^src/(crypto/|p2p/noise/)
 ^(netlink/|linux/rtnetlink|linux/netlink)  ^platform/linux/
 ^(cap-ng|seccomp)\.h                    ^platform/linux/
 ^systemd/                               ^platform/linux/
+^(miniupnpc/|natpmp\.h)                 ^platform/linux/
 ^yaml\.h                                ^src/daemon/config
 ^microhttpd\.h                          ^src/daemon/
 ^jansson\.h                             ^src/(daemon|cli)/

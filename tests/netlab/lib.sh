@@ -18,7 +18,7 @@ TOP=$(cd "$LIB_DIR/../.." && pwd)
 CASE=${LAB_CASE:-$(basename "$0" .sh)}
 PORT=4001
 
-declare -A HOST_PID HOST_ADDR PEER_ID RELAY_PID
+declare -A HOST_PID HOST_ADDR PEER_ID
 
 # ---- telling
 
@@ -50,7 +50,8 @@ evidence() {
 			on "$name" sh -c 'cat ~/.config/peerup/config.yaml ~/.config/peerup/authorized_keys'
 		} > "$to/$name.state" 2>&1
 		cp "$LAB/$name/log/"* "$to/" 2>/dev/null
-		find "$LAB/$name/root" -name '*.log' -exec cp {} "$to/" \; 2>/dev/null
+		find "$LAB/$name/root" -name '*.log' -exec sh -c \
+			'cp "$1" "$2-$(basename "$1")"' sh {} "$to/$name" \; 2>/dev/null
 	done
 	printf 'evidence: %s\n' "$to" >&2
 }
@@ -379,20 +380,32 @@ relay_on() {
 # relay_up HOST, relay_down HOST
 relay_up() {
 	start "$1" relay "$PEERUP" relay serve
-	RELAY_PID[$1]=$!
-	eventually 10 on "$1" bash -c 'ss -lnt | grep -q :7777'
+	eventually 10 on "$1" bash -c 'ss -lnt | grep :7777 > /dev/null'
 }
 
 relay_down() {
-	kill "${RELAY_PID[$1]}" 2> /dev/null
-	wait "${RELAY_PID[$1]}" 2> /dev/null
+	local pid
+	for pid in $(product_pids "$1"); do
+		kill "$pid" 2> /dev/null
+	done
+	eventually 10 product_gone "$1"
 }
+
+product_gone() { [ -z "$(product_pids "$1")" ]; }
 
 # through HOST RELAY [tcp]: HOST uses that relay
 through() {
 	local addr=${HOST_ADDR[$2]}/udp/7777/quic-v1
 	[ "${3:-}" != tcp ] || addr=${HOST_ADDR[$2]}/tcp/7777
 	ok peerup "$1" relay add "$addr/p2p/${PEER_ID[$2]}"
+}
+
+# reserved HOST [RELAY]: it has a reservation (on that relay)
+reserved() {
+	peerup "$1" status --json | python3 -c '
+import json, sys
+addrs = json.load(sys.stdin).get("relay_addresses", [])
+sys.exit(not any(sys.argv[1] in a for a in addrs))' "${2:+${PEER_ID[$2]}}"
 }
 
 # acquaint A B [ACCESS]: they authorise and name each other, and know no address
@@ -469,7 +482,7 @@ pid_in_netns() {
 daemon_pid() {
 	local pid
 	for pid in $(product_pids "$1"); do
-		if ls -l "/proc/$pid/fd" | grep -q /dev/net/tun; then
+		if ls -l "/proc/$pid/fd" | grep /dev/net/tun > /dev/null; then
 			printf '%s\n' "$pid"
 			return
 		fi

@@ -59,7 +59,7 @@ cell() {
 export -f cell
 export out
 
-case ${1:-} in
+case ${1:-${PEERUP_TEST_ALL:+--all}} in
 --all) list=every ;;
 '') list=spread ;;
 *)

@@ -2,7 +2,8 @@
  * device, no privileges. For tests of the command line.
  *
  * Peers are those of the names list. "home" answers pings in 1.5 ms, "far" through a
- * relay, every other one cannot be reached. */
+ * relay, every other one cannot be reached. "home" has a direct path beside a relayed one
+ * that is silent. */
 #include <signal.h>
 #include <stdlib.h>
 #include <uv.h>
@@ -34,6 +35,12 @@ struct fake {
 	void *ping_arg;
 	struct pu_peerid ping_peer;
 	uint64_t ping_id;
+	/* And at most one trace. */
+	struct pu_timer hop;
+	pu_trace_fn *trace_done;
+	void *trace_arg;
+	struct pu_peerid trace_peer;
+	struct pu_multiaddr circuit;
 };
 
 static const uint8_t hash_key[16] = { 7 };
@@ -77,6 +84,7 @@ static void fake_each_peer(void *arg, pu_api_peer_fn *fn, void *fn_arg)
 		p.connected = strcmp(p.name, "home") == 0;
 		p.agent = p.connected ? "peerup/\xff" "fake\033[31m" : NULL;
 		p.path = "DIRECT";
+		p.reason = "direct, the best kind of path";
 		p.transport = "quic";
 		p.security = "quic";
 		p.remote = &f->listen;
@@ -140,6 +148,122 @@ static void fake_ping_cancel(void *arg, uint64_t id)
 		pu_timer_stop(&f->pong);
 }
 
+/* The peer that a trace or a path leads to, or NULL. */
+static const char *known(const struct fake *f, const struct pu_peerid *peer)
+{
+	const char *name = pu_name_of(f->names, peer);
+
+	return name && (strcmp(name, "home") == 0 || strcmp(name, "far") == 0) ? name : NULL;
+}
+
+static void on_hop(void *arg)
+{
+	struct fake *f = arg;
+	const char *name = known(f, &f->trace_peer);
+	struct pu_trace_result r = { .err = name ? 0 : PU_EUNREACH };
+
+	r.relayed = name && strcmp(name, "far") == 0;
+	if (r.relayed)
+		r.hop[r.n_hops++] = (struct pu_trace_hop){ f->key.peer, f->listen,
+							   "relay-server/\033[31m1", 0, PU_US(700) };
+	r.hop[r.n_hops++] = (struct pu_trace_hop){ f->trace_peer,
+						   r.relayed ? f->circuit : f->listen, "peerup/1",
+						   r.relayed ? PU_ETIMEDOUT : 0,
+						   r.relayed ? 0 : PU_US(1500) };
+	f->trace_done(f->trace_arg, &r);
+}
+
+static int fake_trace(void *arg, const struct pu_peerid *peer, pu_trace_fn *on_done,
+		      void *done_arg, uint64_t *pid)
+{
+	struct fake *f = arg;
+
+	f->trace_peer = *peer;
+	f->trace_done = on_done;
+	f->trace_arg = done_arg;
+	*pid = 1;
+	pu_timer_set(&f->hop, pu_loop_now(f->loop) + PU_MS(1));
+	return 0;
+}
+
+static void fake_trace_cancel(void *arg, uint64_t id)
+{
+	pu_timer_stop(&((struct fake *)arg)->hop);
+}
+
+static struct pu_api_path fake_path(const struct fake *f, const struct pu_peerid *peer, bool relayed)
+{
+	return (struct pu_api_path){
+		.peer = *peer,
+		.path = relayed ? "RELAYED" : "DIRECT",
+		.transport = "quic",
+		.ip_version = "ipv4",
+		.remote = relayed ? &f->circuit : &f->listen,
+		.connected_at = 1700000000,
+		.since = 1700000060,
+		.rtt = relayed ? 0 : PU_US(12345),
+		.state = relayed ? PU_PATH_SUSPECT : PU_PATH_ACTIVE,
+		.silent = relayed ? PU_MS(4500) : 0,
+		.n_suspected = relayed,
+		.n_streams = 3,
+		.has_limit = relayed,
+		.limit_duration = PU_SEC(600),
+	};
+}
+
+static void fake_each_path(void *arg, pu_api_path_fn *fn, void *fn_arg)
+{
+	struct fake *f = arg;
+
+	for (size_t i = 0; i < pu_name_count(f->names); i++) {
+		struct pu_peerid peer;
+		const char *name = pu_name_at(f->names, i, &peer);
+		struct pu_api_path p = fake_path(f, &peer, strcmp(name, "far") == 0);
+
+		if (known(f, &peer))
+			fn(fn_arg, &p);
+	}
+}
+
+static int fake_why(void *arg, const struct pu_peerid *peer, struct pu_api_why *out)
+{
+	struct fake *f = arg;
+	const char *name = pu_name_of(f->names, peer);
+
+	if (!name)
+		return PU_ENOENT;
+	out->name = name;
+	out->goal = "nothing";
+	out->now = pu_loop_now(f->loop);
+	out->clock = 1700000000;
+	if (!known(f, peer)) {
+		snprintf(out->reason, sizeof out->reason, "not connected: no address is known");
+		return 0;
+	}
+	snprintf(out->reason, sizeof out->reason, "the other path is silent");
+	out->path[out->n_paths++] = fake_path(f, peer, false);
+	out->path[out->n_paths++] = fake_path(f, peer, true);
+	out->addr[out->n_addrs++] = (struct pu_host_candidate){
+		.ma = f->listen,
+		.sources = 1u << PU_ADDR_CONFIG | 1u << PU_ADDR_RECORD,
+		.worth = PU_WORTH_DIRECT,
+		.usable = true,
+		.n_attempts = 2,
+		.attempt = { { PU_SEC(90), PU_MS(21), 0, PU_DIAL_DONE },
+			     { PU_SEC(60), PU_SEC(15), PU_ETIMEDOUT, PU_DIAL_CONNECT } },
+	};
+	out->addr[out->n_addrs++] = (struct pu_host_candidate){
+		.ma = f->circuit, .sources = 1u << PU_ADDR_RELAY, .usable = true,
+		.retry_at = out->now + PU_SEC(5),
+	};
+	out->relay_dial[out->n_relay_dials++] = (struct pu_api_relay_dial){
+		.relay = f->key.peer, .err = PU_EUNREACH, .status = "NO_RESERVATION",
+		.at = 1700000030,
+	};
+	out->black_holes.udp = true;
+	return 0;
+}
+
 static int load(struct fake *f, struct pu_failure *why)
 {
 	struct pu_config_diags *d = calloc(1, sizeof *d);
@@ -191,8 +315,9 @@ static void on_term(uv_signal_t *h, int signum)
 }
 
 static const struct pu_api_ops ops = {
-	fake_status, fake_each_peer, fake_each_counter, fake_resolve,
-	fake_ping,   fake_ping_cancel, fake_reload,	fake_shutdown,
+	fake_status, fake_each_peer,   fake_each_counter, fake_resolve,
+	fake_ping,   fake_ping_cancel, fake_reload,	  fake_shutdown,
+	fake_each_path, fake_why,      fake_trace,	  fake_trace_cancel,
 };
 
 static int start(struct fake *f)
@@ -219,7 +344,11 @@ static int start(struct fake *f)
 	pu_loop_uv_new(&f->driver);
 	f->loop = pu_loop_uv_loop(f->driver);
 	pu_multiaddr_from_text(&f->listen, "/ip4/192.0.2.1/udp/4001/quic-v1");
+	pu_multiaddr_from_text(&f->circuit, "/ip4/192.0.2.9/tcp/4001/p2p/"
+					    "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5/"
+					    "p2p-circuit");
 	pu_timer_init(&f->pong, f->loop, on_pong, f);
+	pu_timer_init(&f->hop, f->loop, on_hop, f);
 	uv_signal_init(pu_loop_uv_of(f->loop), &f->term);
 	f->term.data = f;
 	uv_signal_start(&f->term, on_term, SIGTERM);
@@ -241,6 +370,8 @@ int pu_daemon_run(const struct pu_daemon_options *opt)
 	}
 	if (f.driver)
 		pu_timer_stop(&f.pong);
+	if (f.driver)
+		pu_timer_stop(&f.hop);
 	pu_loop_uv_free(f.driver);
 	pu_config_free(f.cfg);
 	pu_name_free(f.names);

@@ -18,6 +18,8 @@ const struct pu_net_ops sim_net_ops = {
 	.udp_local = sim_udp_local,
 	.udp_send = sim_udp_send,
 	.udp_close = sim_udp_close,
+	.interface_of = sim_interface_of,
+	.mcast_open = sim_mcast_open,
 	.udp_route = sim_udp_route,
 	.tcp_connect = sim_tcp_connect,
 	.tcp_write = sim_tcp_write,
@@ -213,6 +215,7 @@ struct pu_sim_node *pu_sim_node_new(struct pu_sim *s, const char *name)
 void pu_sim_node_add_ip(struct pu_sim_node *n, const char *ip)
 {
 	assert(n->n_ips < SIM_IPS_MAX);
+	n->interfaces[n->n_ips] = 1;
 	n->ips[n->n_ips++] = pu_sim_sockaddr(ip, 0);
 }
 
@@ -224,8 +227,18 @@ void pu_sim_node_remove_ip(struct pu_sim_node *n, const char *ip)
 		if (!sim_sa_same_ip(&n->ips[i], &sa))
 			continue;
 		n->ips[i] = n->ips[--n->n_ips];
+		n->interfaces[i] = n->interfaces[n->n_ips];
 		return;
 	}
+}
+
+void pu_sim_node_set_interface(struct pu_sim_node *n, const char *ip, unsigned number)
+{
+	union pu_sockaddr sa = pu_sim_sockaddr(ip, 0);
+
+	for (unsigned i = 0; i < n->n_ips; i++)
+		if (sim_sa_same_ip(&n->ips[i], &sa))
+			n->interfaces[i] = number;
 }
 
 void pu_sim_node_set_mtu(struct pu_sim_node *n, size_t mtu)

@@ -54,6 +54,7 @@ struct pu_sim_node {
 	char name[32];
 	uint64_t rng;
 	union pu_sockaddr ips[SIM_IPS_MAX];
+	unsigned interfaces[SIM_IPS_MAX]; /* of these */
 	unsigned n_ips;
 	size_t mtu;
 	uint16_t next_port;
@@ -78,6 +79,8 @@ struct sim_dir *sim_dir(struct pu_sim_node *from, struct pu_sim_node *to);
 bool sim_transmit(struct pu_sim *s, struct sim_dir *d, size_t len, bool bounded, pu_time *pat);
 
 bool sim_sa_same_ip(const union pu_sockaddr *a, const union pu_sockaddr *b);
+/* The same /24, or the same /64. */
+bool sim_same_link(const union pu_sockaddr *a, const union pu_sockaddr *b);
 bool sim_sa_eq(const union pu_sockaddr *a, const union pu_sockaddr *b);
 bool sim_sa_wildcard(const union pu_sockaddr *a);
 bool sim_sa_loopback(const union pu_sockaddr *a);
@@ -106,6 +109,10 @@ int sim_udp_open(struct pu_net *n, const union pu_sockaddr *bind, const struct p
 void sim_udp_local(struct pu_udp *u, union pu_sockaddr *sa);
 int sim_udp_send(struct pu_udp *u, const struct pu_dgrams *d);
 void sim_udp_close(struct pu_udp *u);
+unsigned sim_interface_of(struct pu_net *n, const union pu_sockaddr *ip);
+int sim_mcast_open(struct pu_net *n, const union pu_sockaddr *group,
+		   const union pu_sockaddr *iface, const struct pu_udp_events *ev, void *arg,
+		   struct pu_udp **pu);
 int sim_udp_route(struct pu_net *net, const union pu_sockaddr *remote, union pu_sockaddr *local);
 int sim_tcp_connect(struct pu_net *n, const union pu_sockaddr *remote,
 		    const union pu_sockaddr *bind, const struct pu_tcp_events *ev, void *arg,

@@ -48,6 +48,15 @@ bool sim_sa_same_ip(const union pu_sockaddr *a, const union pu_sockaddr *b)
 	return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof a->v6.sin6_addr) == 0;
 }
 
+bool sim_same_link(const union pu_sockaddr *a, const union pu_sockaddr *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return memcmp(&a->v4.sin_addr, &b->v4.sin_addr, 3) == 0;
+	return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, 8) == 0;
+}
+
 bool sim_sa_eq(const union pu_sockaddr *a, const union pu_sockaddr *b)
 {
 	return sim_sa_same_ip(a, b) && sim_sa_port(a) == sim_sa_port(b);

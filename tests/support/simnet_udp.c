@@ -1,4 +1,5 @@
 /* UDP of the simulated network. */
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
 
@@ -15,6 +16,7 @@ struct pu_udp {
 	struct pu_sim_node *node;
 	struct pu_list list;
 	union pu_sockaddr local;
+	union pu_sockaddr group; /* of a multicast socket; else family 0 */
 	const struct pu_udp_events *ev;
 	void *arg;
 	unsigned waiting; /* on_writable events under way */
@@ -28,6 +30,7 @@ struct udp_packet {
 	struct pu_sim_node *receiver;
 	bool arrived; /* receiver is known */
 	union pu_sockaddr from, to;
+	union pu_sockaddr iface; /* for the multicast socket there; else family 0 */
 	uint8_t ecn;
 	size_t len;
 	uint8_t data[];
@@ -38,14 +41,24 @@ struct udp_writable {
 	struct pu_udp *u;
 };
 
-static struct pu_udp *find_socket(struct pu_sim_node *n, const union pu_sockaddr *to)
+static bool is_mcast(const struct pu_udp *u)
+{
+	return u->group.sa.sa_family != 0;
+}
+
+/* Multicast sockets hear only their group, the others everything else. */
+static struct pu_udp *find_socket(struct pu_sim_node *n, const struct udp_packet *p)
 {
 	struct pu_udp *wild = NULL;
 
 	PU_LIST_FOREACH(it, tmp, &n->udps) {
 		struct pu_udp *u = PU_CONTAINER_OF(it, struct pu_udp, list);
 
-		if (!sim_sa_hears(&u->local, to))
+		if (is_mcast(u) != (p->iface.sa.sa_family != 0))
+			continue;
+		if (is_mcast(u) && sim_sa_eq(&u->group, &p->to) && sim_sa_same_ip(&u->local, &p->iface))
+			return u;
+		if (is_mcast(u) || !sim_sa_hears(&u->local, &p->to))
 			continue;
 		if (!sim_sa_wildcard(&u->local))
 			return u;
@@ -59,7 +72,7 @@ static bool port_taken(struct pu_sim_node *n, const union pu_sockaddr *sa)
 	PU_LIST_FOREACH(it, tmp, &n->udps) {
 		struct pu_udp *u = PU_CONTAINER_OF(it, struct pu_udp, list);
 
-		if (sim_sa_hears(&u->local, sa) || sim_sa_hears(sa, &u->local))
+		if (!is_mcast(u) && (sim_sa_hears(&u->local, sa) || sim_sa_hears(sa, &u->local)))
 			return true;
 	}
 	return false;
@@ -81,6 +94,43 @@ int sim_udp_open(struct pu_net *net, const union pu_sockaddr *bind, const struct
 	u = sim_alloc(sizeof *u);
 	u->node = n;
 	u->local = local;
+	u->ev = ev;
+	u->arg = arg;
+	pu_list_append(&n->udps, &u->list);
+	n->n_sockets++;
+	*pu = u;
+	return 0;
+}
+
+unsigned sim_interface_of(struct pu_net *net, const union pu_sockaddr *ip)
+{
+	const struct pu_sim_node *n = PU_CONTAINER_OF(net, struct pu_sim_node, net);
+
+	for (unsigned i = 0; i < n->n_ips; i++)
+		if (sim_sa_same_ip(&n->ips[i], ip))
+			return n->interfaces[i];
+	return 0;
+}
+
+int sim_mcast_open(struct pu_net *net, const union pu_sockaddr *group,
+		   const union pu_sockaddr *iface, const struct pu_udp_events *ev, void *arg,
+		   struct pu_udp **pu)
+{
+	struct pu_sim_node *n = PU_CONTAINER_OF(net, struct pu_sim_node, net);
+	struct pu_udp *u;
+
+	if (sim_sa_loopback(iface) || !sim_owns(n, iface))
+		return PU_EUNREACH;
+	PU_LIST_FOREACH(it, tmp, &n->udps) {
+		u = PU_CONTAINER_OF(it, struct pu_udp, list);
+		if (is_mcast(u) && sim_sa_eq(&u->group, group) && sim_same_link(&u->local, iface))
+			return PU_EEXIST;
+	}
+	u = sim_alloc(sizeof *u);
+	u->node = n;
+	u->local = *iface;
+	sim_sa_set_port(&u->local, sim_sa_port(group));
+	u->group = *group;
 	u->ev = ev;
 	u->arg = arg;
 	pu_list_append(&n->udps, &u->list);
@@ -170,7 +220,7 @@ static void packet_arrives(struct sim_event *e)
 {
 	struct udp_packet *p = PU_CONTAINER_OF(e, struct udp_packet, e);
 	struct pu_sim_node *receiver = receiver_of(p);
-	struct pu_udp *u = receiver ? find_socket(receiver, &p->to) : NULL;
+	struct pu_udp *u = receiver ? find_socket(receiver, p) : NULL;
 	struct inbox in = { .n = 0 };
 
 	if (receiver && receiver != e->node) {
@@ -195,7 +245,7 @@ static void packet_arrives(struct sim_event *e)
 		if (in.n == COALESCE_MAX || !next || next->run != packet_arrives)
 			break;
 		if (receiver_of(PU_CONTAINER_OF(next, struct udp_packet, e)) != n ||
-		    find_socket(n, &PU_CONTAINER_OF(next, struct udp_packet, e)->to) != u)
+		    find_socket(n, PU_CONTAINER_OF(next, struct udp_packet, e)) != u)
 			break;
 		p = PU_CONTAINER_OF(sim_pop(n->sim), struct udp_packet, e);
 	}
@@ -286,6 +336,41 @@ static int say_again(struct pu_udp *u)
 	return PU_EAGAIN;
 }
 
+static bool is_group(const union pu_sockaddr *sa)
+{
+	if (sa->sa.sa_family == AF_INET)
+		return ntohl(sa->v4.sin_addr.s_addr) >> 28 == 14;
+	return sa->v6.sin6_addr.s6_addr[0] == 0xff;
+}
+
+static void send_to_members(struct pu_sim_node *n, struct udp_packet *tmpl, const uint8_t *data,
+			    struct pu_sim_node *to)
+{
+	PU_LIST_FOREACH(it, tmp, &to->udps) {
+		struct pu_udp *member = PU_CONTAINER_OF(it, struct pu_udp, list);
+
+		if (!is_mcast(member) || !sim_sa_eq(&member->group, &tmpl->to) ||
+		    !sim_same_link(&member->local, &tmpl->from))
+			continue;
+		tmpl->iface = member->local;
+		tmpl->receiver = to;
+		tmpl->arrived = true;
+		send_one(n, to, tmpl, data);
+	}
+}
+
+/* Whoever has an address in the same network, and the same NAT in front of it. */
+static int send_to_group(struct pu_sim_node *n, struct udp_packet *tmpl, const struct pu_dgrams *d)
+{
+	if (d->segment < d->len)
+		return PU_EINVAL;
+	tmpl->len = d->len;
+	for (unsigned i = 0; i < n->sim->n_nodes; i++)
+		if (n->sim->nodes[i]->nat == n->nat)
+			send_to_members(n, tmpl, d->p, n->sim->nodes[i]);
+	return 0;
+}
+
 int sim_udp_send(struct pu_udp *u, const struct pu_dgrams *d)
 {
 	struct pu_sim_node *n = u->node, *to;
@@ -312,6 +397,8 @@ int sim_udp_send(struct pu_udp *u, const struct pu_dgrams *d)
 	}
 	if (d->segment + head > (sim_sa_loopback(&d->remote) ? 65536 : n->mtu))
 		return PU_E2BIG;
+	if (is_group(&d->remote))
+		return send_to_group(n, &tmpl, d);
 	to = sim_route_out(n, false, &tmpl.from, &d->remote, &tmpl.realm);
 	if (!to)
 		return 0;

@@ -43,32 +43,41 @@ void pu_hop_request_put_limit(const struct pu_hop *hop, struct pu_circuit_messag
 	m->limit.data = hop->opt.limits.data;
 }
 
-static void count(struct pu_hop_stats *s, enum pu_circuit_status status)
+/* Where a status is counted; NULL: it is no refusal. */
+static uint64_t *counter(struct pu_hop_stats *s, enum pu_circuit_status status)
 {
 	switch (status) {
 	case PU_CIRCUIT_UNUSED:
 	case PU_CIRCUIT_OK:
 		break;
 	case PU_CIRCUIT_RESERVATION_REFUSED:
-		s->refused_reservation++;
-		break;
+		return &s->refused_reservation;
 	case PU_CIRCUIT_RESOURCE_LIMIT_EXCEEDED:
-		s->refused_limit++;
-		break;
+		return &s->refused_limit;
 	case PU_CIRCUIT_PERMISSION_DENIED:
-		s->refused_permission++;
-		break;
+		return &s->refused_permission;
 	case PU_CIRCUIT_CONNECTION_FAILED:
-		s->refused_unreachable++;
-		break;
+		return &s->refused_unreachable;
 	case PU_CIRCUIT_NO_RESERVATION:
-		s->refused_no_reservation++;
-		break;
+		return &s->refused_no_reservation;
 	case PU_CIRCUIT_MALFORMED_MESSAGE:
 	case PU_CIRCUIT_UNEXPECTED_MESSAGE:
-		s->malformed++;
-		break;
+		return &s->malformed;
 	}
+	return NULL;
+}
+
+/* The first refusal of its kind is worth a line, the others only if somebody debugs. */
+static void note(struct hop_request *rq, enum pu_circuit_status status)
+{
+	uint64_t *n = counter(&rq->hop->stats, status);
+	char id[PU_PEERID_SHORT_MAX];
+
+	pu_log(n && *n == 0 ? PU_LOG_INFO : PU_LOG_DEBUG, "hop",
+	       pu_circuit_message_status_name(status),
+	       PU_KV_STR("peer", pu_peerid_short(&rq->from->id, id)));
+	if (n)
+		(*n)++;
 }
 
 bool pu_hop_request_send(struct pu_hop *hop, enum pu_circuit_protocol protocol,
@@ -87,11 +96,8 @@ bool pu_hop_request_send(struct pu_hop *hop, enum pu_circuit_protocol protocol,
 void pu_hop_request_answer(struct hop_request *rq, enum pu_circuit_status status)
 {
 	struct pu_circuit_message *m = &rq->hop->scratch;
-	char id[PU_PEERID_SHORT_MAX];
 
-	count(&rq->hop->stats, status);
-	pu_log(PU_LOG_DEBUG, "hop", pu_circuit_message_status_name(status),
-	       PU_KV_STR("peer", pu_peerid_short(&rq->from->id, id)));
+	note(rq, status);
 	m->type = PU_CIRCUIT_STATUS;
 	m->status = status;
 	if (pu_hop_request_send(rq->hop, PU_CIRCUIT_HOP, rq->st))

@@ -41,7 +41,8 @@ static unsigned path_worth(const struct pu_conn *c)
 	if (c->limited)
 		return w | (via_own_relay(c) ? WORTH_OWN_RELAY : 0);
 	w |= WORTH_DIRECT;
-	if (!pu_multiaddr_is_public(&c->remote))
+	/* Of both ends, so that both ends agree. */
+	if (!pu_multiaddr_is_public(&c->remote) && !pu_multiaddr_is_public(&c->local))
 		w |= WORTH_LAN;
 	if (pu_multiaddr_has(&c->remote, PU_MA_IP6))
 		w |= WORTH_IP6;
@@ -172,4 +173,27 @@ enum pu_worth pu_connmgr_class(const struct pu_conn *c)
 	if (c->limited)
 		return PU_WORTH_RELAYED;
 	return c->datagrams ? PU_WORTH_DIRECT : PU_WORTH_DIRECT_STREAM;
+}
+
+const char *pu_host_why_preferred(const struct pu_conn *active, const struct pu_conn *other)
+{
+	static const struct {
+		unsigned bit;
+		const char *text;
+	} reasons[] = {
+		{ WORTH_WELL, "the other path is silent" },
+		{ WORTH_DIRECT, "direct rather than through a relay" },
+		{ WORTH_DATAGRAMS, "QUIC, in which packets do not wait for each other" },
+		{ WORTH_LAN, "on the same network" },
+		{ WORTH_IP6, "IPv6, which needs no NAT" },
+		{ WORTH_OWN_RELAY, "through a peer of our own" },
+	};
+	unsigned more = other ? worth(active) & ~worth(other) : 0;
+
+	for (size_t i = 0; i < PU_ARRAY_LEN(reasons); i++)
+		if (more & reasons[i].bit)
+			return reasons[i].text;
+	if (!other)
+		return "";
+	return host_conn_of(active)->peer->faster == active ? "clearly faster" : "newer";
 }

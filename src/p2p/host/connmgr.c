@@ -212,6 +212,16 @@ static bool has_room(struct pu_host *h, const struct pu_peer *p)
 	return true;
 }
 
+static void each_older_is_doubted(struct pu_peer *p, const struct pu_conn *newest)
+{
+	PU_LIST_FOREACH(it, tmp, &p->conns) {
+		struct pu_conn *c = PU_CONTAINER_OF(it, struct pu_conn, node);
+
+		if (c != newest)
+			pu_health_doubt(host_conn_of(c));
+	}
+}
+
 bool pu_connmgr_adopt(struct pu_host *h, struct pu_conn *c)
 {
 	struct host_conn *hc = NULL;
@@ -247,6 +257,8 @@ bool pu_connmgr_adopt(struct pu_host *h, struct pu_conn *c)
 		pu_timer_set(&h->tidy, pu_loop_now(h->loop) + PU_SEC(TIDY_S));
 	pu_identify_conn_opened(hc);
 	p->faster = NULL; /* the newest among equals, until measured */
+	if (c->inbound) /* a peer that dials again may have lost what was there */
+		each_older_is_doubted(p, c);
 	HOST_NOTIFY(h, on_connected, c);
 	pu_connmgr_rechoose(h, p);
 	pu_request_connected(h, c);

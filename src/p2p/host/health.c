@@ -14,6 +14,8 @@ static pu_time patience(const struct host_conn *hc)
 {
 	pu_time t = PU_SEC(1) + 3 * pu_conn_rtt(hc->c);
 
+	if (hc->health.doubted)
+		return pu_min(t, PU_MS(PU_HEALTH_SUSPECT_MAX_MS));
 	return pu_min(pu_max(t, PU_MS(PU_HEALTH_SUSPECT_MIN_MS)),
 		      PU_MS(PU_HEALTH_SUSPECT_MAX_MS));
 }
@@ -23,6 +25,8 @@ static void enter(struct host_conn *hc, enum pu_health_state state)
 	hc->health.state = state;
 	hc->health.since = now_of(hc);
 	hc->health.answering = 0;
+	if (state == PU_HEALTH_WELL)
+		hc->health.doubted = false;
 }
 
 static void tell(struct host_conn *hc, const char *what)
@@ -49,21 +53,78 @@ static void measure(struct host_conn *hc)
 	he->looked_at = now;
 }
 
+/* Calls fn for the well connections of the same peer. */
+static void each_sibling(struct host_conn *hc, void (*fn)(struct host_conn *sibling))
+{
+	PU_LIST_FOREACH(it, tmp, &hc->peer->conns) {
+		struct pu_conn *c = PU_CONTAINER_OF(it, struct pu_conn, node);
+
+		if (c != hc->c && !c->closing &&
+		    host_conn_of(c)->health.state != PU_HEALTH_SUSPECT)
+			fn(host_conn_of(c));
+	}
+}
+
+static void ask_sibling(struct host_conn *hc)
+{
+	pu_conn_probe(hc->c);
+}
+
+static void suspect(struct host_conn *hc)
+{
+	hc->health.n_suspected++;
+	enter(hc, PU_HEALTH_SUSPECT);
+	pu_timer_set(&hc->health.timer, now_of(hc) + TICK);
+}
+
+/* It was asked all the while, too: often the same wire, and as dead. */
+static void suspect_sibling(struct host_conn *hc)
+{
+	pu_time owed = pu_conn_unanswered(hc->c);
+
+	if (owed < PU_MS(PU_HEALTH_DOUBT_MS) || owed < 3 * pu_conn_rtt(hc->c))
+		return;
+	hc->health.silent = owed;
+	hc->health.looked_at = now_of(hc);
+	suspect(hc);
+}
+
+/* All of them before anybody hears of it and looks for the best that is left. */
+static void suspect_all(struct host_conn *hc)
+{
+	suspect(hc);
+	each_sibling(hc, suspect_sibling);
+	PU_LIST_FOREACH(it, tmp, &hc->peer->conns) {
+		struct pu_conn *c = PU_CONTAINER_OF(it, struct pu_conn, node);
+		const struct pu_health *he = &host_conn_of(c)->health;
+
+		if (he->state == PU_HEALTH_SUSPECT && he->since == now_of(hc))
+			tell(host_conn_of(c), "the path went silent");
+	}
+}
+
+/* Whoever was doubted has to answer the question that was asked then. */
+static bool has_answered(const struct host_conn *hc)
+{
+	const struct pu_health *he = &hc->health;
+
+	return he->silent < (he->doubted ? now_of(hc) - he->since : PU_MS(PU_CONN_QUIET_MS) / 2);
+}
+
 static void look_at_watched(struct host_conn *hc)
 {
 	struct pu_health *he = &hc->health;
 
-	if (he->silent < PU_MS(PU_CONN_QUIET_MS) / 2) {
+	if (he->silent >= patience(hc)) {
+		suspect_all(hc);
+		return;
+	}
+	if (has_answered(hc)) {
 		enter(hc, PU_HEALTH_WELL);
 		return;
 	}
-	if (he->silent >= patience(hc)) {
-		he->n_suspected++;
-		enter(hc, PU_HEALTH_SUSPECT);
-		tell(hc, "the path went silent");
-	} else {
-		pu_conn_probe(hc->c); /* some of these may get lost */
-	}
+	pu_conn_probe(hc->c); /* some of these may get lost */
+	each_sibling(hc, ask_sibling);
 	pu_timer_set(&he->timer, now_of(hc) + TICK);
 }
 
@@ -137,14 +198,30 @@ void pu_health_stop(struct host_conn *hc)
 	pu_timer_stop(&hc->health.timer);
 }
 
+static void watch(struct host_conn *hc, pu_time silent)
+{
+	enter(hc, PU_HEALTH_WATCHED);
+	hc->health.looked_at = hc->health.since;
+	hc->health.silent = silent;
+	pu_timer_set(&hc->health.timer, hc->health.since + TICK);
+}
+
+static bool is_watchable(const struct host_conn *hc)
+{
+	return hc->health.state == PU_HEALTH_WELL && hc->peer->protections > 0 && !hc->c->closing;
+}
+
 void pu_health_quiet(struct host_conn *hc)
 {
-	struct pu_health *he = &hc->health;
+	if (is_watchable(hc))
+		watch(hc, pu_min(pu_conn_unanswered(hc->c), PU_MS(PU_CONN_QUIET_MS)));
+}
 
-	if (he->state != PU_HEALTH_WELL || !hc->peer->protections || hc->c->closing)
+void pu_health_doubt(struct host_conn *hc)
+{
+	if (!is_watchable(hc))
 		return;
-	enter(hc, PU_HEALTH_WATCHED);
-	he->looked_at = he->since;
-	he->silent = pu_min(pu_conn_unanswered(hc->c), PU_MS(PU_CONN_QUIET_MS));
-	pu_timer_set(&he->timer, he->since + TICK);
+	pu_conn_probe(hc->c);
+	watch(hc, 0);
+	hc->health.doubted = true;
 }

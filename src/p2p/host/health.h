@@ -3,7 +3,8 @@
  * nothing.
  *
  *   well      chosen for new streams and packets
- *   watched   owed an answer for a second; looked at and asked several times a second
+ *   watched   owed an answer for a second; looked at and asked several times a second,
+ *             and so are the peer's other connections, which may share its fate
  *   suspect   nothing came for PU_HEALTH_SUSPECT_*: passed over while there is another
  *             connection; asked once a second; well again when it has answered for a
  *             while, longer every time; closed when it stayed silent and another one
@@ -21,6 +22,9 @@ enum {
 	/* Silence that makes suspect: a second and three round trips, within these. */
 	PU_HEALTH_SUSPECT_MIN_MS = 2500,
 	PU_HEALTH_SUSPECT_MAX_MS = 6000,
+	/* The same when there is more reason for doubt: another connection to the peer went
+	 * silent, or the peer itself turned to another one. */
+	PU_HEALTH_DOUBT_MS = 1000,
 	PU_HEALTH_ASK_MS = 1000,     /* between questions to a suspect */
 	PU_HEALTH_CLOSE_MS = 10000,  /* of silence, once there is a replacement */
 	PU_HEALTH_RECOVER_MS = 5000, /* of answers; doubled with every relapse, up to */
@@ -41,11 +45,14 @@ struct pu_health {
 	pu_time answering;    /* a suspect answers since; 0: it does not */
 	pu_time asked_at;     /* the last question to a suspect */
 	unsigned n_suspected; /* how often */
+	bool doubted;         /* less patience this time */
 };
 
 void pu_health_init(struct host_conn *hc);
 void pu_health_stop(struct host_conn *hc);
 /* The connection says that an answer is overdue. */
 void pu_health_quiet(struct host_conn *hc);
+/* Is it alive? Somebody has reason to ask. */
+void pu_health_doubt(struct host_conn *hc);
 
 #endif

@@ -171,6 +171,8 @@ static void init(struct pu_host *h, const struct pu_host_config *cfg)
 	pu_list_init(&h->observers);
 	pu_list_init(&h->requests);
 	pu_peerstore_init(&h->peers, h->loop);
+	/* Everyone who is connected is known, and then some. */
+	h->peers.max_peers = pu_max(h->peers.max_peers, 2 * (size_t)h->cfg.max_conns);
 	pu_listener_init(&h->listener, h->loop, addrs_changed, h);
 	pu_probation_init(&h->probation, h);
 	pu_timer_init(&h->tidy, h->loop, pu_connmgr_tidy, h);

@@ -37,6 +37,15 @@ size_t pu_host_paths(const struct pu_host *h, const struct pu_peerid *peer,
 	return n;
 }
 
+void pu_host_doubt(struct pu_host *h, const struct pu_peerid *peer)
+{
+	const struct pu_peer *p = pu_peerstore_find(&h->peers, peer);
+	struct pu_conn *best = p ? pu_connmgr_best(p) : NULL;
+
+	if (best)
+		pu_health_doubt(host_conn_of(best));
+}
+
 void pu_host_set_own_relay(struct pu_host *h, const struct pu_peerid *relay, bool on)
 {
 	struct pu_peer *p = on ? pu_peerstore_get(&h->peers, relay)

@@ -34,6 +34,10 @@ size_t pu_host_paths(const struct pu_host *h, const struct pu_peerid *peer,
 /* Why the active one is preferred to the other: a constant text, "" for NULL. */
 const char *pu_host_why_preferred(const struct pu_conn *active, const struct pu_conn *other);
 
+/* The peer turned to another connection, perhaps for a reason: makes sure that the best one
+ * is alive. */
+void pu_host_doubt(struct pu_host *h, const struct pu_peerid *peer);
+
 /* The relay of …/p2p/<relay>/p2p-circuit; false for any other address. */
 bool pu_host_relay_of(const struct pu_multiaddr *ma, struct pu_peerid *relay);
 /* A peer of our own: circuits through it are preferred to those through a relay server. */

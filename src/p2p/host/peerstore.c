@@ -20,6 +20,7 @@ void pu_peerstore_init(struct pu_peerstore *ps, struct pu_loop *loop)
 
 	ps->loop = loop;
 	ps->on_new_addrs = NULL;
+	ps->max_peers = PU_PEERSTORE_PEERS_MAX;
 	pu_loop_random(loop, key, sizeof key);
 	pu_htab_init(&ps->peers, key);
 	pu_list_init(&ps->lru);
@@ -82,7 +83,7 @@ static bool precious(const struct pu_peer *p)
 /* Room for one more, at the cost of whoever was not heard of for longest. */
 static bool make_room(struct pu_peerstore *ps)
 {
-	if (ps->peers.n_nodes < PU_PEERSTORE_PEERS_MAX)
+	if (ps->peers.n_nodes < ps->max_peers)
 		return true;
 	PU_LIST_FOREACH(it, tmp, &ps->lru) {
 		struct pu_peer *p = PU_CONTAINER_OF(it, struct pu_peer, lru);

@@ -64,6 +64,7 @@ struct pu_peerstore {
 	struct pu_loop *loop;
 	struct pu_htab peers;
 	struct pu_list lru;
+	size_t max_peers; /* at first PU_PEERSTORE_PEERS_MAX */
 	struct pu_job *on_new_addrs; /* deferred when a peer's new_addrs is set; may be NULL */
 };
 

@@ -38,10 +38,19 @@ static void shun(struct pu_kad *k, const struct pu_peerid *peer)
 	       PU_KV_STR("peer", pu_peerid_short(peer, text)));
 }
 
+static bool is_bootstrap(const struct pu_kad *k, const struct pu_peerid *peer)
+{
+	for (size_t i = 0; i < k->n_bootstrap; i++)
+		if (pu_peerid_eq(&k->bootstrap[i], peer))
+			return true;
+	return false;
+}
+
 bool pu_kad_admit_wanted(const struct pu_kad *k, const struct pu_peerid *peer)
 {
-	return !pu_peerid_eq(peer, pu_host_id(k->host)) && !is_shunned(k, peer) &&
-	       (!k->opt.may_enter || k->opt.may_enter(k->opt.arg, peer));
+	if (pu_peerid_eq(peer, pu_host_id(k->host)) || is_shunned(k, peer))
+		return false;
+	return !k->opt.may_enter || is_bootstrap(k, peer) || k->opt.may_enter(k->opt.arg, peer);
 }
 
 /* A direct connection to a peer that says it serves. */

@@ -18,8 +18,8 @@ struct pu_kad_options {
 	enum pu_kad_mode mode; /* at first */
 	unsigned replication;  /* k, 0: 20 */
 	unsigned concurrency;  /* alpha, 0: 10 */
-	/* A peer may enter the routing table (on top of the protocol's own checks).
-	 * NULL: yes. */
+	/* A peer may enter the routing table and be asked (on top of the protocol's own
+	 * checks); bootstrap peers always may. NULL: yes. */
 	bool (*may_enter)(void *arg, const struct pu_peerid *peer);
 	/* Where a peer is to be found beside what its identify told: a relay names its own
 	 * circuit to those who have reserved. Returns how many. NULL: nowhere else. */

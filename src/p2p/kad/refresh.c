@@ -5,7 +5,7 @@
 enum {
 	QUORUM = 5,     /* for buckets it is enough to have been around */
 	STALE_MAX = 16, /* trials per round */
-	WANDER = 1 << 16,
+	TRIES_MAX = 1 << 16,
 };
 
 /* A tenth earlier or later, so that nodes started together do not stay together. */
@@ -17,20 +17,28 @@ static pu_time about(struct pu_kad *k, pu_time t)
 	return t - t / 10 + r % (t / 5 / PU_MS(1) + 1) * PU_MS(1);
 }
 
+/* Doubles from first to last, as often as rounds have gone by. */
+static unsigned pace(unsigned first, unsigned last, unsigned rounds)
+{
+	unsigned s = first;
+
+	for (; rounds > 0 && s < last; rounds--)
+		s *= 2;
+	return s < last ? s : last;
+}
+
+/* Many of those who begin at the same time are not there yet when we first look around. */
 static void schedule(struct pu_kad *k)
 {
 	struct kad_refresh *rf = &k->refresh;
-	unsigned s = KAD_RETRY_MIN_S;
+	bool lonely = k->table.n == 0;
+	unsigned s = lonely ? pace(KAD_RETRY_MIN_S, KAD_RETRY_MAX_S, rf->rounds)
+			    : pace(KAD_REFRESH_MIN_S, KAD_REFRESH_S, rf->rounds);
+	pu_time wait = rf->again ? PU_MS(KAD_REFRESH_SOON_MS) : about(k, PU_SEC(s));
 
-	if (k->table.n > 0) {
-		rf->tries = 0;
-		s = KAD_REFRESH_S;
-	} else {
-		for (unsigned i = 0; i < rf->tries && s < KAD_RETRY_MAX_S; i++)
-			s *= 2;
-		rf->tries++;
-	}
-	pu_timer_set(&rf->timer, pu_loop_now(k->loop) + about(k, PU_SEC(s)));
+	rf->rounds++;
+	rf->again = false;
+	pu_timer_set(&rf->timer, pu_loop_now(k->loop) + wait);
 }
 
 static void check_stale(struct pu_kad *k)
@@ -67,7 +75,7 @@ static bool find_name(struct pu_kad *k, unsigned bucket, uint8_t name[KAD_RENDEZ
 	name[0] = 0x12;
 	name[1] = PU_SHA256_LEN;
 	pu_loop_random(k->loop, name + 2, PU_SHA256_LEN);
-	for (unsigned i = 0; i < WANDER; i++) {
+	for (unsigned i = 0; i < TRIES_MAX; i++) {
 		struct pu_kad_key key;
 
 		memcpy(name + 2, &i, sizeof i);
@@ -89,12 +97,12 @@ static void walk_to_self(struct pu_kad *k)
 		rf->next_bucket = 0;
 }
 
-/* The next bucket, or the end of the round. The nearest ones were seen to by the walk
- * towards ourselves. */
+/* The next bucket, or the end of the round. Where fewer than k serve, the walk towards
+ * ourselves has asked everybody. */
 static void next_walk(struct pu_kad *k)
 {
 	struct kad_refresh *rf = &k->refresh;
-	unsigned depth = pu_kad_table_depth(&k->table);
+	unsigned depth = k->table.n < k->table.k ? 0 : pu_kad_table_depth(&k->table);
 	uint8_t name[KAD_RENDEZVOUS_KEY];
 
 	while (rf->next_bucket < KAD_REFRESH_BUCKETS && rf->next_bucket < depth) {
@@ -130,9 +138,10 @@ void pu_kad_refresh_soon(struct pu_kad *k)
 {
 	struct kad_refresh *rf = &k->refresh;
 
-	if (rf->walk || rf->next_bucket < KAD_REFRESH_BUCKETS)
-		return; /* it is on its way */
-	rf->tries = 0;
+	rf->rounds = 0;
+	rf->again = rf->walk || rf->next_bucket < KAD_REFRESH_BUCKETS;
+	if (rf->again)
+		return; /* when this round is over */
 	pu_timer_set(&rf->timer, pu_loop_now(k->loop) + PU_MS(KAD_REFRESH_SOON_MS));
 }
 

@@ -62,20 +62,27 @@ void pu_kad_serve_self(struct pu_kad *k, struct pu_kad_peer *p)
 }
 
 /* The circuits come first: they are why a peer behind a relay is found at all. */
-static void tell_peer(const struct teller *t, struct pu_kad_peer *p, const struct pu_peerid *id)
+static void tell_known(const struct teller *t, struct pu_kad_peer *p)
 {
 	struct pu_kad *k = t->k;
 	struct pu_multiaddr ma[PU_HOST_ADDRS_PER_PEER];
-	size_t n = k->opt.more_addrs ? k->opt.more_addrs(k->opt.arg, id, ma, PU_ARRAY_LEN(ma)) : 0;
+	size_t n = 0;
 
+	if (k->opt.more_addrs)
+		n = k->opt.more_addrs(k->opt.arg, &p->id, ma, PU_ARRAY_LEN(ma));
+	for (size_t i = 0; i < n; i++)
+		tell_addr(t, p, &ma[i]);
+	n = pu_host_peer_addrs(k->host, &p->id, ma, PU_ARRAY_LEN(ma));
+	for (size_t i = 0; i < n; i++)
+		tell_addr(t, p, &ma[i]);
+}
+
+static void tell_peer(const struct teller *t, struct pu_kad_peer *p, const struct pu_peerid *id)
+{
 	p->id = *id;
-	p->link = pu_host_conn(k->host, id) ? PU_KAD_LINK_CONNECTED : PU_KAD_LINK_NONE;
+	p->link = pu_host_conn(t->k->host, id) ? PU_KAD_LINK_CONNECTED : PU_KAD_LINK_NONE;
 	p->n_addrs = 0;
-	for (size_t i = 0; i < n; i++)
-		tell_addr(t, p, &ma[i]);
-	n = pu_host_peer_addrs(k->host, id, ma, PU_ARRAY_LEN(ma));
-	for (size_t i = 0; i < n; i++)
-		tell_addr(t, p, &ma[i]);
+	tell_known(t, p);
 }
 
 /* Requests. */
@@ -119,26 +126,22 @@ static void add_closer(const struct teller *t, const struct pu_peerid *asker, st
 	}
 }
 
-/* What a provider said itself, and what we know of it as a peer. */
+/* What a provider said itself, and what we know of it as long as it is here. */
 static void add_providers(const struct teller *t, struct pu_bytes key, struct pu_kad_message *reply)
 {
 	struct pu_kad *k = t->k;
-	struct pu_multiaddr ma[PU_HOST_ADDRS_PER_PEER];
 
 	reply->n_providers =
 		pu_kad_providers_find(&k->providers, key, reply->providers, PU_KAD_PEERS_MAX);
 	for (size_t i = 0; i < reply->n_providers; i++) {
 		struct pu_kad_peer *p = &reply->providers[i];
-		size_t n = 0;
 
-		if (pu_peerid_eq(&p->id, pu_host_id(k->host)))
+		if (pu_peerid_eq(&p->id, pu_host_id(k->host))) {
 			tell_self(t, p);
-		else if (pu_host_conn(k->host, &p->id)) {
+		} else if (pu_host_conn(k->host, &p->id)) {
 			p->link = PU_KAD_LINK_CONNECTED;
-			n = pu_host_peer_addrs(k->host, &p->id, ma, PU_ARRAY_LEN(ma));
+			tell_known(t, p);
 		}
-		for (size_t j = 0; j < n; j++)
-			tell_addr(t, p, &ma[j]);
 	}
 }
 

@@ -20,9 +20,10 @@ enum {
 	KAD_FOUND_PER_ANSWER = 12,
 	KAD_PROVIDERS_FOUND_MAX = 256,
 	KAD_POOL = 49152,       /* bytes of addresses in an answer, before it is cut */
+	KAD_REFRESH_MIN_S = 30, /* the first time, then twice as long each time */
 	KAD_REFRESH_S = 600,
 	KAD_REFRESH_SOON_MS = 500,
-	KAD_REFRESH_BUCKETS = 14,
+	KAD_REFRESH_BUCKETS = 12, /* enough for 80,000 nodes */
 	KAD_RETRY_MIN_S = 5,
 	KAD_RETRY_MAX_S = 120,
 	KAD_ADVERTISE_S = 3600,
@@ -42,7 +43,8 @@ struct kad_refresh {
 	struct pu_timer timer;
 	struct pu_kad_query *walk;
 	unsigned next_bucket; /* KAD_REFRESH_BUCKETS: the round is over */
-	unsigned tries;       /* in a row without success */
+	unsigned rounds;      /* since something changed */
+	bool again;           /* as soon as this round is over */
 };
 
 struct kad_advert {
@@ -109,7 +111,7 @@ struct pu_kad_message *pu_kad_query_request(struct pu_kad *k, enum pu_kad_type t
 
 /* refresh.c */
 void pu_kad_refresh_init(struct pu_kad *k);
-/* Soon, if it is not under way. */
+/* Soon, or again when it is under way. */
 void pu_kad_refresh_soon(struct pu_kad *k);
 void pu_kad_refresh_stop(struct pu_kad *k);
 

@@ -88,6 +88,19 @@ struct pu_net_ops {
 	 * than the path MTU known to the kernel), PU_EUNREACH, PU_EPERM … */
 	int (*udp_send)(struct pu_udp *u, const struct pu_dgrams *d);
 	void (*udp_close)(struct pu_udp *u);
+	/* Number of the interface that has the address, the same for all its addresses; 0:
+	 * none has. */
+	unsigned (*interface_of)(struct pu_net *n, const union pu_sockaddr *ip);
+	/* A socket for one multicast group (with its port) on the interface that has the
+	 * address iface. It hears what is sent to the group there, also by programs of this
+	 * machine and by itself, and nothing that is sent to a single host; it sends to the
+	 * group or to single hosts, from that interface and with hop limit 255. Others may
+	 * use the port as well. udp_local tells iface with the port. PU_EEXIST: there is one
+	 * for that group on that interface already, which has several addresses.
+	 * PU_EUNREACH: no such interface, or it knows no multicast. */
+	int (*mcast_open)(struct pu_net *n, const union pu_sockaddr *group,
+			  const union pu_sockaddr *iface, const struct pu_udp_events *ev,
+			  void *arg, struct pu_udp **pu);
 	/* The address, with port 0, from which the kernel would send to remote now.
 	 * PU_EUNREACH. */
 	int (*udp_route)(struct pu_net *n, const union pu_sockaddr *remote,

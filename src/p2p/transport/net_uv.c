@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "p2p/transport/mcast_uv.h"
 #include "p2p/transport/resolve_uv.h"
 #include "p2p/transport/tcp_uv.h"
 #include "p2p/transport/udp_uv.h"
@@ -12,6 +13,7 @@
 struct net_uv {
 	struct pu_net net;
 	struct pu_tcp_uv tcp;
+	struct pu_list groups; /* sockets of mcast_open */
 };
 
 static struct net_uv *of(struct pu_net *n)
@@ -23,6 +25,19 @@ static int udp_open(struct pu_net *n, const union pu_sockaddr *bind, const struc
 		    void *arg, struct pu_udp **pu)
 {
 	return pu_udp_uv_open(of(n)->tcp.loop, bind, ev, arg, pu);
+}
+
+static unsigned interface_of(struct pu_net *n, const union pu_sockaddr *ip)
+{
+	(void)n;
+	return pu_mcast_uv_interface_of(ip);
+}
+
+static int mcast_open(struct pu_net *n, const union pu_sockaddr *group,
+		      const union pu_sockaddr *iface, const struct pu_udp_events *ev, void *arg,
+		      struct pu_udp **pu)
+{
+	return pu_mcast_uv_open(of(n)->tcp.loop, &of(n)->groups, group, iface, ev, arg, pu);
 }
 
 /* connect() of a UDP socket sends nothing; it only asks the routing table. */
@@ -80,6 +95,8 @@ static const struct pu_net_ops net_uv_ops = {
 	.udp_local = pu_udp_uv_local,
 	.udp_send = pu_udp_uv_send,
 	.udp_close = pu_udp_uv_close,
+	.interface_of = interface_of,
+	.mcast_open = mcast_open,
 	.udp_route = udp_route,
 	.tcp_connect = tcp_connect,
 	.tcp_write = pu_tcp_uv_write,
@@ -97,6 +114,12 @@ static const struct pu_net_ops net_uv_ops = {
 	.resolve_cancel = pu_resolve_uv_cancel,
 };
 
+void pu_net_uv_set_owner(struct pu_net *n, unsigned uid)
+{
+	of(n)->tcp.has_owner = true;
+	of(n)->tcp.owner = uid;
+}
+
 int pu_net_uv_new(struct pu_loop *loop, struct pu_net **pn)
 {
 	struct net_uv *nu = calloc(1, sizeof *nu);
@@ -109,6 +132,7 @@ int pu_net_uv_new(struct pu_loop *loop, struct pu_net **pn)
 		return PU_ENOMEM;
 	}
 	nu->net.ops = &net_uv_ops;
+	pu_list_init(&nu->groups);
 	nu->tcp.loop = loop;
 	*pn = &nu->net;
 	return 0;

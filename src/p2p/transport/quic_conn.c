@@ -130,7 +130,7 @@ void pu_quic_conn_read(struct quic_conn *c, struct quic_endpoint *ep,
 	}
 	window = ngtcp2_conn_get_cwnd_left(c->ng);
 	c->reading = true;
-	r = ngtcp2_conn_read_pkt(c->ng, &path, &pi, p, len, quic_now(c));
+	r = ngtcp2_conn_read_pkt(c->ng, &path, &pi, p, len, quic_ts(c));
 	c->reading = false;
 	if (elsewhere && c->state == QUIC_OPEN)
 		c->path_news |= update_addrs(c);
@@ -188,7 +188,7 @@ void pu_quic_conn_timer(void *arg)
 	if (ngtcp2_conn_get_expiry(c->ng) > now)
 		return;
 	c->reading = true;
-	r = ngtcp2_conn_handle_expiry(c->ng, now);
+	r = ngtcp2_conn_handle_expiry(c->ng, quic_ts(c));
 	c->reading = false;
 	if (r != 0) {
 		pu_quic_conn_end_liberr(c, r);

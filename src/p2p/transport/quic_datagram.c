@@ -50,7 +50,7 @@ static int write_datagram(struct quic_conn *c, const ngtcp2_vec *v, size_t n, bo
 		uint8_t *p = pu_quic_tx_slot(c);
 		ngtcp2_ssize r = ngtcp2_conn_writev_datagram(c->ng, &ps.path, &pi, p, c->udp_cap,
 							     &accepted, 0, big, v, n,
-							     quic_now(c));
+							     quic_ts(c));
 
 		if (r < 0) {
 			pu_quic_conn_end_liberr(c, (int)r);
@@ -127,9 +127,10 @@ void pu_quic_probe(struct quic_conn *c)
 	c->probe_at = PU_TIME_NEVER;
 	ngtcp2_path_storage_zero(&ps);
 	/* As a keep-alive that is due, two nanoseconds after whatever was sent now. */
+	c->ts_floor = quic_ts(c) + 2;
 	ngtcp2_conn_set_keep_alive_timeout(c->ng, 1);
 	r = ngtcp2_conn_writev_stream(c->ng, &ps.path, &pi, p, c->udp_cap, NULL, 0, -1, NULL, 0,
-				      quic_now(c) + 2);
+				      c->ts_floor);
 	ngtcp2_conn_set_keep_alive_timeout(c->ng, c->keep_alive);
 	if (r < 0)
 		pu_quic_conn_end_liberr(c, (int)r);

@@ -190,6 +190,7 @@ struct quic_conn {
 	pu_time keep_alive;
 	pu_time probe_at;    /* PU_TIME_NEVER: nothing to fear */
 	uint64_t probe_left; /* of the window, when that was set */
+	pu_time ts_floor;    /* the latest time that ngtcp2 has heard of by a probe */
 	unsigned n_probes;
 	bool probe_due;
 
@@ -274,6 +275,13 @@ static inline struct pu_loop *quic_loop(const struct quic_conn *c)
 static inline pu_time quic_now(const struct quic_conn *c)
 {
 	return pu_loop_now(c->q->cfg.loop);
+}
+
+/* The time as ngtcp2 hears it. It must never run backwards, though a probe borrows from
+ * the future (pu_quic_probe()). */
+static inline pu_time quic_ts(const struct quic_conn *c)
+{
+	return pu_max(quic_now(c), c->ts_floor);
 }
 
 /* quic.c. A socket that can reach remote: a listening one if it fits, else an ephemeral

@@ -55,7 +55,7 @@ static int move(struct quic_conn *c, struct quic_endpoint *ep, const union pu_so
 	};
 	/* At once, not after a probe: the kernel sends all packets along the new route
 	 * already, so there is no old path to stay on meanwhile. */
-	r = ngtcp2_conn_initiate_immediate_migration(c->ng, &path, quic_now(c));
+	r = ngtcp2_conn_initiate_immediate_migration(c->ng, &path, quic_ts(c));
 	if (r == NGTCP2_ERR_NOMEM)
 		pu_quic_conn_end_liberr(c, r);
 	if (r != 0) /* no fresh connection ID, say */

@@ -123,12 +123,7 @@ struct pu_dial *pu_quic_punch_take(struct pu_quic *q, const struct pu_peerid *pe
  * in, they show it. */
 static bool fits(const struct quic_punch *p, const union pu_sockaddr *from)
 {
-	union pu_sockaddr here = *from;
-
-	if (from->sa.sa_family != p->remote.sa.sa_family || pu_sockaddr_eq(from, &p->remote))
-		return false;
-	here.v4.sin_port = p->remote.v4.sin_port; /* at the same place in both families */
-	return pu_sockaddr_eq(&here, &p->remote);
+	return pu_sockaddr_same_ip(from, &p->remote) && !pu_sockaddr_eq(from, &p->remote);
 }
 
 static void dial_instead(struct quic_punch *p, struct quic_endpoint *ep,

@@ -119,7 +119,7 @@ static ngtcp2_ssize offer_stream(struct quic_conn *c, struct quic_stream *st,
 	if (fin)
 		flags |= NGTCP2_WRITE_STREAM_FLAG_FIN;
 	r = ngtcp2_conn_writev_stream(c->ng, &ps->path, pi, p, cap, &taken, flags,
-				      (int64_t)st->s.id, v, n, quic_now(c));
+				      (int64_t)st->s.id, v, n, quic_ts(c));
 	if (taken >= 0) {
 		pu_quic_sendq_sent(&st->tx, (size_t)taken);
 		c->stream_bytes += (uint64_t)taken;
@@ -150,9 +150,9 @@ static ngtcp2_ssize write_rest(struct quic_conn *c, ngtcp2_path_storage *ps,
 	    ngtcp2_conn_get_remote_transport_params(c->ng)->max_datagram_frame_size >
 		    HUGE_DATAGRAM + QUIC_DATAGRAM_FRAME)
 		return ngtcp2_conn_writev_datagram(c->ng, &ps->path, pi, p, c->udp_cap,
-						   &accepted, 0, 0, &huge, 1, quic_now(c));
+						   &accepted, 0, 0, &huge, 1, quic_ts(c));
 	return ngtcp2_conn_writev_stream(c->ng, &ps->path, pi, p, c->udp_cap, NULL, 0, -1, NULL,
-					 0, quic_now(c));
+					 0, quic_ts(c));
 }
 
 /* One packet with whatever is due. False: nothing (more) to write now. */
@@ -243,6 +243,6 @@ size_t pu_quic_write_close(struct quic_conn *c, uint8_t *p, size_t cap)
 
 	ngtcp2_path_storage_zero(&ps);
 	n = ngtcp2_conn_write_connection_close(c->ng, &ps.path, &pi, p, cap, &c->end.close,
-					       quic_now(c));
+					       quic_ts(c));
 	return n > 0 ? (size_t)n : 0;
 }

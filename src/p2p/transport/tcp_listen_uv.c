@@ -71,7 +71,8 @@ static void on_poll(uv_poll_t *h, int status, int events)
 	pu_loop_uv_leave(loop);
 }
 
-static int open_socket(const union pu_sockaddr *bind_to, union pu_sockaddr *local)
+static int open_socket(const struct pu_tcp_uv *u, const union pu_sockaddr *bind_to,
+		       union pu_sockaddr *local)
 {
 	int fd = socket(bind_to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	socklen_t len = sizeof *local;
@@ -90,6 +91,9 @@ static int open_socket(const union pu_sockaddr *bind_to, union pu_sockaddr *loca
 	 * process listen on the same port and take half of the connections. */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) < 0)
 		goto fail;
+	if (u->has_owner && fchown(fd, u->owner, (gid_t)-1) < 0)
+		pu_log(PU_LOG_WARN, "tcp", "cannot dial from the listening port later",
+		       PU_KV_ERR(pu_err_from_errno(errno)));
 	return fd;
 fail:
 	r = pu_err_from_errno(errno);
@@ -105,7 +109,7 @@ int pu_tcp_uv_listen(struct pu_tcp_uv *u, const union pu_sockaddr *bind_to,
 
 	if (!l)
 		return PU_ENOMEM;
-	l->fd = open_socket(bind_to, &l->local);
+	l->fd = open_socket(u, bind_to, &l->local);
 	if (l->fd < 0) {
 		int r = l->fd;
 

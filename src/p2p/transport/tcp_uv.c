@@ -304,7 +304,12 @@ void pu_tcp_uv_close(struct pu_tcp *t, bool abort)
 /* What the kernel has behind the part of struct tcp_info that libc knows. */
 struct long_tcp_info {
 	struct tcp_info head;
-	uint64_t pacing_rate, max_pacing_rate, bytes_acked;
+	uint64_t pacing_rate, max_pacing_rate, bytes_acked, bytes_received;
+	uint32_t segs_out, segs_in, notsent_bytes, min_rtt, data_segs_in, data_segs_out;
+	uint64_t delivery_rate, busy_time, rwnd_limited, sndbuf_limited;
+	uint32_t delivered, delivered_ce;
+	uint64_t bytes_sent, bytes_retrans;
+	uint32_t dsack_dups, reord_seen, rcv_ooopack, snd_wnd; /* of Linux 5.5 */
 };
 
 bool pu_tcp_uv_progress(struct pu_tcp *t, struct pu_tcp_progress *out)
@@ -312,11 +317,14 @@ bool pu_tcp_uv_progress(struct pu_tcp *t, struct pu_tcp_progress *out)
 	struct long_tcp_info info = { 0 };
 	socklen_t len = sizeof info;
 
-	if (getsockopt(t->fd, SOL_TCP, TCP_INFO, &info, &len) < 0 || len < sizeof info)
+	if (getsockopt(t->fd, SOL_TCP, TCP_INFO, &info, &len) < 0 ||
+	    len < offsetof(struct long_tcp_info, snd_wnd) + sizeof info.snd_wnd)
 		return false;
 	out->acked = info.bytes_acked;
-	/* What the peer's window holds back is not under way: it is slow, not gone. */
-	out->waiting = info.head.tcpi_unacked > 0;
+	/* What the peer's window holds back is not under way: it is slow, not gone. What our
+	 * own firewall holds back counts as not sent. */
+	out->waiting = info.head.tcpi_unacked > 0 ||
+		       (info.notsent_bytes > 0 && info.snd_wnd > 0);
 	out->ago = PU_MS(info.head.tcpi_last_ack_recv);
 	out->rtt = PU_US(info.head.tcpi_rtt);
 	return true;

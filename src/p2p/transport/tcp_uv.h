@@ -11,6 +11,8 @@ enum { PU_TCP_UV_READ_LEN = 128 * 1024 };
 struct pu_tcp_uv {
 	struct pu_loop *loop; /* driven by base/loop_uv.c */
 	uint8_t *mem;         /* PU_TCP_UV_READ_LEN bytes for whoever is reading */
+	bool has_owner;       /* of listening sockets, other than who makes them */
+	unsigned owner;
 };
 
 int pu_tcp_uv_connect(struct pu_tcp_uv *u, const union pu_sockaddr *remote,

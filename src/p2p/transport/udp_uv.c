@@ -46,6 +46,7 @@ struct pu_udp {
 	uv_poll_t poll;
 	int fd;
 	union pu_sockaddr local;
+	struct pu_udp_uv_entry entry;
 	bool want_write;
 	bool closed;
 	unsigned no_gso; /* batches left to send one by one */
@@ -116,36 +117,50 @@ fail:
 int pu_udp_uv_open(struct pu_loop *loop, const union pu_sockaddr *bind_to,
 		   const struct pu_udp_events *ev, void *arg, struct pu_udp **pu)
 {
-	struct pu_udp *u;
-	int r;
+	union pu_sockaddr local;
+	int fd;
 
 	if (bind_to->sa.sa_family != AF_INET && bind_to->sa.sa_family != AF_INET6)
 		return PU_EINVAL;
-	u = calloc(1, sizeof *u);
+	fd = open_socket(bind_to, &local);
+	return fd < 0 ? fd : pu_udp_uv_wrap(loop, fd, &local, ev, arg, pu);
+}
+
+int pu_udp_uv_wrap(struct pu_loop *loop, PU_TAKES int fd, const union pu_sockaddr *local,
+		   const struct pu_udp_events *ev, void *arg, struct pu_udp **pu)
+{
+	struct pu_udp *u = calloc(1, sizeof *u);
+	int r = PU_ENOMEM;
+
 	if (!u)
-		return PU_ENOMEM;
+		goto fail;
 	u->mem = malloc((size_t)RECV_SLOTS * RECV_SLOT_LEN);
-	if (!u->mem) {
-		free(u);
-		return PU_ENOMEM;
-	}
+	if (!u->mem)
+		goto fail;
+	r = PU_ESYS;
+	if (uv_poll_init(pu_loop_uv_of(loop), &u->poll, fd) < 0)
+		goto fail;
 	u->loop = loop;
 	u->ev = ev;
 	u->arg = arg;
-	r = u->fd = open_socket(bind_to, &u->local);
-	if (r >= 0 && uv_poll_init(pu_loop_uv_of(loop), &u->poll, u->fd) < 0) {
-		close(u->fd);
-		r = PU_ESYS;
-	}
-	if (r < 0) {
-		free(u->mem);
-		free(u);
-		return r;
-	}
+	u->fd = fd;
+	u->local = *local;
+	pu_list_init(&u->entry.node);
 	u->poll.data = u;
 	uv_poll_start(&u->poll, UV_READABLE, on_poll);
 	*pu = u;
 	return 0;
+fail:
+	if (u)
+		free(u->mem);
+	free(u);
+	close(fd);
+	return r;
+}
+
+struct pu_udp_uv_entry *pu_udp_uv_entry(struct pu_udp *u)
+{
+	return &u->entry;
 }
 
 void pu_udp_uv_local(struct pu_udp *u, union pu_sockaddr *sa)
@@ -164,6 +179,7 @@ static void on_closed(uv_handle_t *h)
 void pu_udp_uv_close(struct pu_udp *u)
 {
 	u->closed = true;
+	pu_list_remove(&u->entry.node);
 	uv_poll_stop(&u->poll);
 	close(u->fd);
 	u->fd = -1;

@@ -40,7 +40,7 @@ soon() {
 	through a relay
 	through b relay
 	up b
-	eventually 10 is_reserved b
+	eventually 10 reserved b
 	up a
 	linked a b
 	for n in $(seq "$ROUNDS"); do
@@ -62,8 +62,6 @@ soon() {
 	printf 'from there to a direct path:           %s ms (all: %s)\n' \
 		"$(median < "$LAB/direct")" "$(tr '\n' ' ' < "$LAB/direct")"
 }
-
-is_reserved() { peerup "$1" status --json | grep -q p2p-circuit; }
 
 # iperf FROM ADDRESS: Mbit/s
 iperf() {

@@ -5,9 +5,11 @@
 #include <jansson.h>
 
 #include "base/loop_uv.h"
+#include "p2p/autonat/autonat.h"
 #include "p2p/circuit/hop.h"
 #include "p2p/circuit/relays.h"
 #include "p2p/dcutr/dcutr.h"
+#include "p2p/discovery/mdns.h"
 #include "p2p/host/host.h"
 #include "p2p/kad/kad.h"
 
@@ -23,6 +25,8 @@ struct peer {
 	struct pu_hop *hop;
 	struct pu_kad *kad; /* kad.c; NULL without --kad */
 	struct pu_dcutr *dcutr; /* punch.c */
+	struct pu_autonat *autonat; /* autonat.c */
+	struct pu_mdns *mdns;   /* mdns.c; NULL without --mdns */
 	bool quitting;
 };
 
@@ -30,7 +34,8 @@ struct options {
 	const char *seed, *listen, *security, *agent;
 	const char *relay; /* "TTL,DURATION,BYTES"; NULL: be no relay */
 	const char *kad;   /* "client", "server"; NULL: no DHT */
-	bool punch;
+	bool punch, mdns, autonat;
+	bool gate; /* nobody comes in */
 };
 
 /* Makes the host and listens. On failure an error event was written. */
@@ -50,8 +55,14 @@ int kad_start(struct peer *p, const struct options *opt);
 bool kad_command(struct peer *p, const char *what, json_t *cmd);
 void kad_stop(struct peer *p);
 
+/* Discovery on the link. */
+int mdns_start(struct peer *p);
+
 /* Hole punching. */
 int punch_start(struct peer *p);
+
+/* Who can reach us. */
+int autonat_start(struct peer *p);
 
 /* Takes over the object, adds the name of the event and writes the line. */
 void emit(const char *event, json_t *members);

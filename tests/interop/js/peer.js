@@ -8,6 +8,7 @@ import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay
 import { generateKeyPair, generateKeyPairFromSeed, privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { dcutr } from '@libp2p/dcutr'
 import { identify, identifyPush } from '@libp2p/identify'
+import { mdns } from '@libp2p/mdns'
 import { noise } from '@libp2p/noise'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
@@ -18,6 +19,7 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 
+import { autoNATv2, watchAutonat } from './autonat.js'
 import { emit, fail } from './events.js'
 import { ask, newDHT } from './kad.js'
 import { handleEcho, handlers, openStream, reported, serviceHandler } from './streams.js'
@@ -52,6 +54,13 @@ function relayServer (text) {
   })
 }
 
+function addresses (options, listen) {
+  if (options.announce !== '') {
+    return { listen, appendAnnounce: options.announce.split(',') }
+  }
+  return { listen, announce: options.autonat ? [] : listen }
+}
+
 async function newHost (options) {
   const encrypters = { noise, tls }
   const listen = options.listen === '' ? [] : options.listen.split(',')
@@ -69,16 +78,21 @@ async function newHost (options) {
   if (options.punch) {
     services.dcutr = dcutr()
   }
+  if (options.autonat) {
+    services.autonat = autoNATv2()
+  }
   return createLibp2p({
     start: false,
     privateKey: await identity(options['key-type'], options.seed),
     nodeInfo: { userAgent: options.name },
-    // Announced, because js tells nobody of a public address that nobody has confirmed.
-    addresses: { listen, announce: options.announce === '' ? listen : options.announce.split(',') },
+    // Announced, because js tells nobody of a public address that nobody has confirmed. With
+    // AutoNAT it is to be confirmed.
+    addresses: addresses(options, listen),
     transports,
     connectionEncrypters: options.security.split(',').map(name => encrypters[name]()),
     streamMuxers: [yamux()],
     connectionManager: { inboundConnectionThreshold: 1000, maxIncomingPendingConnections: 1000 },
+    peerDiscovery: options.mdns ? [mdns()] : [],
     connectionGater: { denyDialMultiaddr: async () => false },
     services
   })
@@ -104,6 +118,9 @@ function watch (host) {
   host.addEventListener('connection:open', ({ detail }) => emit('connected', describe(detail)))
   host.addEventListener('connection:close', ({ detail }) => {
     emit('disconnected', { peer: detail.remotePeer.toString() })
+  })
+  host.addEventListener('peer:discovery', ({ detail }) => {
+    emit('found', { peer: detail.id.toString(), addrs: detail.multiaddrs.map(String) })
   })
   host.addEventListener('peer:identify', ({ detail }) => {
     emit('identified', {
@@ -188,12 +205,18 @@ async function main () {
       relay: { type: 'string', default: '' },
       kad: { type: 'string', default: '' },
       punch: { type: 'boolean', default: false },
+      mdns: { type: 'boolean', default: false },
       announce: { type: 'string', default: '' },
+      autonat: { type: 'boolean', default: false },
+      gate: { type: 'boolean', default: false },
       name: { type: 'string', default: 'js-libp2p/interop' }
     }
   })
   const host = await newHost(options)
   watch(host)
+  if (options.autonat) {
+    watchAutonat(host.services.autonat.client)
+  }
   for (const [protocol, handler] of Object.entries(handlers)) {
     await host.handle(protocol, reported(handler), streamOptions)
   }

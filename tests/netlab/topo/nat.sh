@@ -101,8 +101,8 @@ wired() {
 	for entry in ${ROUTES6[@]+"${ROUTES6[@]}"}; do
 		for name in "${!HOST_PID[@]}"; do
 			[ "$name" != "${entry#* }" ] || continue
-			on "$name" ip -6 addr | grep -q 'inet6 2a00:.*/16 ' || continue
-			on "$name" ip -6 route add "${entry% *}" via "${OUTER6[${entry#* }]}" 2> /dev/null
+			[[ $(on "$name" ip -6 addr) =~ inet6\ 2a00:[^\ ]*/16\  ]] || continue
+			ok on "$name" ip -6 route add "${entry% *}" via "${OUTER6[${entry#* }]}"
 		done
 	done
 }

@@ -30,6 +30,8 @@ static struct {
 	/* The ping that waits for its answer. */
 	pu_api_ping_fn *ping_done;
 	void *ping_arg;
+	pu_trace_fn *trace_done; /* and the trace */
+	void *trace_arg;
 	unsigned n_canceled, n_shutdown;
 } t;
 
@@ -79,8 +81,34 @@ static void stop_node(void *arg)
 	t.n_shutdown++;
 }
 
+static void no_paths(void *arg, pu_api_path_fn *fn, void *fn_arg)
+{
+}
+
+static int no_why(void *arg, const struct pu_peerid *peer, struct pu_api_why *out)
+{
+	return PU_ENOENT;
+}
+
+static int trace(void *arg, const struct pu_peerid *peer, pu_trace_fn *on_done, void *done_arg,
+		 uint64_t *pid)
+{
+	t.trace_done = on_done;
+	t.trace_arg = done_arg;
+	*pid = 43;
+	return 0;
+}
+
+static void trace_cancel(void *arg, uint64_t id)
+{
+	assert_int_equal(id, 43);
+	t.trace_done = NULL;
+	t.n_canceled++;
+}
+
 static const struct pu_api_ops ops = { fake_status, no_peers,	 no_counters, resolve,
-				       ping,	    ping_cancel, reload,      stop_node };
+				       ping,	    ping_cancel, reload,      stop_node,
+				       no_paths,    no_why,	 trace,	      trace_cancel };
 
 static int start_api(struct pu_api **papi)
 {
@@ -424,6 +452,50 @@ static void stopping_ends_open_requests(void **state)
 	close(idle);
 }
 
+/* Traces live and die like pings. */
+static void traces_end_with_their_client_and_with_the_daemon(void **state)
+{
+	const struct pu_trace_result lost = { .err = PU_EUNREACH };
+	static char request[512];
+	int fd = connect_api();
+
+	format_request(request, sizeof request, "POST", "/v1/traceroute", "{\"peer\":\"home\"}");
+	send_text(fd, request, strlen(request), 1000);
+	receive(fd);
+	assert_non_null(t.trace_done);
+	pu_loop_uv_enter(pu_loop_uv_loop(t.driver));
+	t.trace_done(t.trace_arg, &lost);
+	pu_loop_uv_leave(pu_loop_uv_loop(t.driver));
+	assert_non_null(strstr(receive(fd), "502"));
+	close(fd);
+	assert_int_equal(t.n_canceled, 0);
+	fd = connect_api();
+	send_text(fd, request, strlen(request), 1000);
+	receive(fd);
+	close(fd);
+	for (int i = 0; i < 1500 && t.n_canceled == 0; i++) {
+		usleep(1000);
+		turn();
+	}
+	assert_int_equal(t.n_canceled, 1);
+	fd = connect_api();
+	send_text(fd, request, strlen(request), 1000);
+	receive(fd);
+	pu_api_stop(t.api);
+	t.api = NULL;
+	assert_int_equal(t.n_canceled, 2);
+	close(fd);
+}
+
+static void what_is_not_known_is_said_to_be_so(void **state)
+{
+	assert_answer(ask("GET", "/v1/why/nobody", ""), "404", "name not found: nobody");
+	assert_answer(ask("GET", "/v1/why/home", ""), "404", "nothing is known about home");
+	assert_answer(ask("GET", "/v1/why/", ""), "404", "404 page not found");
+	assert_answer(ask("POST", "/v1/why/home", ""), "405", "Method Not Allowed");
+	assert_answer(ask("GET", "/v1/paths", ""), "200", "{\"data\":[]}");
+}
+
 static void shutdown_is_answered_first_and_done_once(void **state)
 {
 	assert_answer(ask("POST", "/v1/shutdown", ""), "200", "{\"status\":\"shutting down\"}");
@@ -505,6 +577,8 @@ int main(void)
 		TEST(a_client_that_left_does_not_matter),
 		TEST(a_series_ends_when_its_client_leaves),
 		TEST(stopping_ends_open_requests),
+		TEST(traces_end_with_their_client_and_with_the_daemon),
+		TEST(what_is_not_known_is_said_to_be_so),
 		TEST(shutdown_is_answered_first_and_done_once),
 		TEST(idle_clients_that_left_make_room),
 		TEST(a_second_daemon_is_told_of_the_first),

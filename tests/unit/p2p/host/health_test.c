@@ -297,6 +297,59 @@ static void dead_tcp_is_noticed_by_the_system_and_by_pings(void **state)
 	}
 }
 
+static void ignore(void *arg, int err, struct pu_conn *c)
+{
+}
+
+/* Both sides dialled and kept both connections: they share a wire. */
+static void connections_of_one_wire_are_left_together(void **state)
+{
+	struct pu_conn *quic, *tcp;
+	struct pair p;
+	pu_time t;
+
+	pair_start(&p);
+	tcp = connect_both(&p, &quic);
+	learn(&p.b, &p.a, "/ip4/" IP_A "/udp/4001/quic-v1");
+	assert_int_equal(pu_host_connect_better(p.b.h, &p.a.key.peer, PU_HOST_REPLACE, ignore, NULL,
+						NULL), 0);
+	pu_sim_run(p.sim, PU_SEC(2));
+	assert_ptr_not_equal(conn_of(&p.a, &p.b), quic);
+	chat(&p.talk_a, &p.a, conn_of(&p.a, &p.b));
+	pu_sim_run(p.sim, PU_SEC(2));
+	pu_sim_link(p.a.node, p.b.node, &no_udp);
+	t = pu_sim_now(p.sim);
+	assert_true(pu_sim_run_until(p.sim, moved, &p, PU_SEC(10)));
+	assert_in_range((pu_sim_now(p.sim) - t) / 1000000, PU_HEALTH_SUSPECT_MIN_MS, 3500);
+	assert_int_equal(p.a.suspected, 2);
+	assert_ptr_equal(conn_of(&p.a, &p.b), tcp);
+	pair_stop(&p);
+}
+
+/* B turned to another connection: A, which has nothing to say, asks about its own. */
+static void the_peers_doubt_is_taken_seriously(void **state)
+{
+	struct pu_conn *quic;
+	struct pair p;
+
+	pair_start(&p);
+	connect_both(&p, &quic);
+	pu_sim_run(p.sim, PU_SEC(1));
+	pu_sim_link(p.a.node, p.b.node, &no_udp);
+	pu_sim_run(p.sim, PU_SEC(3));
+	assert_int_equal(p.a.suspected, 0);
+	pu_host_doubt(p.a.h, &p.b.key.peer);
+	assert_true(pu_sim_run_until(p.sim, moved, &p, PU_MS(1500)));
+	pu_sim_link(p.a.node, p.b.node, &good);
+	pu_sim_run(p.sim, PU_SEC(10));
+	assert_ptr_equal(conn_of(&p.a, &p.b), quic);
+	/* Unfounded doubt costs nothing. */
+	pu_host_doubt(p.a.h, &p.b.key.peer);
+	pu_sim_run(p.sim, PU_SEC(10));
+	assert_int_equal(p.a.suspected, 1);
+	pair_stop(&p);
+}
+
 /* Living ones. */
 
 static void idle_path_costs_little_and_is_not_suspected(void **state)
@@ -402,6 +455,29 @@ static void strangers_are_not_watched(void **state)
 	pair_stop(&p);
 }
 
+/* ngtcp2 insists that its time does not run backwards, and a probe borrows from it. */
+static void what_follows_a_probe_at_the_same_moment_does_no_harm(void **state)
+{
+	struct iovec iov = { (void *)"word", 4 };
+	struct pu_conn *c;
+	struct pair p;
+
+	pair_start(&p);
+	c = connect_over(&p, "/ip4/" IP_B "/udp/4001/quic-v1");
+	for (int i = 0; i < 20; i++) {
+		pu_conn_probe(c);
+		pu_sim_run(p.sim, 0);
+		assert_int_equal(pu_conn_send_datagram(c, &iov, 1), 0);
+		pu_conn_probe(c);
+		pu_sim_run(p.sim, 0);
+		assert_int_equal(pu_conn_send_datagram(c, &iov, 1), 0);
+		pu_sim_run(p.sim, PU_MS(7));
+	}
+	pu_sim_run(p.sim, PU_SEC(1));
+	assert_int_equal(pu_conn_unanswered(c), 0);
+	pair_stop(&p);
+}
+
 /* Back and forth. */
 
 static void path_that_answers_again_is_used_again_after_a_while(void **state)
@@ -453,11 +529,14 @@ int main(void)
 		cmocka_unit_test(what_is_not_heard_is_noticed_by_the_speaker),
 		cmocka_unit_test(what_is_not_acknowledged_is_noticed_by_the_speaker),
 		cmocka_unit_test(dead_tcp_is_noticed_by_the_system_and_by_pings),
+		cmocka_unit_test(connections_of_one_wire_are_left_together),
+		cmocka_unit_test(the_peers_doubt_is_taken_seriously),
 		cmocka_unit_test(idle_path_costs_little_and_is_not_suspected),
 		cmocka_unit_test(full_queue_of_two_seconds_is_not_suspected),
 		cmocka_unit_test(sudden_delay_of_two_seconds_is_not_suspected),
 		cmocka_unit_test(lost_packets_are_not_suspected),
 		cmocka_unit_test(strangers_are_not_watched),
+		cmocka_unit_test(what_follows_a_probe_at_the_same_moment_does_no_harm),
 		cmocka_unit_test(path_that_answers_again_is_used_again_after_a_while),
 		cmocka_unit_test(path_that_flaps_is_trusted_less_every_time),
 	};

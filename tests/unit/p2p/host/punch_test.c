@@ -231,6 +231,28 @@ static void silent_socket_from_an_unknown_port_is_served_as_client(void **state)
 	teardown(&p);
 }
 
+/* Somebody tries all known addresses meanwhile, from the same port. */
+static void a_dial_to_the_same_address_makes_way(void **state)
+{
+	struct test_dial d = { 0 };
+	struct pu_multiaddr ma;
+	struct pair p;
+
+	setup(&p, &pu_sim_nat_port_restricted, &pu_sim_nat_port_restricted);
+	assert_int_equal(pu_multiaddr_from_text(&ma, "/ip4/11.0.1.1/tcp/4001"), 0);
+	assert_int_equal(pu_host_add_addr(p.b.h, &p.a.key.peer, &ma, true), 0);
+	test_connect(&p.b, &p.a, &d, PU_MS(500));
+	assert_false(d.done);
+	start(&p.a, &p.b, "/ip4/11.0.2.1/tcp/4001", true, &p.pa);
+	start(&p.b, &p.a, "/ip4/11.0.1.1/tcp/4001", false, &p.pb);
+	assert_true(pu_sim_run_until(p.sim, both_done, &p, PU_SEC(4)));
+	assert_works(&p);
+	assert_true(d.done);
+	assert_int_equal(d.err, 0);
+	assert_int_equal(p.a.connected, 1);
+	teardown(&p);
+}
+
 static void symmetric_nats_cannot_be_passed(void **state)
 {
 	struct pair p;
@@ -368,6 +390,7 @@ int main(void)
 		cmocka_unit_test(unpunctual_peers_meet),
 		cmocka_unit_test(accepted_socket_belongs_to_the_punch),
 		cmocka_unit_test(silent_socket_from_an_unknown_port_is_served_as_client),
+		cmocka_unit_test(a_dial_to_the_same_address_makes_way),
 		cmocka_unit_test(symmetric_nats_cannot_be_passed),
 		cmocka_unit_test(an_ordinary_dial_of_the_peer_ends_the_punch),
 		cmocka_unit_test(a_direct_connection_that_stands_is_the_result),

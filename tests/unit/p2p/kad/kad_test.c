@@ -480,6 +480,11 @@ static void owner_keeps_peers_out(void **state)
 	pu_sim_run(lab.sim, PU_SEC(30));
 	assert_int_equal(stats(&lab.m[0]).peers, 1);
 	assert_int_equal(stats(&lab.m[1]).peers, 2);
+	/* Unless the owner names them himself. */
+	pu_kad_bootstrap(lab.m[0].k, &unwanted, 1);
+	pu_kad_network_changed(lab.m[0].k);
+	pu_sim_run(lab.sim, PU_SEC(30));
+	assert_int_equal(stats(&lab.m[0]).peers, 2);
 	lab_deinit(&lab);
 }
 
@@ -503,6 +508,137 @@ static void dead_servers_leave_the_table_and_come_back(void **state)
 	pu_sim_link(lab.m[0].t.node, lab.m[2].t.node, &up);
 	pu_sim_run(lab.sim, PU_SEC(1300));
 	assert_int_equal(stats(&lab.m[1]).peers, 2);
+	lab_deinit(&lab);
+}
+
+static void host_may_stop_before_the_dht(void **state)
+{
+	struct lab lab;
+	struct search s;
+
+	star(&lab, 2);
+	pu_kad_advertise(lab.m[1].k, "x");
+	begin(&s, &lab.m[1]);
+	pu_kad_find_peer(lab.m[1].k, &lab.m[2].t.key.peer, on_found, &s, NULL);
+	pu_sim_run(lab.sim, PU_MS(5));
+	pu_host_stop(lab.m[1].t.h, NULL, NULL);
+	assert_true(pu_sim_run_until(lab.sim, is_done, &s, PU_SEC(70)));
+	assert_int_equal(s.err, PU_EUNREACH);
+	pu_sim_run(lab.sim, PU_SEC(7200));
+	pu_kad_free(lab.m[1].k);
+	lab.m[1].k = NULL;
+	pu_host_free(lab.m[1].t.h);
+	lab_deinit(&lab);
+}
+
+/* Requests that no walk makes. */
+
+struct reply {
+	bool done, has_record;
+	int err;
+	size_t n_closer;
+	char value[16];
+};
+
+static void on_reply(void *arg, int err, const struct pu_kad_message *m)
+{
+	struct reply *r = arg;
+
+	r->done = true;
+	r->err = err;
+	if (err < 0 || !m)
+		return;
+	r->n_closer = m->n_closer;
+	r->has_record = m->has_record;
+	if (m->has_record)
+		snprintf(r->value, sizeof r->value, "%.*s", (int)m->record_value.len,
+			 (const char *)m->record_value.p);
+}
+
+static bool has_replied(void *arg)
+{
+	return ((struct reply *)arg)->done;
+}
+
+static struct reply request(struct member *from, const struct member *to, enum pu_kad_type type,
+			    const char *key, const char *value, const struct pu_peerid *provider)
+{
+	static const uint8_t addr[] = { 4, 1, 2, 3, 4, 6, 0, 1 };
+	struct pu_kad_message *m = calloc(1, sizeof *m);
+	struct reply reply = { 0 };
+	struct pu_kad_call *call;
+	struct pu_kad_rpc *rpc;
+
+	m->type = type;
+	m->key = m->record_key = pu_bytes_str(key);
+	m->has_record = value;
+	m->record_value = value ? pu_bytes_str(value) : pu_bytes(NULL, 0);
+	if (provider) {
+		m->n_providers = 1;
+		m->providers[0].id = *provider;
+		m->providers[0].n_addrs = 1;
+		m->providers[0].addrs[0] = pu_bytes(addr, sizeof addr);
+	}
+	assert_int_equal(pu_kad_rpc_new(from->t.h, "/peerup/kad/1.0.0", &rpc), 0);
+	assert_int_equal(pu_kad_rpc_call(rpc, &to->t.key.peer, m, on_reply, &reply, &call), 0);
+	assert_true(pu_sim_run_until(from->t.sim, has_replied, &reply, PU_SEC(20)));
+	pu_sim_run(from->t.sim, PU_SEC(1));
+	pu_kad_rpc_free(rpc);
+	free(m);
+	return reply;
+}
+
+static bool only_ours(void *arg, struct pu_bytes key, struct pu_bytes value, struct pu_bytes old)
+{
+	return key.len > 6 && memcmp(key.p, "/ours/", 6) == 0;
+}
+
+static void values_are_kept_only_where_somebody_judges(void **state)
+{
+	struct pu_kad_options opt = { .judge = only_ours };
+	struct member *server, *other, *client;
+	struct reply r;
+	struct lab lab;
+
+	lab_init(&lab);
+	server = add_with(&lab, PU_KAD_SERVER, &opt);
+	other = add(&lab, PU_KAD_SERVER);
+	client = add(&lab, PU_KAD_CLIENT);
+	bootstrap(client, server);
+	test_host_introduce(&client->t, &other->t);
+	r = request(client, server, PU_KAD_PUT_VALUE, "/ours/x", "v", NULL);
+	assert_int_equal(r.err, 0);
+	assert_string_equal(r.value, "v"); /* the echo */
+	r = request(client, server, PU_KAD_GET_VALUE, "/ours/x", NULL, NULL);
+	assert_string_equal(r.value, "v");
+	r = request(client, server, PU_KAD_GET_VALUE, "/ours/y", NULL, NULL);
+	assert_true(r.err == 0 && !r.has_record);
+	assert_int_equal(request(client, server, PU_KAD_PUT_VALUE, "/pk/x", "v", NULL).err,
+			 PU_ERESET);
+	assert_int_equal(request(client, other, PU_KAD_PUT_VALUE, "/ours/x", "v", NULL).err,
+			 PU_ERESET);
+	assert_int_equal(stats(server).records, 1);
+	assert_int_equal(stats(server).refused, 1);
+	assert_int_equal(stats(other).records, 0);
+	lab_deinit(&lab);
+}
+
+static void nobody_provides_for_others(void **state)
+{
+	struct member *server, *a, *b;
+	struct lab lab;
+
+	star(&lab, 2);
+	server = &lab.m[0], a = &lab.m[1], b = &lab.m[2];
+	request(a, server, PU_KAD_ADD_PROVIDER, "k", NULL, &b->t.key.peer);
+	assert_int_equal(stats(server).providers, 0);
+	assert_int_equal(stats(server).refused, 1);
+	request(a, server, PU_KAD_ADD_PROVIDER, "k", NULL, NULL);
+	assert_int_equal(stats(server).refused, 2);
+	request(a, server, PU_KAD_ADD_PROVIDER, "k", NULL, &a->t.key.peer);
+	assert_int_equal(stats(server).providers, 1);
+	assert_int_equal(request(a, server, PU_KAD_FIND_NODE, "", NULL, NULL).err, PU_ERESET);
+	assert_int_equal(request(a, server, PU_KAD_PING, "", NULL, NULL).err, 0);
 	lab_deinit(&lab);
 }
 
@@ -751,6 +887,9 @@ int main(void)
 		cmocka_unit_test(networks_do_not_see_each_other),
 		cmocka_unit_test(owner_keeps_peers_out),
 		cmocka_unit_test(dead_servers_leave_the_table_and_come_back),
+		cmocka_unit_test(host_may_stop_before_the_dht),
+		cmocka_unit_test(values_are_kept_only_where_somebody_judges),
+		cmocka_unit_test(nobody_provides_for_others),
 		cmocka_unit_test(several_requests_share_a_stream_until_it_idles),
 		cmocka_unit_test(garbage_ends_the_stream_and_is_counted),
 		cmocka_unit_test(flood_is_cut_off_and_counted),

@@ -4,7 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <arpa/inet.h>
+#include <sys/wait.h>
 #include <cmocka.h>
 
 #include "base/err.h"
@@ -405,6 +407,51 @@ static void hosts_meet_over_quic(void **state)
 	hosts_meet_over("/ip4/127.0.0.1/udp/0/quic-v1", true);
 }
 
+static void ignore_accept(void *arg, struct pu_tcp *t)
+{
+	struct env *e = arg;
+
+	e->net->ops->tcp_close(t, false);
+}
+
+/* As `sudo peerup-vpn up` does: listens as root, dials as the user behind it. */
+static int dial_as_somebody_else(void)
+{
+	union pu_sockaddr any = loopback(0), from, to;
+	struct pu_tcp_listener *l, *target;
+	struct env e;
+	struct end d = { .e = &e, .stop_at_connect = true };
+
+	env_init(&e);
+	pu_net_uv_set_owner(e.net, 65534);
+	if (e.net->ops->tcp_listen(e.net, &any, ignore_accept, &e, &l) < 0 ||
+	    e.net->ops->tcp_listen(e.net, &any, ignore_accept, &e, &target) < 0)
+		return 1;
+	e.net->ops->tcp_listener_local(l, &from);
+	e.net->ops->tcp_listener_local(target, &to);
+	if (setresuid(65534, 65534, 65534) < 0)
+		return 2;
+	if (e.net->ops->tcp_connect(e.net, &to, &from, &events, &d, &d.t) < 0)
+		return 3;
+	return run(&e, 5000) && d.connect_err == 0 ? 0 : 4;
+}
+
+static void who_gave_up_root_may_still_dial_from_the_listening_port(void **state)
+{
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip();
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(dial_as_somebody_else());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,6 +461,7 @@ int main(void)
 		cmocka_unit_test(abort_is_a_reset_for_the_peer),
 		cmocka_unit_test(port_of_a_listener_serves_for_dialling_but_not_for_a_second_listener),
 		cmocka_unit_test(localhost_resolves),
+		cmocka_unit_test(who_gave_up_root_may_still_dial_from_the_listening_port),
 		cmocka_unit_test(hosts_meet_over_tcp),
 		cmocka_unit_test(hosts_meet_over_quic),
 	};
