@@ -14,7 +14,8 @@ build='build-essential cmake ninja-build pkg-config protobuf-c-compiler
 programs='iproute2 procps kmod openssh-client openssh-server bind9-dnsutils curl iputils-ping
 	iperf3 python3'
 
-tests='miniupnpd miniupnpd-nftables libcmocka-dev clang libclang-rt-dev clang-format valgrind nftables mandoc ca-certificates'
+tests='libcmocka-dev clang libclang-rt-dev clang-format valgrind nftables mandoc ca-certificates
+	miniupnpd miniupnpd-nftables'
 
 usage() {
 	echo 'usage: deploy/packages.sh [--demo | --tests] [--list]'

@@ -12,6 +12,7 @@
 #include "daemon/interfaces.h"
 #include "daemon/janitor.h"
 #include "daemon/node.h"
+#include "daemon/portmapper.h"
 #include "daemon/process.h"
 #include "daemon/version.h"
 #include "daemon/vpn.h"
@@ -32,10 +33,12 @@ struct daemon {
 	struct pu_node *node;
 	struct pu_vpn *vpn;		    /* or, without a device, … */
 	struct pu_interfaces *interfaces; /* … only its eyes */
+	struct pu_portmapper *portmapper; /* NULL: off */
 	struct pu_control *control;
 	struct pu_api *api;
 	struct pu_timer stop_timer;
 	bool stopping;
+	unsigned n_stopping; /* parts that take their time */
 	int result;
 };
 
@@ -56,11 +59,12 @@ static int load_config(const char *path, struct pu_config **pcfg, struct pu_fail
 
 /* --- stopping --------------------------------------------------------------------- */
 
-static void on_node_stopped(void *arg)
+static void one_part_stopped(void *arg)
 {
 	struct daemon *d = arg;
 
-	pu_loop_uv_stop(d->process.driver);
+	if (--d->n_stopping == 0)
+		pu_loop_uv_stop(d->process.driver);
 }
 
 static void stop(void *arg)
@@ -80,7 +84,10 @@ static void stop(void *arg)
 	d->api = NULL;
 	d->control = NULL;
 	d->vpn = NULL;
-	pu_node_stop(d->node, on_node_stopped, d);
+	d->n_stopping = 1 + !!d->portmapper;
+	if (d->portmapper)
+		pu_portmapper_stop(d->portmapper, one_part_stopped, d);
+	pu_node_stop(d->node, one_part_stopped, d);
 }
 
 static void stop_soon(struct daemon *d, pu_time delay)
@@ -168,6 +175,31 @@ static int drop_rights(struct daemon *d)
 	return pu_process_drop_rights(&d->opt->paths.owner, d->opt->why);
 }
 
+/* A machine that starts without a network has nothing to map yet. */
+static void map_ports(struct daemon *d)
+{
+	int r;
+
+	if (!d->node->cfg->port_mapping || d->node->cfg->force_private)
+		return;
+	r = pu_portmapper_start(d->node, &d->portmapper);
+	if (r < 0 && r != PU_ENOENT)
+		pu_log(PU_LOG_WARN, "daemon", "the router is not asked for open ports",
+		       PU_KV_ERR(r));
+}
+
+static void on_network_change(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->stopping)
+		return;
+	if (d->portmapper)
+		pu_portmapper_network_changed(d->portmapper);
+	else
+		map_ports(d);
+}
+
 static int open_control(struct daemon *d)
 {
 	const struct pu_control_options copt = {
@@ -219,7 +251,11 @@ static int start_all(struct daemon *d)
 		pu_log_msg(PU_LOG_WARN, "daemon", "changes of the network will not be noticed");
 	}
 	r = drop_rights(d);
-	return r < 0 ? r : open_control(d);
+	if (r < 0)
+		return r;
+	map_ports(d);
+	pu_node_on_network_change(d->node, on_network_change, d);
+	return open_control(d);
 }
 
 static void announce(struct daemon *d)
@@ -242,6 +278,7 @@ static void free_all(struct daemon *d)
 	pu_control_free(d->control);
 	pu_vpn_stop(d->vpn);
 	pu_interfaces_stop(d->interfaces);
+	pu_portmapper_free(d->portmapper);
 	pu_node_free(d->node);
 	pu_config_free(d->cfg);
 	if (d->loop)

@@ -68,9 +68,20 @@ static struct row row_of_nat(enum pu_nat_type t)
 	return (struct row){ 0 };
 }
 
+/* A router with another NAT in front of it maps to an address that is none. */
+static bool any_public(const struct pu_multiaddr *ma, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pu_multiaddr_is_public(&ma[i]))
+			return true;
+	return false;
+}
+
 static struct row row_of(const struct pu_grade *g, const struct pu_grade_facts *f)
 {
-	bool outer = f->n_mapped + f->n_observed > 0 || (f->stun && f->stun->n_external > 0);
+	bool outer = any_public(f->mapped, f->n_mapped) ||
+		     any_public(f->observed, f->n_observed) ||
+		     (f->stun && f->stun->n_external > 0);
 	struct row nat = row_of_nat(f->stun ? f->stun->type : PU_NAT_UNKNOWN);
 
 	if (g->global_ip6)

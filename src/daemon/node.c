@@ -35,6 +35,9 @@ static bool on_gate(void *arg, const struct pu_peerid *peer, const struct pu_mul
 
 	if (!n->cfg->gating || allowed_peer(n, peer))
 		return true;
+	/* We asked somebody to dial us back: what becomes of this one is the host's affair. */
+	if (pu_host_on_probation(n->host))
+		return false;
 	n->gated++;
 	pu_log(PU_LOG_WARN, "gate", "stranger refused",
 	       PU_KV_STR("peer", pu_peerid_short(peer, id)),
@@ -184,8 +187,10 @@ static void check_expiry(void *arg)
 	for (uint32_t i = 1; i <= pu_roster_count(n->roster); i++) {
 		struct pu_roster_peer *p = pu_roster_at(n->roster, i);
 
-		if (p->authorized && pu_loop_unix(n->loop) >= p->expires)
+		if (p->authorized && pu_loop_unix(n->loop) >= p->expires) {
 			pu_node_expel(n, p);
+			pu_node_keep(n, &p->id, pu_node_wants(n, p));
+		}
 	}
 	pu_timer_set(&n->expiry, pu_loop_now(n->loop) + PU_SEC(EXPIRY_CHECK_S));
 }
@@ -241,6 +246,29 @@ void pu_node_save_addresses(struct pu_node *n)
 	pu_buf_deinit(&out);
 }
 
+static bool is_in(const struct pu_prefix *p, const struct pu_ma_part *ip)
+{
+	unsigned whole = p->bits / 8, rest = p->bits % 8;
+	const uint8_t *a = ip->value.p;
+
+	if (ip->code != (p->family == AF_INET ? PU_MA_IP4 : PU_MA_IP6) ||
+	    memcmp(a, p->addr, whole) != 0)
+		return false;
+	return rest == 0 || (a[whole] ^ p->addr[whole]) >> (8 - rest) == 0;
+}
+
+/* A peer, or somebody who pretends to know it, may name an address of the overlay: dialled,
+ * the tunnel would be looked for inside the tunnel. */
+static bool may_dial(void *arg, const struct pu_multiaddr *ma)
+{
+	const struct pu_config_vpn *vpn = &((const struct pu_node *)arg)->cfg->vpn;
+	struct pu_ma_part ip;
+	size_t off = 0;
+
+	return !pu_multiaddr_next(ma, &off, &ip) ||
+	       !(is_in(&vpn->subnet, &ip) || is_in(&vpn->ipv6_prefix, &ip));
+}
+
 static int make_host(struct pu_node *n, const char *version, struct pu_failure *why)
 {
 	char agent[64];
@@ -252,6 +280,8 @@ static int make_host(struct pu_node *n, const char *version, struct pu_failure *
 		.tcp = { .order = { PU_SECURITY_TLS, PU_SECURITY_NOISE } },
 		.gate = on_gate,
 		.gate_arg = n,
+		.may_dial = may_dial,
+		.may_dial_arg = n,
 	};
 	int r;
 
@@ -268,8 +298,9 @@ static int make_host(struct pu_node *n, const char *version, struct pu_failure *
 static void on_news(void *arg, const struct pu_peerid *peer)
 {
 	struct pu_node *n = arg;
+	const struct pu_roster_peer *p = pu_roster_find(n->roster, peer);
 
-	if (pu_roster_find(n->roster, peer))
+	if (p && (p->configured || packets_allowed(n, peer)))
 		pu_node_keep(n, peer, true);
 }
 

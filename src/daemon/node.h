@@ -58,6 +58,8 @@ struct pu_node {
 	struct pu_roam *roam;
 	const struct pu_node_events *ev; /* NULL: packets are dropped */
 	void *arg;
+	pu_job_fn *on_network_change;
+	void *network_arg;
 	struct pu_host_observer observer;
 	struct pu_gap_watch gaps;
 	struct pu_timer expiry; /* looks for members whose time is over */
@@ -76,6 +78,8 @@ void pu_node_start(struct pu_node *n);
 /* This machine has these IP addresses now (multiaddrs of one component): tells the host,
  * gives up connections from addresses that are gone, and dials what is missing. */
 void pu_node_network_changed(struct pu_node *n, const struct pu_multiaddr *ips, size_t n_ips);
+/* fn is called after each pu_node_network_changed(). One caller; fn NULL: none. */
+void pu_node_on_network_change(struct pu_node *n, pu_job_fn *fn, void *arg);
 /* Says goodbye; on_stopped comes when nothing is left open. */
 void pu_node_stop(struct pu_node *n, pu_job_fn *on_stopped, void *arg);
 void pu_node_free(struct pu_node *n);

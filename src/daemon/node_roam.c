@@ -9,6 +9,14 @@ void pu_node_network_changed(struct pu_node *n, const struct pu_multiaddr *ips, 
 	pu_roam_network_changed(n->roam, ips, n_ips);
 	pu_reachability_network_changed(n->reachability, ips, n_ips);
 	pu_node_path_network_changed(n);
+	if (n->on_network_change)
+		n->on_network_change(n->network_arg);
+}
+
+void pu_node_on_network_change(struct pu_node *n, pu_job_fn *fn, void *arg)
+{
+	n->on_network_change = fn;
+	n->network_arg = arg;
 }
 
 static void on_gap(void *arg, pu_time gap)

@@ -14,6 +14,7 @@ enum {
 	STUN_SERVER_MAX = sizeof(((struct pu_hostport *)0)->host) + 8,
 	CIRCUITS_PER_PEER = PU_RELAYS_MAX,
 	OBSERVED_MAX = 16,
+	MAPPED_MAX = 16,
 };
 
 /* One peer that the hash table is asked for. */
@@ -31,6 +32,7 @@ struct pu_reachability {
 	struct pu_dcutr *dcutr;
 	struct pu_autonat *autonat;
 	struct pu_kad *kad;   /* NULL: off */
+	struct pu_mdns *mdns; /* NULL: off */
 	struct pu_relay_service *service;
 	struct pu_list searches;
 	unsigned n_searches;
@@ -40,6 +42,8 @@ struct pu_reachability {
 	size_t n_stun_servers;
 	char *network, *rendezvous;
 	bool force_private;
+	struct pu_multiaddr mapped[MAPPED_MAX]; /* by the router */
+	size_t n_mapped;
 	struct pu_multiaddr ips[PU_PLATFORM_ADDRS_MAX];
 	size_t n_ips;
 };
@@ -101,6 +105,19 @@ static void on_verdict(void *arg, const struct pu_autonat_verdict *v)
 	update_roles(arg);
 }
 
+/* Only friends: a stranger's word is worth nothing here. */
+static void on_neighbour(void *arg, const struct pu_peerid *peer, const struct pu_multiaddr *addrs,
+			 size_t n)
+{
+	struct pu_reachability *r = arg;
+
+	if (!pu_roster_find(r->opt.roster, peer))
+		return;
+	for (size_t i = 0; i < n; i++)
+		pu_host_learn_addr(r->opt.host, peer, &addrs[i], PU_ADDR_MDNS);
+	r->opt.on_news(r->opt.arg, peer);
+}
+
 static bool may_enter_table(void *arg, const struct pu_peerid *peer)
 {
 	const struct pu_reachability *r = arg;
@@ -113,6 +130,15 @@ static bool may_enter_table(void *arg, const struct pu_peerid *peer)
 		if (pu_peerid_eq(&relays[i].relay, peer))
 			return true;
 	return r->opt.authorized(r->opt.arg, peer);
+}
+
+/* Those who wait at our own relay are found through it. */
+static size_t circuits_here(void *arg, const struct pu_peerid *peer, struct pu_multiaddr *out,
+			    size_t cap)
+{
+	const struct pu_reachability *r = arg;
+
+	return pu_relay_service_addrs_of(r->service, peer, out, cap);
 }
 
 static void on_stun(void *arg, int err, const struct pu_stun_report *report)
@@ -177,8 +203,9 @@ static void bootstrap_kad(struct pu_reachability *r, const struct pu_config *cfg
 
 	for (size_t i = 0; i < cfg->bootstrap.n && n < PU_ARRAY_LEN(peers); i++)
 		n += pu_multiaddr_split_peer(&cfg->bootstrap.v[i], &addr, &peers[n]) == 0;
-	for (size_t i = 0; n == 0 && i < cfg->relays.n && i < PU_ARRAY_LEN(peers); i++)
-		n += pu_multiaddr_split_peer(&cfg->relays.v[i], &addr, &peers[n]) == 0;
+	if (n == 0)
+		for (size_t i = 0; i < cfg->relays.n && n < PU_ARRAY_LEN(peers); i++)
+			n += pu_multiaddr_split_peer(&cfg->relays.v[i], &addr, &peers[n]) == 0;
 	pu_kad_bootstrap(r->kad, peers, n);
 }
 
@@ -193,6 +220,7 @@ static void apply_kad(struct pu_reachability *r, const struct pu_config *cfg)
 		.network = cfg->network,
 		.mode = PU_KAD_CLIENT,
 		.may_enter = may_enter_table,
+		.more_addrs = circuits_here,
 		.arg = r,
 	};
 	int err;
@@ -210,6 +238,24 @@ static void apply_kad(struct pu_reachability *r, const struct pu_config *cfg)
 	}
 	bootstrap_kad(r, cfg);
 	pu_kad_advertise(r->kad, cfg->rendezvous);
+}
+
+static void apply_mdns(struct pu_reachability *r, const struct pu_config *cfg)
+{
+	const struct pu_mdns_options opt = { .on_peer = on_neighbour, .arg = r };
+	int err;
+
+	if (!cfg->mdns) {
+		pu_mdns_free(r->mdns);
+		r->mdns = NULL;
+	} else if (!r->mdns) {
+		err = pu_mdns_new(r->opt.host, r->opt.net, &opt, &r->mdns);
+		if (err < 0)
+			pu_log(PU_LOG_WARN, "mdns", "no discovery in the local network",
+			       PU_KV_ERR(err));
+		else
+			pu_mdns_set_interfaces(r->mdns, r->ips, r->n_ips);
+	}
 }
 
 static int keep_strings(struct pu_reachability *r, const struct pu_config *cfg)
@@ -256,6 +302,18 @@ static void set_circuits(struct pu_reachability *r, bool add)
 
 		if (!pu_peerid_eq(&p->id, pu_host_id(r->opt.host)))
 			each_circuit(r, &p->id, add);
+	}
+}
+
+/* Circuits through friends are better than those through a relay that serves anybody. */
+static void mark_own_relays(struct pu_reachability *r)
+{
+	for (uint32_t h = 1; h <= pu_roster_count(r->opt.roster); h++) {
+		const struct pu_roster_peer *p = pu_roster_at(r->opt.roster, h);
+
+		if (!pu_peerid_eq(&p->id, pu_host_id(r->opt.host)))
+			pu_host_set_own_relay(r->opt.host, &p->id,
+					      r->opt.authorized(r->opt.arg, &p->id));
 	}
 }
 
@@ -322,6 +380,7 @@ void pu_reachability_free(struct pu_reachability *r)
 		return;
 	if (r->stun)
 		pu_stun_cancel(r->stun);
+	pu_mdns_free(r->mdns);
 	stop_kad(r);
 	pu_relay_service_free(r->service);
 	pu_autonat_free(r->autonat);
@@ -336,11 +395,19 @@ void pu_reachability_apply(struct pu_reachability *r, const struct pu_config *cf
 {
 	r->force_private = cfg->force_private;
 	apply_relays(r, cfg);
+	mark_own_relays(r);
 	apply_kad(r, cfg);
+	apply_mdns(r, cfg);
 	pu_relay_service_apply(r->service, &cfg->relay_service);
 	if (keep_strings(r, cfg) == 0)
 		ask_stun(r);
 	update_roles(r);
+}
+
+void pu_reachability_expel(struct pu_reachability *r, const struct pu_peerid *peer)
+{
+	pu_relay_service_expel(r->service, peer);
+	pu_host_set_own_relay(r->opt.host, peer, false);
 }
 
 void pu_reachability_network_changed(struct pu_reachability *r, const struct pu_multiaddr *ips,
@@ -357,8 +424,18 @@ void pu_reachability_resumed(struct pu_reachability *r)
 	pu_autonat_network_changed(r->autonat);
 	if (r->kad)
 		pu_kad_network_changed(r->kad);
+	if (r->mdns)
+		pu_mdns_set_interfaces(r->mdns, r->ips, r->n_ips);
 	ask_stun(r);
 	update_roles(r);
+}
+
+void pu_reachability_set_mapped(struct pu_reachability *r, const struct pu_multiaddr *ma, size_t n)
+{
+	r->n_mapped = pu_min(n, PU_ARRAY_LEN(r->mapped));
+	memcpy(r->mapped, ma, r->n_mapped * sizeof *ma);
+	pu_host_advertise(r->opt.host, r->mapped, r->mapped, r->n_mapped);
+	pu_autonat_network_changed(r->autonat);
 }
 
 /* --- searching ---------------------------------------------------------------------- */
@@ -425,6 +502,8 @@ static void fill_grade(const struct pu_reachability *r, struct pu_grade *out)
 		.ips = r->ips,
 		.n_ips = r->n_ips,
 		.stun = r->stun_report.asked ? &r->stun_report : NULL,
+		.mapped = r->mapped,
+		.n_mapped = r->n_mapped,
 		.observed = observed,
 		.verdicts = verdicts,
 	};
@@ -500,10 +579,22 @@ static void count_kad(const struct pu_reachability *r, counter_fn *fn, void *arg
 	fn(arg, "dht_refused", s.refused);
 }
 
+static void count_mdns(const struct pu_reachability *r, counter_fn *fn, void *arg)
+{
+	struct pu_mdns_stats s = { 0 };
+
+	if (r->mdns)
+		pu_mdns_stats(r->mdns, &s);
+	fn(arg, "mdns_queries_out", s.queries_out);
+	fn(arg, "mdns_answers_in", s.answers_in);
+	fn(arg, "mdns_malformed", s.malformed);
+}
+
 void pu_reachability_each_counter(const struct pu_reachability *r, counter_fn *fn, void *arg)
 {
 	count_relay(r, fn, arg);
 	count_dcutr(r, fn, arg);
 	count_autonat(r, fn, arg);
 	count_kad(r, fn, arg);
+	count_mdns(r, fn, arg);
 }

@@ -10,6 +10,8 @@
 #include "p2p/circuit/hop.h"
 #include "p2p/circuit/relays.h"
 #include "p2p/dcutr/dcutr.h"
+#include "p2p/discovery/mdns.h"
+#include "p2p/host/paths.h"
 #include "p2p/kad/kad.h"
 #include "p2p/nat/stun.h"
 
@@ -41,11 +43,15 @@ int pu_reachability_new(const struct pu_reachability_options *opt, const struct 
 void pu_reachability_free(struct pu_reachability *r);
 /* The config changed: relays, servers, limits, and circuits to every peer of the roster. */
 void pu_reachability_apply(struct pu_reachability *r, const struct pu_config *cfg);
+/* The peer is authorised no more: takes back what it has of us as a relay. */
+void pu_reachability_expel(struct pu_reachability *r, const struct pu_peerid *peer);
 /* These are our addresses now. */
 void pu_reachability_network_changed(struct pu_reachability *r, const struct pu_multiaddr *ips,
 				     size_t n);
 /* This machine slept: relays and NATs may have forgotten it. */
 void pu_reachability_resumed(struct pu_reachability *r);
+/* The router leads these addresses to us; n 0: none any more. */
+void pu_reachability_set_mapped(struct pu_reachability *r, const struct pu_multiaddr *ma, size_t n);
 /* Nothing leads to the peer: asks the hash table; what is found goes to the host, and
  * on_news tells. */
 void pu_reachability_search(struct pu_reachability *r, const struct pu_peerid *peer);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "daemon/identity.h"
 #include "daemon/listening.h"
+#include "p2p/transport/ws.h"
 
 enum {
 	EXPIRY_CHECK_S = 15,
@@ -175,7 +176,8 @@ static int make_host(struct pu_relay_server *s, const struct pu_relay_server_opt
 						 .on_disconnected = on_disconnected,
 						 .arg = s };
 	pu_host_observe(s->host, &s->observer);
-	return make_services(s);
+	r = pu_ws_transport_add(s->host, &hc.tcp, NULL);
+	return r < 0 ? r : make_services(s);
 }
 
 static int init(struct pu_relay_server *s, const struct pu_relay_server_options *opt,

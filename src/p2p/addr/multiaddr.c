@@ -240,3 +240,13 @@ enum pu_ma_kind pu_multiaddr_kind(const struct pu_multiaddr *ma)
 		return PU_MA_KIND_QUIC;
 	return PU_MA_KIND_OTHER;
 }
+
+void pu_multiaddr_add(struct pu_multiaddr *list, size_t cap, size_t *pn,
+		      const struct pu_multiaddr *ma)
+{
+	for (size_t i = 0; i < *pn; i++)
+		if (pu_multiaddr_eq(&list[i], ma))
+			return;
+	if (*pn < cap)
+		list[(*pn)++] = *ma;
+}

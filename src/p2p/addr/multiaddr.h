@@ -87,6 +87,10 @@ int pu_multiaddr_from_sockaddr(struct pu_multiaddr *ma, const union pu_sockaddr 
 /* /ip4/A or /ip6/A from the bytes of an address; family AF_INET or AF_INET6. */
 void pu_multiaddr_from_ip(struct pu_multiaddr *ma, int family, const uint8_t *addr);
 
+/* A list without doubles: appends what is not in it, if there is room. */
+void pu_multiaddr_add(struct pu_multiaddr *list, size_t cap, size_t *pn,
+		      const struct pu_multiaddr *ma);
+
 /* Classes of the IP address in front (facts §3). */
 bool pu_multiaddr_is_loopback(const struct pu_multiaddr *ma);
 bool pu_multiaddr_is_public(const struct pu_multiaddr *ma);
@@ -94,5 +98,7 @@ bool pu_multiaddr_is_unspecified(const struct pu_multiaddr *ma);
 
 socklen_t pu_sockaddr_len(const union pu_sockaddr *sa);
 bool pu_sockaddr_eq(const union pu_sockaddr *a, const union pu_sockaddr *b);
+/* The same without ports and scopes. */
+bool pu_sockaddr_same_ip(const union pu_sockaddr *a, const union pu_sockaddr *b);
 
 #endif

@@ -185,6 +185,15 @@ socklen_t pu_sockaddr_len(const union pu_sockaddr *sa)
 	return sa->sa.sa_family == AF_INET6 ? sizeof sa->v6 : sizeof sa->v4;
 }
 
+bool pu_sockaddr_same_ip(const union pu_sockaddr *a, const union pu_sockaddr *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+	return IN6_ARE_ADDR_EQUAL(&a->v6.sin6_addr, &b->v6.sin6_addr);
+}
+
 bool pu_sockaddr_eq(const union pu_sockaddr *a, const union pu_sockaddr *b)
 {
 	if (a->sa.sa_family != b->sa.sa_family)

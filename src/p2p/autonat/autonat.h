@@ -1,6 +1,16 @@
 /* Which of our addresses the world can reach: AutoNAT v2 (specs autonat/autonat-v2.md).
  * The client asks connected peers to dial us back; the server does so for others, from a
- * throw-away identity, never sending a peer more than that peer paid for. */
+ * throw-away identity, never sending a peer more than that peer paid for.
+ *
+ * Asked are up to three directly connected peers that list the protocol, one address at a
+ * time, every five minutes, and up to an hour apart once they agree. What they dial are the
+ * host's addresses, and those at which at least one peer saw it; of the latter, the ones
+ * that proved reachable are advertised from then on. While a question is open the host takes
+ * strangers on probation (pu_host_probation()), or a gated node would always be told that it
+ * cannot be reached.
+ *
+ * A server that shares our NAT's filter state, because we talk to it, may reach us where
+ * strangers cannot: verdicts of one server behind an address-restricted NAT flatter. */
 #ifndef PU_P2P_AUTONAT_AUTONAT_H
 #define PU_P2P_AUTONAT_AUTONAT_H
 
@@ -24,7 +34,7 @@ struct pu_autonat_verdict {
 struct pu_autonat_options {
 	bool serve;         /* dial back for others */
 	bool private_addrs; /* dial and ask about private addresses as well */
-	/* A verdict changed. */
+	/* A verdict changed. Must not free from inside. */
 	void (*on_verdict)(void *arg, const struct pu_autonat_verdict *v);
 	void *arg;
 };
@@ -35,13 +45,14 @@ struct pu_autonat_stats {
 	uint64_t dial_data;                                  /* bytes received */
 };
 
+/* To be freed before the host is stopped. PU_ENOMEM, PU_EEXIST. */
 int pu_autonat_new(struct pu_host *h, const struct pu_autonat_options *opt,
 		   struct pu_autonat **pa);
 void pu_autonat_free(struct pu_autonat *a);
-/* Asks again about everything, soon. */
+/* Asks again about everything, soon; verdicts stand until there are new ones. */
 void pu_autonat_network_changed(struct pu_autonat *a);
 size_t pu_autonat_verdicts(const struct pu_autonat *a, struct pu_autonat_verdict *out, size_t cap);
-/* YES when any address is; NO when all asked ones are not. */
+/* YES when any address is; NO when all are not that anybody judged. */
 enum pu_reachable pu_autonat_overall(const struct pu_autonat *a);
 void pu_autonat_stats(const struct pu_autonat *a, struct pu_autonat_stats *out);
 

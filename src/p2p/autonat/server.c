@@ -142,8 +142,6 @@ static void malformed(struct served *sv)
 	served_free(sv);
 }
 
-static void turn_down(struct pu_autonat_server *s, struct pu_stream *st);
-
 /* Dialling. */
 
 static void on_dialed(void *arg, int err, enum pu_autonat_dial status)
@@ -309,30 +307,9 @@ static void on_timer(void *arg)
 		malformed(sv); /* too slow */
 }
 
-/* What is refused before it is read needs no events: the stream closes itself. */
-
-static size_t discard(void *arg, struct pu_stream *st, const uint8_t *p, size_t len)
-{
-	(void)arg;
-	(void)st;
-	(void)p;
-	return len;
-}
-
-static void forget(void *arg, struct pu_stream *st, int err, uint32_t code)
-{
-	(void)arg;
-	(void)st;
-	(void)err;
-	(void)code;
-}
-
 static void turn_down(struct pu_autonat_server *s, struct pu_stream *st)
 {
-	static const struct pu_stream_events events = { .on_recv = discard, .on_closed = forget };
-
 	s->stats->rejected++;
-	pu_stream_set_events(st, &events, NULL);
 	if (say(st, PU_AUTONAT_REJECTED, 0, PU_AUTONAT_DIAL_UNUSED) < 0)
 		pu_stream_reset(st, PU_STREAM_CODE_RATE);
 	else

@@ -4,21 +4,12 @@
 
 enum { OWN_MAX = 64 };
 
-static bool same_ip(const union pu_sockaddr *a, const union pu_sockaddr *b)
-{
-	if (a->sa.sa_family != b->sa.sa_family)
-		return false;
-	if (a->sa.sa_family == AF_INET)
-		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
-	return IN6_ARE_ADDR_EQUAL(&a->v6.sin6_addr, &b->v6.sin6_addr);
-}
-
 bool pu_autonat_target_same_ip(const struct pu_multiaddr *a, const struct pu_multiaddr *b)
 {
 	union pu_sockaddr x, y;
 
 	return pu_multiaddr_to_sockaddr(a, &x) == 0 && pu_multiaddr_to_sockaddr(b, &y) == 0 &&
-	       same_ip(&x, &y);
+	       pu_sockaddr_same_ip(&x, &y);
 }
 
 /* One host, one port, and no other spelling of something else. */

@@ -89,6 +89,11 @@ int pu_hop_nets_enter(struct hop_nets *n, const struct pu_hop_limits *limits,
 
 	if (pu_multiaddr_to_sockaddr(addr, &sa) < 0)
 		return PU_EINVAL;
+	/* Who comes through a web server on this machine shows no address of his own. */
+	if (pu_multiaddr_kind(addr) == PU_MA_KIND_WS && pu_multiaddr_is_loopback(addr)) {
+		pu_hop_nets_leave(n, place);
+		return 0;
+	}
 	if (sa.sa.sa_family == AF_INET) {
 		r = enter(n, 4, &sa.v4.sin_addr, IP4_BYTES, per_ip, place->ip, &at.ip);
 	} else {

@@ -21,21 +21,12 @@ static bool usable(const struct pu_multiaddr *ma, enum pu_ma_kind kind, bool pri
 	return private_addrs && !pu_multiaddr_is_loopback(ma) && !pu_multiaddr_is_unspecified(ma);
 }
 
-static void add(struct pu_multiaddr *out, size_t cap, size_t *pn, const struct pu_multiaddr *ma)
-{
-	for (size_t i = 0; i < *pn; i++)
-		if (pu_multiaddr_eq(&out[i], ma))
-			return;
-	if (*pn < cap)
-		out[(*pn)++] = *ma;
-}
-
 static void add_kind(const struct pu_multiaddr *from, size_t n, enum pu_ma_kind kind,
 		     bool private_addrs, struct pu_multiaddr *out, size_t cap, size_t *pn)
 {
 	for (size_t i = 0; i < n; i++)
 		if (usable(&from[i], kind, private_addrs))
-			add(out, cap, pn, &from[i]);
+			pu_multiaddr_add(out, cap, pn, &from[i]);
 }
 
 /* Nobody has seen our port of that kind: many NATs keep ports, so it may well be the inner
@@ -59,7 +50,7 @@ static void add_guesses(const struct pu_multiaddr *seen, size_t n_seen,
 				continue;
 			a.v4.sin_port = b.v4.sin_port; /* at the same place in both families */
 			if (pu_multiaddr_from_sockaddr(&guess, &a, kind) == 0)
-				add(out, cap, pn, &guess);
+				pu_multiaddr_add(out, cap, pn, &guess);
 		}
 }
 

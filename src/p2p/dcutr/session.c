@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "base/log.h"
+#include "p2p/circuit/transport.h"
 #include "p2p/dcutr/exchange.h"
 #include "p2p/dcutr/salvo.h"
 
@@ -225,12 +225,35 @@ static bool has_public_addr(const struct pu_dcutr_session *s)
 	return false;
 }
 
+/* Through the relay; 0: unknown. */
+static pu_time relayed_rtt(const struct pu_dcutr_session *s)
+{
+	pu_time rtt = pu_conn_rtt(s->relayed);
+	struct pu_peerid relay;
+	struct pu_conn *half;
+
+	if (rtt > 0 || !pu_circuit_relay_of(s->relayed, &relay))
+		return rtt;
+	half = pu_host_conn(s->cfg.h, &relay);
+	return half ? 2 * pu_conn_rtt(half) : 0;
+}
+
+static pu_time patience(const struct pu_dcutr_session *s)
+{
+	pu_time rtt = relayed_rtt(s);
+
+	if (rtt == 0)
+		return PU_MS(PU_DCUTR_DIAL_MAX_MS);
+	return pu_max(PU_MS(PU_DCUTR_DIAL_MIN_MS),
+		      pu_min(PU_MS(PU_DCUTR_DIAL_MAX_MS), PU_DCUTR_DIAL_RTTS * rtt));
+}
+
 /* A peer whose NAT forwards a port, or that has none, can be reached without ado. */
 static void plain_dial(struct pu_dcutr_session *s)
 {
 	if (has_public_addr(s) &&
 	    pu_host_connect_direct(s->cfg.h, &s->result.peer, on_dialed, s, &s->req) == 0)
-		pu_timer_set(&s->timer, now(s) + PU_MS(PU_DCUTR_DIAL_MS));
+		pu_timer_set(&s->timer, now(s) + patience(s));
 	else
 		next_try(s);
 }
@@ -283,8 +306,8 @@ int pu_dcutr_session_lead(const struct pu_dcutr_session_config *cfg, struct pu_c
 	return 0;
 }
 
-int pu_dcutr_session_follow(const struct pu_dcutr_session_config *cfg, PU_TAKES struct pu_stream *st,
-			    struct pu_dcutr_session **ps)
+int pu_dcutr_session_follow(const struct pu_dcutr_session_config *cfg,
+			    PU_TAKES struct pu_stream *st, struct pu_dcutr_session **ps)
 {
 	struct pu_dcutr_session *s = session_new(cfg, st->conn, false);
 

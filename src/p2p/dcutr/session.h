@@ -6,7 +6,10 @@
 
 enum {
 	PU_DCUTR_TRIES_MAX = 3,
-	PU_DCUTR_DIAL_MS = 1500,     /* for the plain dial before the first try */
+	/* For the plain dial before the first try: some round trips, within bounds. */
+	PU_DCUTR_DIAL_RTTS = 5,
+	PU_DCUTR_DIAL_MIN_MS = 300,
+	PU_DCUTR_DIAL_MAX_MS = 1500,
 	PU_DCUTR_WINDOW_S = 5,       /* of one punch */
 	PU_DCUTR_NEXT_TRY_S = 10,    /* that a follower waits for the leader's next one */
 };
@@ -30,8 +33,8 @@ struct pu_dcutr_session_config {
 int pu_dcutr_session_lead(const struct pu_dcutr_session_config *cfg, struct pu_conn *c,
 			  struct pu_dcutr_session **ps);
 /* The peer opened a stream, and becomes the leader. PU_ENOMEM; the stream is reset then. */
-int pu_dcutr_session_follow(const struct pu_dcutr_session_config *cfg, PU_TAKES struct pu_stream *st,
-			    struct pu_dcutr_session **ps);
+int pu_dcutr_session_follow(const struct pu_dcutr_session_config *cfg,
+			    PU_TAKES struct pu_stream *st, struct pu_dcutr_session **ps);
 /* Its next try. Also turns a leader into a follower. */
 void pu_dcutr_session_continue(struct pu_dcutr_session *s, PU_TAKES struct pu_stream *st);
 void pu_dcutr_session_free(struct pu_dcutr_session *s);

@@ -270,7 +270,8 @@ bool pu_dialer_can(struct pu_host *h, const struct pu_multiaddr *ma)
 {
 	if (pu_dial_names_needed(ma))
 		return true;
-	return pu_dialer_transport(h, ma) && !pu_listener_is_ours(&h->listener, ma);
+	return pu_dialer_transport(h, ma) && !pu_listener_is_ours(&h->listener, ma) &&
+	       !(h->cfg.may_dial && !h->cfg.may_dial(h->cfg.may_dial_arg, ma));
 }
 
 bool pu_dialer_is_dialing(const struct pu_peer *p, const struct pu_multiaddr *ma)

@@ -39,6 +39,9 @@ struct pu_host_config {
 	/* Inbound peers, at the secured stage. NULL: everyone. */
 	bool (*gate)(void *arg, const struct pu_peerid *peer, const struct pu_multiaddr *remote);
 	void *gate_arg;
+	/* May this address, with an IP, be dialled or punched? NULL: all. */
+	bool (*may_dial)(void *arg, const struct pu_multiaddr *ma);
+	void *may_dial_arg;
 };
 
 /* Facts about peers, as they happen. Any member may be NULL. Observers must not

@@ -231,15 +231,6 @@ void pu_listener_release(struct pu_listener *l, const struct pu_multiaddr *ma, b
 
 /* Lists. */
 
-static void add(struct pu_multiaddr *out, size_t cap, size_t *pn, const struct pu_multiaddr *ma)
-{
-	for (size_t i = 0; i < *pn; i++)
-		if (pu_multiaddr_eq(&out[i], ma))
-			return;
-	if (*pn < cap)
-		out[(*pn)++] = *ma;
-}
-
 /* The bound address with the interface's IP instead of the wildcard. */
 static void expand(const struct pu_listener *l, const struct pu_multiaddr *bound,
 		   struct pu_multiaddr *out, size_t cap, size_t *pn)
@@ -257,7 +248,7 @@ static void expand(const struct pu_listener *l, const struct pu_multiaddr *bound
 		for (off = rest; ok && pu_multiaddr_next(bound, &off, &part);)
 			ok = pu_multiaddr_append(&ma, (enum pu_ma_code)part.code, part.value) == 0;
 		if (ok)
-			add(out, cap, pn, &ma);
+			pu_multiaddr_add(out, cap, pn, &ma);
 	}
 }
 
@@ -272,7 +263,7 @@ size_t pu_listener_observed(const struct pu_listener *l, unsigned min_observers,
 			if (l->observed[i].n_observers == k &&
 			    (l->observed[i].n_holders > 0 ||
 			     now - l->observed[i].seen_at <= PU_SEC(PU_LISTENER_OBSERVED_TTL_S)))
-				add(out, cap, &n, &l->observed[i].ma);
+				pu_multiaddr_add(out, cap, &n, &l->observed[i].ma);
 	return n;
 }
 
@@ -283,16 +274,16 @@ size_t pu_listener_addrs(const struct pu_listener *l, struct pu_multiaddr *out, 
 
 	for (size_t i = 0; i < l->n_owners; i++)
 		for (size_t j = 0; j < l->advertised[i].n; j++)
-			add(out, cap, &n, &l->advertised[i].ma[j]);
+			pu_multiaddr_add(out, cap, &n, &l->advertised[i].ma[j]);
 	for (size_t i = 0; i < l->n_bound; i++) {
 		if (pu_multiaddr_is_unspecified(&l->bound[i]))
 			expand(l, &l->bound[i], out, cap, &n);
 		else
-			add(out, cap, &n, &l->bound[i]);
+			pu_multiaddr_add(out, cap, &n, &l->bound[i]);
 	}
 	n_seen = pu_listener_observed(l, PU_LISTENER_OBSERVERS_MIN, seen, PU_ARRAY_LEN(seen));
 	for (size_t i = 0; i < n_seen; i++)
-		add(out, cap, &n, &seen[i]);
+		pu_multiaddr_add(out, cap, &n, &seen[i]);
 	return n;
 }
 
@@ -305,7 +296,7 @@ bool pu_listener_is_ours(const struct pu_listener *l, const struct pu_multiaddr 
 		if (pu_multiaddr_is_unspecified(&l->bound[i]))
 			expand(l, &l->bound[i], out, PU_ARRAY_LEN(out), &n);
 		else
-			add(out, PU_ARRAY_LEN(out), &n, &l->bound[i]);
+			pu_multiaddr_add(out, PU_ARRAY_LEN(out), &n, &l->bound[i]);
 	}
 	for (size_t i = 0; i < n; i++)
 		if (pu_multiaddr_eq(&out[i], ma))

@@ -148,12 +148,6 @@ static void query_start(struct query *q, struct pu_stun *s, struct server *sv,
 
 /* Answers. */
 
-static bool same_ip(const union pu_sockaddr *a, const union pu_sockaddr *b)
-{
-	return a->sa.sa_family == AF_INET && b->sa.sa_family == AF_INET &&
-	       a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
-}
-
 static void on_binding(struct query *q, const struct pu_stun_response *r,
 		       const struct pu_dgrams *d)
 {
@@ -176,10 +170,10 @@ static void on_filter(struct query *q, const struct pu_stun_response *r,
 		      const struct pu_dgrams *d)
 {
 	const union pu_sockaddr *asked = &q->server->addr;
-	bool elsewhere = q->change == PU_STUN_CHANGE_BOTH ? !same_ip(&d->remote, asked)
-							  : same_ip(&d->remote, asked) &&
-								    !pu_sockaddr_eq(&d->remote,
-										    asked);
+	bool same_ip = pu_sockaddr_same_ip(&d->remote, asked);
+	bool elsewhere = q->change == PU_STUN_CHANGE_BOTH
+				 ? !same_ip
+				 : same_ip && !pu_sockaddr_eq(&d->remote, asked);
 	enum filter_sign sign = r->error == 0 && elsewhere ? FILTER_PASSED : FILTER_UNKNOWN;
 
 	if (q == &q->s->both)
@@ -238,7 +232,8 @@ static bool is_local(const struct pu_stun *s, const struct server *sv)
 	union pu_sockaddr bound;
 
 	s->net->ops->udp_local(s->udp, &bound);
-	return same_ip(&sv->mapped, &sv->local) && sv->mapped.v4.sin_port == bound.v4.sin_port;
+	return pu_sockaddr_same_ip(&sv->mapped, &sv->local) &&
+	       sv->mapped.v4.sin_port == bound.v4.sin_port;
 }
 
 /* Several names may lead to one address: that is one witness. */
@@ -338,14 +333,15 @@ static void report(struct pu_stun *s)
  * anything to, or the NAT would be open for it anyway. */
 static bool can_change(const struct pu_stun *s, const struct server *sv)
 {
-	if (!sv->answered || sv->other.sa.sa_family != AF_INET || same_ip(&sv->other, &sv->addr) ||
+	if (!sv->answered || sv->other.sa.sa_family != AF_INET ||
+	    pu_sockaddr_same_ip(&sv->other, &sv->addr) ||
 	    sv->other.v4.sin_port == sv->addr.v4.sin_port)
 		return false;
 	for (size_t i = 0; i < s->n; i++) {
-		const struct server *o = &s->servers[i];
+		const union pu_sockaddr *o = &s->servers[i].addr;
 
-		if (same_ip(&o->addr, &sv->other) ||
-		    (same_ip(&o->addr, &sv->addr) && !pu_sockaddr_eq(&o->addr, &sv->addr)))
+		if (pu_sockaddr_same_ip(o, &sv->other) ||
+		    (pu_sockaddr_same_ip(o, &sv->addr) && !pu_sockaddr_eq(o, &sv->addr)))
 			return false;
 	}
 	return true;
@@ -424,10 +420,11 @@ static int parse_port(const char *text, uint16_t *pport)
 
 static int parse_server(const char *text, struct server *sv)
 {
-	const char *colon = strchr(text, ':');
+	const char *end = text[0] == '[' ? strchr(text, ']') : NULL;
+	const char *colon = strchr(end ? end : text, ':');
 	size_t len = colon ? (size_t)(colon - text) : strlen(text);
 
-	if (len == 0 || len > HOST_MAX)
+	if (len == 0 || len > HOST_MAX || (end && end[1] && end + 1 != colon))
 		return PU_EINVAL;
 	memcpy(sv->host, text, len);
 	sv->host[len] = '\0';
@@ -440,6 +437,8 @@ static int start_server(struct pu_stun *s, struct server *sv)
 	struct in_addr ip;
 	int r;
 
+	if (sv->host[0] == '[')
+		return 0; /* nobody to be asked about an IPv4 NAT */
 	if (inet_pton(AF_INET, sv->host, &ip) == 1) {
 		sv->addr.v4.sin_family = AF_INET;
 		sv->addr.v4.sin_addr = ip;

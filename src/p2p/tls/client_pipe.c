@@ -143,16 +143,25 @@ static void broken(struct client *c, int r)
 	pu_filter_fail(&c->f, failure(r));
 }
 
+/* GnuTLS also says "again" when it has handled something that is not for us, such as a
+ * ticket, and more is there. */
+static bool goes_on(const struct client *c, size_t before)
+{
+	return c->in.len > 0 && c->in.len < before;
+}
+
 static void shake(struct client *c)
 {
+	size_t before;
 	int r;
 
-	do
+	do {
+		before = c->in.len;
 		r = gnutls_handshake(c->session);
-	while (r < 0 && r != GNUTLS_E_AGAIN && !gnutls_error_is_fatal(r));
+	} while (r < 0 && !gnutls_error_is_fatal(r) && goes_on(c, before));
 	if (r == 0)
 		pu_filter_open(&c->f);
-	else if (r != GNUTLS_E_AGAIN)
+	else if (gnutls_error_is_fatal(r))
 		broken(c, r);
 }
 
@@ -161,16 +170,17 @@ static void shake(struct client *c)
 static void open_records(struct client *c)
 {
 	while (!pu_filter_busy(&c->f) && !c->f.eof) {
+		size_t before = c->in.len;
 		ssize_t n = gnutls_record_recv(c->session, c->plain, sizeof c->plain);
 
-		if (n == GNUTLS_E_AGAIN)
-			return;
 		if (n > 0)
 			pu_filter_deliver(&c->f, c->plain, (size_t)n);
 		else if (n == 0)
 			pu_filter_eof(&c->f);
 		else if (gnutls_error_is_fatal((int)n))
 			broken(c, (int)n);
+		else if (!goes_on(c, before))
+			return;
 	}
 }
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 enum {
-	JUNK_LEN = 64,
 	GAP_MIN_MS = 10,
 	GAP_RANDOM_MAX_MS = 200,
 	NOT_QUIC = 0x3f, /* neither a long header nor the fixed bit: dropped in silence */
@@ -61,7 +60,7 @@ static void on_timer(void *arg)
 {
 	struct quic_punch *p = arg;
 	struct pu_loop *loop = p->q->cfg.loop;
-	uint8_t junk[JUNK_LEN];
+	uint8_t junk[QUIC_PUNCH_LEN];
 	struct pu_dgrams d = { .remote = p->remote, .p = junk, .len = sizeof junk,
 			       .segment = sizeof junk };
 
@@ -124,12 +123,7 @@ struct pu_dial *pu_quic_punch_take(struct pu_quic *q, const struct pu_peerid *pe
  * in, they show it. */
 static bool fits(const struct quic_punch *p, const union pu_sockaddr *from)
 {
-	union pu_sockaddr here = *from;
-
-	if (from->sa.sa_family != p->remote.sa.sa_family || pu_sockaddr_eq(from, &p->remote))
-		return false;
-	here.v4.sin_port = p->remote.v4.sin_port; /* at the same place in both families */
-	return pu_sockaddr_eq(&here, &p->remote);
+	return pu_sockaddr_same_ip(from, &p->remote) && !pu_sockaddr_eq(from, &p->remote);
 }
 
 static void dial_instead(struct quic_punch *p, struct quic_endpoint *ep,

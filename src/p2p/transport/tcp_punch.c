@@ -95,7 +95,8 @@ static bool make_way(struct pu_dial *d)
 	PU_LIST_FOREACH(it, tmp, &d->tr->dials) {
 		struct pu_dial *o = PU_CONTAINER_OF(it, struct pu_dial, node);
 
-		if (o->punching || !o->reused || !o->sock || !pu_sockaddr_eq(&o->remote, &d->remote))
+		if (o->punching || !o->reused || !o->sock ||
+		    !pu_sockaddr_eq(&o->remote, &d->remote))
 			continue;
 		tcp_dial_abandon(o);
 		pu_timer_set(&o->again, pu_loop_now(d->tr->cfg.loop));
@@ -176,15 +177,6 @@ void tcp_punch_cancel(struct pu_dial *d)
 	let_go(d);
 }
 
-static bool same_ip(const union pu_sockaddr *a, const union pu_sockaddr *b)
-{
-	if (a->sa.sa_family != b->sa.sa_family)
-		return false;
-	if (a->sa.sa_family == AF_INET)
-		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
-	return IN6_ARE_ADDR_EQUAL(&a->v6.sin6_addr, &b->v6.sin6_addr);
-}
-
 /* A peer that punches as server may reach our listener, where it stays silent: js always
  * does, from any port. */
 enum tcp_role tcp_punch_role_of(const struct tcp_transport *tr, const union pu_sockaddr *remote)
@@ -196,7 +188,7 @@ enum tcp_role tcp_punch_role_of(const struct tcp_transport *tr, const union pu_s
 
 		if (!d->punching || !d->on_done || !d->initiator)
 			continue;
-		if (same_ip(&d->remote, remote) && d->remote.v4.sin_port == remote->v4.sin_port)
+		if (pu_sockaddr_eq(&d->remote, remote))
 			return TCP_ROLE_CLIENT;
 		role = TCP_ROLE_UNKNOWN;
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
@@ -36,17 +37,18 @@ const commandTimeout = 60 * time.Second
 
 // command is the union of all commands' members.
 type command struct {
-	Do    string `json:"do"`
-	Ns    string `json:"ns"`
-	Addr  string `json:"addr"`
-	Peer  string `json:"peer"`
-	Proto string `json:"proto"`
-	Name  string `json:"name"`
-	Reply string `json:"reply"`
-	Data  string `json:"data"`
-	Bytes uint64 `json:"bytes"`
-	Count int    `json:"count"`
-	N     int    `json:"n"`
+	Do    string   `json:"do"`
+	Ns    string   `json:"ns"`
+	Addr  string   `json:"addr"`
+	Peer  string   `json:"peer"`
+	Proto string   `json:"proto"`
+	Name  string   `json:"name"`
+	Reply string   `json:"reply"`
+	Addrs []string `json:"addrs"`
+	Data  string   `json:"data"`
+	Bytes uint64   `json:"bytes"`
+	Count int      `json:"count"`
+	N     int      `json:"n"`
 }
 
 type event map[string]any
@@ -165,7 +167,7 @@ func pingPeer(h host.Host, id peer.ID, n int) {
 	}
 }
 
-func run(h host.Host, d *dht.IpfsDHT, c command) {
+func run(h host.Host, d *dht.IpfsDHT, an *autonatv2.AutoNAT, c command) {
 	var id peer.ID
 	if c.Peer != "" {
 		var err error
@@ -205,6 +207,12 @@ func run(h host.Host, d *dht.IpfsDHT, c command) {
 		if err := h.Network().ClosePeer(id); err != nil {
 			fail("disconnect", id, err)
 		}
+	case "autonat":
+		if an == nil {
+			emit("error", event{"stage": "command", "text": "autonat needs --autonat"})
+			return
+		}
+		askReachable(an, c.Addrs)
 	case "provide", "find", "findpeer", "closest", "table", "refresh":
 		if d == nil {
 			emit("error", event{"stage": "command", "text": c.Do + " needs --kad"})
@@ -226,6 +234,8 @@ func main() {
 	circuit := flag.Bool("circuit", false, "use relays")
 	punch := flag.Bool("punch", false, "punch holes")
 	flag.String("announce", "", "not needed")
+	flag.Bool("gate", false, "for ours")
+	autonat := flag.Bool("autonat", false, "be an AutoNAT v2 client and server")
 	limits := flag.String("relay", "", "be a relay: TTL,DURATION,BYTES (0: no limit)")
 	discover := flag.Bool("mdns", false, "look for peers on the link")
 	kad := flag.String("kad", "", "join the private DHT: client or server")
@@ -242,6 +252,17 @@ func main() {
 	var d *dht.IpfsDHT
 	if *kad != "" {
 		if d, err = newDHT(h, *kad); err != nil {
+			fail("listen", "", err)
+			os.Exit(1)
+		}
+	}
+	var an *autonatv2.AutoNAT
+	if *autonat {
+		dialer, err := newHost(strings.Repeat("d1", 32), "ed25519", "", *security, "", false, false)
+		if err == nil {
+			an, err = newAutonat(h, dialer)
+		}
+		if err != nil {
 			fail("listen", "", err)
 			os.Exit(1)
 		}
@@ -278,7 +299,7 @@ func main() {
 		if c.Do == "quit" {
 			break
 		}
-		go run(h, d, c)
+		go run(h, d, an, c)
 	}
 	if d != nil {
 		d.Close()

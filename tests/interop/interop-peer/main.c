@@ -62,6 +62,7 @@ static int read_options(int argc, char **argv, struct options *opt)
 		{ "circuit", no_argument, NULL, 'm' },        { "relay", required_argument, NULL, 'r' },
 		{ "kad", required_argument, NULL, 'k' },      { "punch", no_argument, NULL, 'p' },
 		{ "announce", required_argument, NULL, 'm' }, { "mdns", no_argument, NULL, 'd' },
+		{ "autonat", no_argument, NULL, 'a' },	      { "gate", no_argument, NULL, 'g' },
 		{ NULL, 0, NULL, 0 },
 	};
 	enum pu_log_level level;
@@ -92,6 +93,12 @@ static int read_options(int argc, char **argv, struct options *opt)
 		case 'p':
 			opt->punch = true;
 			break;
+		case 'a':
+			opt->autonat = true;
+			break;
+		case 'g':
+			opt->gate = true;
+			break;
 		case 'd':
 			opt->mdns = true;
 			break;
@@ -115,7 +122,7 @@ int main(int argc, char **argv)
 	if (read_options(argc, argv, &opt) < 0) {
 		fprintf(stderr, "usage: interop-peer --seed HEX [--listen A,B] [--security tls,noise]"
 				" [--name AGENT] [--relay TTL,DURATION,BYTES]"
-				" [--kad client|server] [--punch]\n");
+				" [--kad client|server] [--punch] [--autonat] [--gate]\n");
 		return 2;
 	}
 	if (peer_start(&p, &opt) < 0)

@@ -277,6 +277,8 @@ void peer_command(struct peer *p, const char *line, size_t len)
 		do_conns(p, cmd);
 	else if (strcmp(what, "disconnect") == 0)
 		do_disconnect(p, cmd);
+	else if (strcmp(what, "autonat") == 0 && p->autonat)
+		pu_autonat_network_changed(p->autonat);
 	else if (strcmp(what, "quit") == 0)
 		peer_quit(p);
 	else if (!kad_command(p, what, cmd))
@@ -362,9 +364,14 @@ static void emit_ready(struct peer *p)
 				addrs, "agent", p->agent));
 }
 
+static bool nobody(void *arg, const struct pu_peerid *peer, const struct pu_multiaddr *remote)
+{
+	return false;
+}
+
 static int make_host(struct peer *p, const struct options *opt)
 {
-	struct pu_host_config cfg = { .agent = opt->agent };
+	struct pu_host_config cfg = { .agent = opt->agent, .gate = opt->gate ? nobody : NULL };
 	uint8_t seed[32];
 	int r;
 
@@ -410,6 +417,8 @@ int peer_start(struct peer *p, const struct options *opt)
 		r = kad_start(p, opt);
 	if (r == 0 && opt->punch)
 		r = punch_start(p);
+	if (r == 0 && opt->autonat)
+		r = autonat_start(p);
 	if (r == 0 && opt->mdns)
 		r = mdns_start(p);
 	if (r < 0) {
@@ -436,6 +445,7 @@ void peer_quit(struct peer *p)
 	pu_host_unobserve(p->host, &p->observer);
 	kad_stop(p);
 	pu_dcutr_free(p->dcutr);
+	pu_autonat_free(p->autonat);
 	pu_mdns_free(p->mdns);
 	circuit_stop(p);
 	pu_host_stop(p->host, on_stopped, p);

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "base/loop_uv.h"
+#include "p2p/autonat/autonat.h"
 #include "p2p/circuit/hop.h"
 #include "p2p/circuit/relays.h"
 #include "p2p/dcutr/dcutr.h"
@@ -24,6 +25,7 @@ struct peer {
 	struct pu_hop *hop;
 	struct pu_kad *kad; /* kad.c; NULL without --kad */
 	struct pu_dcutr *dcutr; /* punch.c */
+	struct pu_autonat *autonat; /* autonat.c */
 	struct pu_mdns *mdns;   /* mdns.c; NULL without --mdns */
 	bool quitting;
 };
@@ -32,7 +34,8 @@ struct options {
 	const char *seed, *listen, *security, *agent;
 	const char *relay; /* "TTL,DURATION,BYTES"; NULL: be no relay */
 	const char *kad;   /* "client", "server"; NULL: no DHT */
-	bool punch, mdns;
+	bool punch, mdns, autonat;
+	bool gate; /* nobody comes in */
 };
 
 /* Makes the host and listens. On failure an error event was written. */
@@ -57,6 +60,9 @@ int mdns_start(struct peer *p);
 
 /* Hole punching. */
 int punch_start(struct peer *p);
+
+/* Who can reach us. */
+int autonat_start(struct peer *p);
 
 /* Takes over the object, adds the name of the event and writes the line. */
 void emit(const char *event, json_t *members);

@@ -19,6 +19,7 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 
+import { autoNATv2, watchAutonat } from './autonat.js'
 import { emit, fail } from './events.js'
 import { ask, newDHT } from './kad.js'
 import { handleEcho, handlers, openStream, reported, serviceHandler } from './streams.js'
@@ -53,6 +54,13 @@ function relayServer (text) {
   })
 }
 
+function addresses (options, listen) {
+  if (options.announce !== '') {
+    return { listen, appendAnnounce: options.announce.split(',') }
+  }
+  return { listen, announce: options.autonat ? [] : listen }
+}
+
 async function newHost (options) {
   const encrypters = { noise, tls }
   const listen = options.listen === '' ? [] : options.listen.split(',')
@@ -70,14 +78,16 @@ async function newHost (options) {
   if (options.punch) {
     services.dcutr = dcutr()
   }
+  if (options.autonat) {
+    services.autonat = autoNATv2()
+  }
   return createLibp2p({
     start: false,
     privateKey: await identity(options['key-type'], options.seed),
     nodeInfo: { userAgent: options.name },
-    // Announced, because js tells nobody of a public address that nobody has confirmed.
-    addresses: options.announce === ''
-      ? { listen, announce: listen }
-      : { listen, appendAnnounce: options.announce.split(',') },
+    // Announced, because js tells nobody of a public address that nobody has confirmed. With
+    // AutoNAT it is to be confirmed.
+    addresses: addresses(options, listen),
     transports,
     connectionEncrypters: options.security.split(',').map(name => encrypters[name]()),
     streamMuxers: [yamux()],
@@ -197,11 +207,16 @@ async function main () {
       punch: { type: 'boolean', default: false },
       mdns: { type: 'boolean', default: false },
       announce: { type: 'string', default: '' },
+      autonat: { type: 'boolean', default: false },
+      gate: { type: 'boolean', default: false },
       name: { type: 'string', default: 'js-libp2p/interop' }
     }
   })
   const host = await newHost(options)
   watch(host)
+  if (options.autonat) {
+    watchAutonat(host.services.autonat.client)
+  }
   for (const [protocol, handler] of Object.entries(handlers)) {
     await host.handle(protocol, reported(handler), streamOptions)
   }

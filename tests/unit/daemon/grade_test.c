@@ -140,6 +140,10 @@ static void others_may_tell_the_outer_address(void **state)
 	f.f.n_observed = 0;
 	g = grade_of(&f, lan);
 	expect(&g, 'C', "Fair", "NAT type unknown, external address discovered");
+	/* A router behind a router. */
+	assert_int_equal(pu_multiaddr_from_text(&f.observed, "/ip4/10.0.0.7/tcp/4001"), 0);
+	g = grade_of(&f, lan);
+	expect(&g, 'D', "Poor", "No public address detected");
 }
 
 static void evidence_says_where_it_comes_from(void **state)

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "p2p/host/paths.h"
 #include "support/node_lab.h"
 
 static struct pu_lab lab;
@@ -260,28 +261,6 @@ static void expired_member_is_cut_off(void **state)
 
 /* --- packets ------------------------------------------------------------------------ */
 
-static size_t send_packet(struct pu_lab_node *from, struct pu_lab_node *to, size_t len,
-			  unsigned flags)
-{
-	static uint8_t bytes[PU_PKT_MAX];
-	struct pu_pkt pkt = { .head = pu_bytes(bytes, pu_min(len, 40)),
-			      .body = pu_bytes(bytes + 40, len > 40 ? len - 40 : 0),
-			      .flags = flags };
-
-	for (size_t i = 0; i < len; i++)
-		bytes[i] = pattern(i);
-	return pu_sessions_send(from->node->sessions, &to->id, &pkt, 1);
-}
-
-static void check_last_packet(const struct pu_lab_node *n, size_t len, unsigned flags)
-{
-	assert_true(n->n_packets > 0);
-	assert_int_equal(n->packet_len[n->n_packets - 1], len);
-	assert_int_equal(n->packet_flags[n->n_packets - 1], flags);
-	for (size_t i = 0; i < pu_min(len, sizeof n->last_packet); i++)
-		assert_int_equal(n->last_packet[i], pattern(i));
-}
-
 static const char *carrier(struct pu_lab_node *from, struct pu_lab_node *to)
 {
 	struct pu_session_stats s;
@@ -295,14 +274,14 @@ static void packets_travel_as_datagrams_both_ways(void **state)
 	two_friends("");
 	pu_lab_up(a);
 	pu_lab_up(b);
-	assert_int_equal(send_packet(a, b, 1000, 0), 1); /* before there is a connection */
+	assert_int_equal(pu_lab_send(a, b, 1000, 0), 1); /* before there is a connection */
 	pu_lab_run(&lab, PU_SEC(2));
-	check_last_packet(b, 1000, 0);
+	pu_lab_check_packet(b, 1000, 0);
 	assert_true(b->n_batches > 0);
 	assert_string_equal(carrier(a, b), "datagram");
-	send_packet(b, a, 60, PU_PKT_CSUM_PARTIAL);
+	pu_lab_send(b, a, 60, PU_PKT_CSUM_PARTIAL);
 	pu_lab_run(&lab, PU_SEC(1));
-	check_last_packet(a, 60, PU_PKT_CSUM_PARTIAL);
+	pu_lab_check_packet(a, 60, PU_PKT_CSUM_PARTIAL);
 	pu_lab_deinit(&lab);
 }
 
@@ -314,16 +293,16 @@ static void packets_travel_by_stream_without_quic(void **state)
 	pu_lab_befriend(b, a, "");
 	pu_lab_up(a);
 	pu_lab_up(b);
-	send_packet(a, b, 60000, PU_PKT_CSUM_PARTIAL);
+	pu_lab_send(a, b, 60000, PU_PKT_CSUM_PARTIAL);
 	pu_lab_run(&lab, PU_SEC(3));
-	check_last_packet(b, 60000, PU_PKT_CSUM_PARTIAL);
+	pu_lab_check_packet(b, 60000, PU_PKT_CSUM_PARTIAL);
 	assert_string_equal(carrier(a, b), "stream");
 	assert_int_equal(pu_sessions_limit(a->node->sessions, &b->id), PU_PKT_MAX);
 	for (unsigned i = 0; i < 500; i++)
-		send_packet(b, a, 1400, 0);
+		pu_lab_send(b, a, 1400, 0);
 	pu_lab_run(&lab, PU_SEC(3));
 	assert_int_equal(a->n_packets, 500);
-	check_last_packet(a, 1400, 0);
+	pu_lab_check_packet(a, 1400, 0);
 	pu_lab_deinit(&lab);
 }
 
@@ -337,13 +316,13 @@ static void packet_larger_than_the_path_arrives_and_the_limit_is_known(void **st
 	pu_lab_up(a);
 	pu_lab_up(b);
 	pu_lab_await_offer(a, b);
-	send_packet(a, b, 1400, 0);
+	pu_lab_send(a, b, 1400, 0);
 	pu_lab_run(&lab, PU_SEC(10));
-	check_last_packet(b, 1400, 0);
+	pu_lab_check_packet(b, 1400, 0);
 	assert_int_equal(pu_sessions_limit(a->node->sessions, &b->id), PU_IPV6_MIN_MTU);
-	send_packet(a, b, PU_IPV6_MIN_MTU, 0);
+	pu_lab_send(a, b, PU_IPV6_MIN_MTU, 0);
 	pu_lab_run(&lab, PU_SEC(1));
-	check_last_packet(b, PU_IPV6_MIN_MTU, 0);
+	pu_lab_check_packet(b, PU_IPV6_MIN_MTU, 0);
 	assert_true(pu_sessions_stats(a->node->sessions, &b->id, &s));
 	assert_true(s.halves > 0);
 	pu_lab_deinit(&lab);
@@ -357,13 +336,13 @@ static void wide_path_carries_full_packets_in_one_piece(void **state)
 	pu_lab_up(a);
 	pu_lab_up(b);
 	pu_lab_await_offer(a, b);
-	send_packet(a, b, 100, 0);
+	pu_lab_send(a, b, 100, 0);
 	pu_lab_run(&lab, PU_SEC(10));
 	assert_true(pu_sessions_limit(a->node->sessions, &b->id) >= 1400);
 	assert_true(pu_sessions_stats(a->node->sessions, &b->id, &before));
-	send_packet(a, b, 1400, 0);
+	pu_lab_send(a, b, 1400, 0);
 	pu_lab_run(&lab, PU_SEC(1));
-	check_last_packet(b, 1400, 0);
+	pu_lab_check_packet(b, 1400, 0);
 	assert_true(pu_sessions_stats(a->node->sessions, &b->id, &after));
 	assert_int_equal(after.halves, before.halves);
 	pu_lab_deinit(&lab);
@@ -376,7 +355,7 @@ static void packets_to_an_unreachable_peer_come_back(void **state)
 	two_friends("");
 	pu_sim_link(a->sim, b->sim, &cut);
 	pu_lab_up(a);
-	send_packet(a, b, 100, 0);
+	pu_lab_send(a, b, 100, 0);
 	pu_lab_run(&lab, PU_SEC(60));
 	assert_int_equal(a->n_undeliverable, 1);
 	assert_true(a->undeliverable_err < 0);
@@ -389,7 +368,7 @@ static void packets_flow_again_after_the_peer_restarted(void **state)
 	pu_lab_up(a);
 	pu_lab_up(b);
 	pu_lab_await_offer(a, b);
-	send_packet(a, b, 100, 0);
+	pu_lab_send(a, b, 100, 0);
 	pu_lab_run(&lab, PU_SEC(1));
 	assert_int_equal(b->n_packets, 1);
 	pu_lab_down(b);
@@ -397,11 +376,11 @@ static void packets_flow_again_after_the_peer_restarted(void **state)
 	pu_lab_up(b);
 	pu_lab_run(&lab, PU_SEC(20));
 	assert_true(pu_lab_connected(a, b));
-	send_packet(a, b, 200, 0);
-	send_packet(b, a, 300, 0);
+	pu_lab_send(a, b, 200, 0);
+	pu_lab_send(b, a, 300, 0);
 	pu_lab_run(&lab, PU_SEC(1));
-	check_last_packet(b, 200, 0);
-	check_last_packet(a, 300, 0);
+	pu_lab_check_packet(b, 200, 0);
+	pu_lab_check_packet(a, 300, 0);
 	pu_lab_deinit(&lab);
 }
 
@@ -409,6 +388,35 @@ static int quiet(void **state)
 {
 	pu_log_set_level(PU_LOG_ERROR);
 	return pu_crypto_init();
+}
+
+/* Dialled, it would lead through the device back to us. */
+static void addresses_of_the_overlay_are_not_dialled(void **state)
+{
+	struct pu_host_candidate known[PU_HOST_ADDRS_PER_PEER];
+	struct pu_multiaddr inner, inner6;
+	unsigned n_usable = 0, n_inner = 0;
+	size_t n;
+
+	pu_lab_init(&lab, 2);
+	pu_lab_befriend(a, b, "");
+	pu_lab_up(a);
+	assert_int_equal(pu_multiaddr_from_text(&inner, "/ip4/10.64.3.4/udp/4001/quic-v1"), 0);
+	assert_int_equal(pu_multiaddr_from_text(&inner6, "/ip6/fd70:6565:7275:1::1/tcp/4001"), 0);
+	pu_host_add_addr(a->node->host, &b->id, &inner, true);
+	pu_host_add_addr(a->node->host, &b->id, &inner6, true);
+	n = pu_host_candidates(a->node->host, &b->id, known, PU_HOST_ADDRS_PER_PEER);
+	for (size_t i = 0; i < n; i++) {
+		bool is_inner = pu_multiaddr_eq(&known[i].ma, &inner) ||
+				pu_multiaddr_eq(&known[i].ma, &inner6);
+
+		n_inner += is_inner;
+		n_usable += known[i].usable;
+		assert_false(is_inner && known[i].usable);
+	}
+	assert_int_equal(n_inner, 2);
+	assert_true(n_usable > 0);
+	pu_lab_deinit(&lab);
 }
 
 int main(void)
@@ -427,6 +435,7 @@ int main(void)
 		cmocka_unit_test(wide_path_carries_full_packets_in_one_piece),
 		cmocka_unit_test(packets_to_an_unreachable_peer_come_back),
 		cmocka_unit_test(packets_flow_again_after_the_peer_restarted),
+		cmocka_unit_test(addresses_of_the_overlay_are_not_dialled),
 	};
 
 	return cmocka_run_group_tests(tests, quiet, NULL);

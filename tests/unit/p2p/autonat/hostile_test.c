@@ -648,15 +648,21 @@ static bool has_nonce(void *arg)
 	return nonce_seen != 0;
 }
 
+static void run_until_asked(struct world *w, struct liar *l)
+{
+	nonce_seen = 0;
+	run_liar(w, l, remember, 0);
+	assert_true(pu_sim_run_until(w->sim, has_nonce, NULL, PU_SEC(10)));
+	test_host_introduce(&w->victim, &w->us);
+}
+
 /* It is known which nonce is wanted, but what comes proves nothing. */
 static void an_old_connection_proves_nothing(void **state)
 {
 	struct liar l;
 	struct world w;
 
-	nonce_seen = 0;
-	run_liar(&w, &l, remember, 0);
-	assert_true(pu_sim_run_until(w.sim, has_nonce, NULL, PU_SEC(10)));
+	run_until_asked(&w, &l);
 	say_nonce(&l, &w.them, nonce_seen);
 	say(l.st[0], PU_AUTONAT_OK, 0, PU_AUTONAT_DIAL_OK);
 	pu_sim_run(w.sim, PU_SEC(20));
@@ -670,10 +676,7 @@ static void a_wrong_nonce_proves_nothing(void **state)
 	struct liar l;
 	struct world w;
 
-	nonce_seen = 0;
-	run_liar(&w, &l, remember, 0);
-	assert_true(pu_sim_run_until(w.sim, has_nonce, NULL, PU_SEC(10)));
-	test_host_introduce(&w.victim, &w.us);
+	run_until_asked(&w, &l);
 	say_nonce(&l, &w.victim, nonce_seen ^ 1);
 	say(l.st[0], PU_AUTONAT_OK, 0, PU_AUTONAT_DIAL_OK);
 	pu_sim_run(w.sim, PU_SEC(20));
@@ -691,10 +694,7 @@ static void the_right_nonce_on_a_new_connection_is_proof(void **state)
 		struct liar l;
 		struct world w;
 
-		nonce_seen = 0;
-		run_liar(&w, &l, remember, 0);
-		assert_true(pu_sim_run_until(w.sim, has_nonce, NULL, PU_SEC(10)));
-		test_host_introduce(&w.victim, &w.us);
+		run_until_asked(&w, &l);
 		say_nonce(&l, &w.victim, nonce_seen);
 		say(l.st[0], PU_AUTONAT_OK, 0, says[i]);
 		pu_sim_run(w.sim, PU_SEC(5));

@@ -152,7 +152,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(known_messages_are_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_part_is_not_enough, setup, teardown),
 		cmocka_unit_test_setup_teardown(nonsense_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(only_so_many_addresses_are_looked_at, setup, teardown),
+		cmocka_unit_test_setup_teardown(only_so_many_addresses_are_looked_at, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(what_does_not_fit_is_left_out, setup, teardown),
 	};
 

@@ -44,19 +44,23 @@ static void meet(struct test_host *a, struct test_host *b, struct test_sink *got
 		pu_stream_close(d.st);
 }
 
+enum carrier { OVER_TCP, OVER_QUIC, OVER_WS };
+
 /* The n-th allocation after the start fails; false when there were not so many. */
-static bool scenario(unsigned n, bool quic, enum pu_security security)
+static bool scenario(unsigned n, enum carrier carrier, enum pu_security security)
 {
-	const char *listen[] = { quic ? "/ip4/0.0.0.0/udp/4001/quic-v1" : "/ip4/0.0.0.0/tcp/4001",
-				 NULL };
+	static const char *const addr[] = { "/ip4/0.0.0.0/tcp/4001", "/ip4/0.0.0.0/udp/4001/quic-v1",
+					    "/ip4/0.0.0.0/tcp/4001/ws" };
+	const char *listen[] = { addr[carrier], NULL };
 	struct pu_sim *sim = pu_sim_new(1);
 	struct test_sink echoed = { .echo = true }, got = { 0 };
 	struct test_host h[2];
 
 	for (unsigned i = 0; i < 2; i++) {
 		test_host_init(&h[i], sim, i + 1, i ? "11.0.0.2" : "11.0.0.1", NULL);
-		h[i].cfg.no_quic = !quic;
-		h[i].cfg.no_tcp = quic;
+		h[i].cfg.no_quic = carrier != OVER_QUIC;
+		h[i].cfg.no_tcp = carrier != OVER_TCP;
+		h[i].ws = carrier == OVER_WS;
 		h[i].cfg.tcp.order[0] = security;
 		test_host_start(&h[i], listen);
 		nomem_warm_up(h[i].cfg.loop);
@@ -75,11 +79,11 @@ static bool scenario(unsigned n, bool quic, enum pu_security security)
 	return nomem_happened;
 }
 
-static void meeting_survives(bool quic, enum pu_security security)
+static void meeting_survives(enum carrier carrier, enum pu_security security)
 {
 	unsigned n = 1;
 
-	while (scenario(n, quic, security))
+	while (scenario(n, carrier, security))
 		n++;
 	print_message("%u allocations\n", n - 1);
 	assert_true(n > 50); /* else nothing was tried */
@@ -87,17 +91,22 @@ static void meeting_survives(bool quic, enum pu_security security)
 
 static void meeting_over_noise_survives(void **state)
 {
-	meeting_survives(false, PU_SECURITY_NOISE);
+	meeting_survives(OVER_TCP, PU_SECURITY_NOISE);
 }
 
 static void meeting_over_tls_survives(void **state)
 {
-	meeting_survives(false, PU_SECURITY_TLS);
+	meeting_survives(OVER_TCP, PU_SECURITY_TLS);
 }
 
 static void meeting_over_quic_survives(void **state)
 {
-	meeting_survives(true, PU_SECURITY_TLS);
+	meeting_survives(OVER_QUIC, PU_SECURITY_TLS);
+}
+
+static void meeting_over_a_websocket_survives(void **state)
+{
+	meeting_survives(OVER_WS, PU_SECURITY_NOISE);
 }
 
 static void making_a_host_fails_cleanly(void **state)
@@ -132,6 +141,7 @@ int main(void)
 		cmocka_unit_test(meeting_over_noise_survives),
 		cmocka_unit_test(meeting_over_tls_survives),
 		cmocka_unit_test(meeting_over_quic_survives),
+		cmocka_unit_test(meeting_over_a_websocket_survives),
 	};
 
 	pu_log_set_level(getenv("PU_TEST_LOG") ? PU_LOG_DEBUG : PU_LOG_OFF);

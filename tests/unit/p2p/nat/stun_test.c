@@ -377,20 +377,21 @@ static void bad_servers_tell_nothing(void **state)
 
 static void names_that_lead_nowhere(void **state)
 {
-	static const char *const nowhere[] = { "none.example", "six.example:19302", NULL };
+	static const char *const nowhere[] = { "none.example", "six.example:19302",
+					       "[2a00::1]:3478", "[2a00::1]", NULL };
 	struct world w;
 
 	init(&w, "11.0.0.5", PLAIN, PLAIN);
 	run(&w, nowhere);
 	assert_int_equal(w.err, PU_ENOENT);
-	assert_int_equal(w.r.asked, 2);
+	assert_int_equal(w.r.asked, 4);
 	fini(&w);
 }
 
 static void bad_names_are_refused(void **state)
 {
 	static const char *const bad[] = { "", ":3478", "a:", "a:0", "a:65536", "a:b", "a:123456",
-					   "[::1]:3478", "::1" };
+					   "::1", "[::1", "[::1]x", "[::1]:x" };
 	static const char *many[PU_STUN_SERVERS_MAX + 1];
 	struct world w;
 

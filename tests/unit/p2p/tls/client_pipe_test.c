@@ -29,6 +29,7 @@ struct env {
 	struct pu_pipe *client;
 	struct consumer c;
 	gnutls_session_t server;
+	gnutls_datum_t ticket_key;
 	bool shaken;
 	struct pu_buf got; /* by the server */
 };
@@ -110,6 +111,9 @@ static void env_init(struct env *e, size_t cut, size_t room, const char *name)
 	test_ca_must(gnutls_init(&e->server, GNUTLS_SERVER | GNUTLS_NONBLOCK));
 	test_ca_must(gnutls_set_default_priority(e->server));
 	test_ca_must(gnutls_credentials_set(e->server, GNUTLS_CRD_CERTIFICATE, e->ca.cred));
+	/* As web servers do: in TLS 1.3 tickets come right before the first answer. */
+	test_ca_must(gnutls_session_ticket_key_generate(&e->ticket_key));
+	test_ca_must(gnutls_session_ticket_enable_server(e->server, &e->ticket_key));
 	gnutls_transport_set_ptr(e->server, e);
 	gnutls_transport_set_pull_function(e->server, pull);
 	gnutls_transport_set_push_function(e->server, push);
@@ -121,6 +125,7 @@ static void env_deinit(struct env *e)
 		e->client->ops->close(e->client, true);
 	pu_tls_trust_free(e->trust);
 	gnutls_deinit(e->server);
+	gnutls_free(e->ticket_key.data);
 	test_ca_deinit(&e->ca);
 	pipes_deinit(&e->cable);
 	pu_buf_deinit(&e->c.got);
@@ -212,6 +217,30 @@ static void bytes_pass_however_they_are_cut(void **state)
 		assert_int_equal(e.c.err, 0);
 		env_deinit(&e);
 	}
+}
+
+/* Everything the server has to say arrives in one piece. */
+static void tickets_do_not_hide_what_follows(void **state)
+{
+	struct env e;
+
+	env_init(&e, SIZE_MAX, SIZE_MAX, "a.example");
+	pipes_run(&e.cable);
+	while (!e.shaken) {
+		e.shaken = gnutls_handshake(e.server) == 0;
+		if (!e.shaken)
+			pipes_run(&e.cable);
+	}
+	assert_int_equal(gnutls_record_send(e.server, "first", 5), 5);
+	test_ca_must(gnutls_session_ticket_send(e.server, 1, 0));
+	assert_int_equal(gnutls_record_send(e.server, "second", 6), 6);
+	test_ca_must(gnutls_session_ticket_send(e.server, 1, 0));
+	test_ca_must(gnutls_session_key_update(e.server, 0));
+	assert_int_equal(gnutls_record_send(e.server, "third", 5), 5);
+	pipes_run(&e.cable);
+	assert_int_equal(e.c.got.len, 16);
+	assert_int_equal(e.cable.end[1].in.len, 0);
+	env_deinit(&e);
 }
 
 static void the_end_is_heard_both_ways(void **state)
@@ -308,6 +337,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_pass_however_they_are_cut),
+		cmocka_unit_test(tickets_do_not_hide_what_follows),
 		cmocka_unit_test(the_end_is_heard_both_ways),
 		cmocka_unit_test(an_address_can_be_the_name),
 		cmocka_unit_test(other_servers_are_refused),
