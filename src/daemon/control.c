@@ -332,6 +332,10 @@ static void each_counter(void *arg, pu_api_counter_fn *fn, void *fn_arg)
 	fn(fn_arg, "streams_out", hs.streams_out);
 	fn(fn_arg, "streams_refused", hs.streams_refused);
 	pu_reachability_each_counter(c->opt.node->reachability, fn, fn_arg);
+	fn(fn_arg, "paths_went_silent", hs.went_silent);
+	fn(fn_arg, "paths_recovered", hs.recovered);
+	fn(fn_arg, "paths_closed_silent", hs.closed_silent);
+	pu_control_path_counters(c->opt.node, fn, fn_arg);
 	session_counters(c->opt.node, fn, fn_arg);
 	if (c->opt.vpn)
 		pu_vpn_each_counter(c->opt.vpn, fn, fn_arg);

@@ -175,14 +175,7 @@ static int drop_rights(struct daemon *d)
 	return pu_process_drop_rights(&d->opt->paths.owner, d->opt->why);
 }
 
-static void on_network_change(void *arg)
-{
-	struct daemon *d = arg;
-
-	if (d->portmapper)
-		pu_portmapper_network_changed(d->portmapper);
-}
-
+/* A machine that starts without a network has nothing to map yet. */
 static void map_ports(struct daemon *d)
 {
 	int r;
@@ -193,7 +186,18 @@ static void map_ports(struct daemon *d)
 	if (r < 0 && r != PU_ENOENT)
 		pu_log(PU_LOG_WARN, "daemon", "the router is not asked for open ports",
 		       PU_KV_ERR(r));
-	pu_node_on_network_change(d->node, on_network_change, d);
+}
+
+static void on_network_change(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->stopping)
+		return;
+	if (d->portmapper)
+		pu_portmapper_network_changed(d->portmapper);
+	else
+		map_ports(d);
 }
 
 static int open_control(struct daemon *d)
@@ -250,6 +254,7 @@ static int start_all(struct daemon *d)
 	if (r < 0)
 		return r;
 	map_ports(d);
+	pu_node_on_network_change(d->node, on_network_change, d);
 	return open_control(d);
 }
 

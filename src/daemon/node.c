@@ -246,6 +246,29 @@ void pu_node_save_addresses(struct pu_node *n)
 	pu_buf_deinit(&out);
 }
 
+static bool is_in(const struct pu_prefix *p, const struct pu_ma_part *ip)
+{
+	unsigned whole = p->bits / 8, rest = p->bits % 8;
+	const uint8_t *a = ip->value.p;
+
+	if (ip->code != (p->family == AF_INET ? PU_MA_IP4 : PU_MA_IP6) ||
+	    memcmp(a, p->addr, whole) != 0)
+		return false;
+	return rest == 0 || (a[whole] ^ p->addr[whole]) >> (8 - rest) == 0;
+}
+
+/* A peer, or somebody who pretends to know it, may name an address of the overlay: dialled,
+ * the tunnel would be looked for inside the tunnel. */
+static bool may_dial(void *arg, const struct pu_multiaddr *ma)
+{
+	const struct pu_config_vpn *vpn = &((const struct pu_node *)arg)->cfg->vpn;
+	struct pu_ma_part ip;
+	size_t off = 0;
+
+	return !pu_multiaddr_next(ma, &off, &ip) ||
+	       !(is_in(&vpn->subnet, &ip) || is_in(&vpn->ipv6_prefix, &ip));
+}
+
 static int make_host(struct pu_node *n, const char *version, struct pu_failure *why)
 {
 	char agent[64];
@@ -257,6 +280,8 @@ static int make_host(struct pu_node *n, const char *version, struct pu_failure *
 		.tcp = { .order = { PU_SECURITY_TLS, PU_SECURITY_NOISE } },
 		.gate = on_gate,
 		.gate_arg = n,
+		.may_dial = may_dial,
+		.may_dial_arg = n,
 	};
 	int r;
 

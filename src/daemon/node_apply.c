@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/node_path.h"
+#include "p2p/host/paths.h"
 
 static void tell_peer(struct pu_node *n, struct pu_roster_peer *p)
 {
@@ -20,6 +21,7 @@ void pu_node_expel(struct pu_node *n, struct pu_roster_peer *p)
 	pu_log(PU_LOG_INFO, "node", "peer is no longer authorised",
 	       PU_KV_STR("peer", pu_peerid_short(&p->id, id)));
 	p->authorized = false;
+	pu_host_set_own_relay(n->host, &p->id, false);
 	pu_services_cut(n->services, &p->id);
 	pu_sessions_drop(n->sessions, &p->id);
 	pu_reachability_expel(n->reachability, &p->id);
@@ -42,6 +44,7 @@ static void apply_members(struct pu_node *n, const struct pu_members *set)
 		if (pu_roster_add(n->roster, &m->peer, &p) < 0)
 			continue;
 		p->authorized = true;
+		pu_host_set_own_relay(n->host, &m->peer, true);
 		p->access = m->access;
 		p->expires = m->expires;
 	}

@@ -9,6 +9,8 @@ enum {
 	BUSY_MS = 1000,	   /* somebody else dials the peer */
 	AGAIN_MS = 1000,   /* between tries that events ask for */
 	RENEW_LATER_S = 5, /* a circuit was not to be had */
+	LEAVE_S = 2,	   /* between looks at circuits that were followed by another */
+	PATHS_MAX = 8,
 	LOOK_MIN_MS = 250, /* at the bytes of a circuit */
 	LOOK_MAX_MS = 10000,
 };
@@ -65,7 +67,7 @@ static struct target *find(const struct pu_path *p, const struct pu_peerid *peer
 /* So that two peers do not try at the same moment for ever, nor all at once. */
 static pu_time spread(const struct target *t, pu_time base)
 {
-	uint32_t r;
+	uint64_t r;
 
 	pu_loop_random(pu_host_loop(t->owner->host), &r, sizeof r);
 	return base - base / 4 + r % (base / 2);
@@ -148,6 +150,25 @@ static pu_time next_look(struct target *t, const struct pu_conn *c)
 	return pu_min(at, now + wait);
 }
 
+/* Circuits that were followed by another one, once their streams have ended: the relay
+ * has better uses for them. True when some are still in use. */
+static bool leave_old_circuits(struct target *t)
+{
+	struct pu_host_path v[PATHS_MAX];
+	size_t n = pu_host_paths(t->owner->host, &t->peer, v, PU_ARRAY_LEN(v));
+	bool any = false;
+
+	for (size_t i = 1; t->circuit && i < n; i++) {
+		if (!v[i].c->limited || v[i].state == PU_PATH_SUSPECT)
+			continue;
+		if (v[i].c->n_streams == 0 && v[i].c->opened_at < v[0].c->opened_at)
+			pu_conn_close(v[i].c, PU_CONN_CODE_SUPPLANTED);
+		else
+			any = true;
+	}
+	return any;
+}
+
 /* The schedule. */
 
 static pu_time pause_of(struct target *t)
@@ -165,11 +186,13 @@ static pu_time pause_of(struct target *t)
 static void arm(struct target *t)
 {
 	const struct pu_conn *c = t->circuit ? pu_host_conn(t->owner->host, &t->peer) : NULL;
-	pu_time at = t->try_at;
+	pu_time at = t->req ? PU_TIME_NEVER : t->try_at;
 
 	if (c && c == t->circuit)
 		at = pu_min(at, pu_max(next_look(t, c), t->renew_not_before));
-	pu_timer_set(&t->timer, t->req ? PU_TIME_NEVER : at);
+	if (c && leave_old_circuits(t))
+		at = pu_min(at, now_of(t) + PU_SEC(LEAVE_S));
+	pu_timer_set(&t->timer, t->trying == PU_PATH_RENEW ? PU_TIME_NEVER : at);
 }
 
 static void try_later(struct target *t)
@@ -183,7 +206,7 @@ static void try_soon(struct target *t)
 {
 	pu_time soonest = t->tried_at ? t->tried_at + PU_MS(AGAIN_MS) : 0;
 
-	if (t->goal == PU_PATH_NONE)
+	if (t->goal == PU_PATH_NONE || t->req)
 		return;
 	t->try_at = pu_min(t->try_at, pu_max(now_of(t), soonest));
 	arm(t);
@@ -214,13 +237,14 @@ static void count_success(struct target *t, enum pu_path_goal goal)
 static void failed(struct target *t, enum pu_path_goal goal, int err)
 {
 	t->last_error = err;
-	if (goal == PU_PATH_RENEW) {
+	if (goal == PU_PATH_RENEW)
 		t->renew_not_before = now_of(t) + PU_SEC(RENEW_LATER_S);
+	else
+		punch(t);
+	if (goal != PU_PATH_RENEW || t->try_at == PU_TIME_NEVER)
+		try_later(t);
+	else
 		arm(t);
-		return;
-	}
-	punch(t);
-	try_later(t);
 }
 
 static void on_done(void *arg, int err, struct pu_conn *c)
@@ -242,11 +266,20 @@ static void on_done(void *arg, int err, struct pu_conn *c)
 static void try_now(struct target *t, enum pu_path_goal goal)
 {
 	enum pu_host_better what = goal == PU_PATH_IMPROVE ? PU_HOST_BETTER : PU_HOST_REPLACE;
-	int r = pu_host_connect_better(t->owner->host, &t->peer, what, on_done, t, &t->req);
+	int r;
 
+	/* The dial goes on; a circuit that is about to end cannot wait for it. */
+	if (t->req)
+		pu_host_cancel(t->owner->host, t->req);
+	t->req = NULL;
+	t->trying = PU_PATH_NONE;
+	r = pu_host_connect_better(t->owner->host, &t->peer, what, on_done, t, &t->req);
 	t->tried_at = now_of(t);
 	if (r == PU_EEXIST) {
-		t->try_at = t->tried_at + PU_MS(BUSY_MS);
+		if (goal == PU_PATH_RENEW)
+			t->renew_not_before = t->tried_at + PU_MS(BUSY_MS);
+		if (goal != PU_PATH_RENEW || t->try_at == PU_TIME_NEVER)
+			t->try_at = t->tried_at + PU_MS(BUSY_MS);
 		arm(t);
 		return;
 	}
@@ -256,7 +289,9 @@ static void try_now(struct target *t, enum pu_path_goal goal)
 		return;
 	}
 	t->trying = goal;
-	pu_timer_stop(&t->timer);
+	if (goal != PU_PATH_RENEW)
+		t->try_at = PU_TIME_NEVER; /* set when the outcome is known */
+	arm(t);
 }
 
 static void on_timer(void *arg)
@@ -264,9 +299,9 @@ static void on_timer(void *arg)
 	struct target *t = arg;
 	const struct pu_conn *c = pu_host_conn(t->owner->host, &t->peer);
 
-	if (c && c == t->circuit && must_renew(t, c))
+	if (c && c == t->circuit && must_renew(t, c) && now_of(t) >= t->renew_not_before)
 		try_now(t, PU_PATH_RENEW);
-	else if (t->goal != PU_PATH_NONE && t->try_at <= now_of(t))
+	else if (!t->req && t->goal != PU_PATH_NONE && t->try_at <= now_of(t))
 		try_now(t, t->goal);
 	else
 		arm(t);

@@ -20,6 +20,11 @@ static struct pu_host *host;
 static struct pu_mdns *mdns;
 static struct pu_key key;
 
+static unsigned fake_interface(struct pu_net *n, const union pu_sockaddr *ip)
+{
+	return 1;
+}
+
 static int fake_open(struct pu_net *n, const union pu_sockaddr *group, const union pu_sockaddr *iface,
 		     const struct pu_udp_events *ev, void *arg, struct pu_udp **pu)
 {
@@ -42,7 +47,7 @@ static void fake_close(struct pu_udp *u)
 {
 }
 
-static const struct pu_net_ops ops = { .mcast_open = fake_open, .udp_send = fake_send,
+static const struct pu_net_ops ops = { .interface_of = fake_interface, .mcast_open = fake_open, .udp_send = fake_send,
 				       .udp_close = fake_close };
 static struct pu_net net = { &ops };
 

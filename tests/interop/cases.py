@@ -2,7 +2,9 @@
 both peers running and raises Failed."""
 
 import hashlib
+import re
 import time
+from pathlib import Path
 
 from lab import netns
 from nat import Router
@@ -29,10 +31,10 @@ class Bench:
     Cases with a "link" have the link emulator in place of the bridge (T4). Cases with a
     "cast" say who plays which part: there may be a relay (11.0.N.3), and then the others
     listen nowhere but behind it. Cases with "mdns" have everybody look for peers on the link,
-    whose addresses are private then (10.77.N.1, fd00:b:N::1). Cases with "kad" have the roles in it join the DHT in that
-    mode; everybody listens then, n4 to n12 (11.0.N.4 …) as well (T3). Cases with "nat" have a
+    whose addresses are private then (10.77.N.1, fd00:b:N::1). Cases with "kad" have the roles in
+    it join the DHT in that mode; everybody listens then, n4 to n12 (11.0.N.4 …) as well (T3). Cases with "nat" have a
     router of that kind (nat.py) before a role (T2); its outside has the role's address, and
-    everybody listens."""
+    everybody listens. Cases with "addresses" give every host that many."""
 
     HOSTS = {"we": 1, "peer": 2, "relay": 3} | {f"n{i}": i for i in range(4, 13)}
 
@@ -63,8 +65,21 @@ class Bench:
     def listen_address(self, role):
         transport = {"tcp": f"tcp/{PORT}", "quic": f"udp/{PORT}/quic-v1",
                      "ws": f"tcp/{PORT}/ws"}[self.case["transport"]]
-        ip = "/ip4/0.0.0.0" if role in self.case.get("nat", {}) else self.ip_of(role)
-        return f"{ip}/{transport}"
+        return f"{self.ip_of(role)}/{transport}"
+
+    def own_addresses(self, role):
+        """All of them, of which others may know only some."""
+        first = self.listen_address(role)
+        return [first] + [first.replace(self.ip_of(role), f"/ip4/{ip}") for ip in self.more_ips(role)]
+
+    def bind_address(self, role):
+        if role in self.case.get("nat", {}) or "addresses" in self.case:
+            return self.listen_address(role).replace(self.ip_of(role), "/ip4/0.0.0.0")
+        return self.listen_address(role)
+
+    def more_ips(self, role):
+        host = self.HOSTS[role]
+        return [f"{self.net4()}.{host * 20 + i}" for i in range(1, self.case.get("addresses", 1))]
 
     def second_address(self, role):
         """Cases with "second" have peers that listen on one more address."""
@@ -87,7 +102,8 @@ class Bench:
                 continue
             if "link" not in self.case:
                 self.cable.attach(namespace, device)
-            namespace.configure(device, f"{self.net4()}.{host}/24", f"{self.net6()}::{host}/64")
+            namespace.configure(device, f"{self.net4()}.{host}/24", f"{self.net6()}::{host}/64",
+                                *(f"{ip}/24" for ip in self.more_ips(role)))
             if "mdns" in self.case:
                 # js names no interface: the routing table has to.
                 namespace.ip("route", "add", "224.0.0.0/4", "dev", device)
@@ -113,7 +129,7 @@ class Bench:
         if not self.listens(role):
             return ""
         second = self.case.get("second") == role
-        return self.listen_address(role) + ("," + self.second_address(role) if second else "")
+        return self.bind_address(role) + ("," + self.second_address(role) if second else "")
 
     def start_peer(self, role):
         seed = hashlib.sha256(f"{self.case['id']} {role}".encode()).hexdigest()
@@ -135,8 +151,8 @@ class Bench:
         if "mdns" in self.case:
             arguments.append("--mdns")
         if role in self.case.get("nat", {}):
-            public = self.listen_address(role).replace("/ip4/0.0.0.0", self.ip_of(role))
-            arguments += ["--punch", "--announce", public]
+            arguments += ["--punch", "--announce", self.listen_address(role)]
+        arguments += self.case.get("options", {}).get(role, [])
         return Peer(role, self.hosts[role], self.commands[role], arguments, self.options.show)
 
     def finish(self):
@@ -182,8 +198,10 @@ class Bench:
             wanted = {"noise": "/noise", "tls": "/tls/1.0.0"}[self.case["security"]]
             demand(view["security"] == wanted, f"{p.role}: security is {view['security']}")
             demand(view["muxer"] == "/yamux/1.0.0", f"{p.role}: muxer is {view['muxer']}")
-            # Both names travel inside the handshake when both sides can do that.
-            demand(view.get("early", True), f"{p.role}: the muxer was negotiated late")
+            # Both names travel inside the handshake when both sides can do that; rust cannot.
+            late = self.case["peer"] == "rust"
+            demand(view.get("early", not late) != late,
+                   f"{p.role}: the muxer was negotiated {'early' if late else 'late'}")
         return (self.dialer.wait("identified", 10, peer=self.listener.id),
                 self.listener.wait("identified", 10, peer=self.dialer.id))
 
@@ -250,6 +268,12 @@ def wrong_id(b):
         demand(not p.seen("stream") and not p.seen("identified"), f"{p.role} saw a stream")
 
 
+def memory(p):
+    """The resident memory of a peer's process in KiB."""
+    status = Path(f"/proc/{p.process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
 def shaped(b):
     """Up and down at a good share of the link's rate. "share_down" is for peers whose own
     sender stays below that (quic-go may, also towards another quic-go).
@@ -260,6 +284,7 @@ def shaped(b):
     n = b.bytes()
     rate = b.case["link"]["rate"]
     shares = {"up": b.case["share"], "down": b.case.get("share_down", b.case["share"])}
+    before = memory(b.we)
     for proto, way in ((SINK, "up"), (SOURCE, "down")):
         b.connect()
         result = b.transfer(b.we, b.peer, proto, n)
@@ -269,6 +294,9 @@ def shaped(b):
         # How fast a stand-in gets is not our business.
         demand(b.options.stand_in or got >= shares[way] * rate,
                f"{way}: {got:.1f} Mbit/s, wanted {shares[way] * rate:.1f}")
+    if "growth" in b.case:
+        grown = memory(b.we) - before
+        demand(grown <= b.case["growth"], f"our memory grew by {grown} KiB")
 
 
 def parallel(b):
@@ -282,6 +310,8 @@ def endings(b):
     b.connect()
     for who, whom in b.both_ways():
         b.transfer(who, whom, SOURCE, MIB)
+        if whom is b.peer and b.case.get("no_reset"):
+            continue
         who.do("open", peer=whom.id, proto=RESET, bytes=4096)
         mine = who.wait("stream", b.limit, proto=RESET, direction="outbound")
         demand(mine["ok"] and mine["end"] == "reset", f"{who.role}: no reset but {mine}")
@@ -314,7 +344,9 @@ def identify(b):
         if other is b.listener:
             role = "we" if other is b.we else "peer"
             demand(b.listen_address(role) in view["addrs"], f"{p.role}: addresses {view['addrs']}")
-            demand(view["signedRecord"] == "valid", f"{p.role}: signed record {view['signedRecord']}")
+            record = b.case.get("record", "valid")
+            demand(view["signedRecord"] == record,
+                   f"{p.role}: signed record is {view['signedRecord']}")
 
 
 def push(b):
@@ -339,10 +371,34 @@ def split_identify(b):
               protocols=lambda have: "/interop/late/1.0.0" in (have or []))
 
 
+def full_identify(b):
+    """More than one message of identify can hold: the list of protocols is in the first,
+    for those who read only that."""
+    names = [f"/interop/one-protocol-of-very-many-{i:02}/1.0.0" for i in range(60)]
+    for name in names:
+        b.we.do("addproto", name=name)
+        b.we.wait("added", 5, name=name)
+    view = dict(zip((b.dialer, b.listener), b.connect()))[b.peer]
+    missing = set(names) - set(view["protocols"])
+    demand(not missing, f"{len(missing)} protocols are missing")
+    b.we.do("addproto", name="/interop/late/1.0.0")
+    b.peer.wait("identified", 5, peer=b.we.id,
+                protocols=lambda have: "/interop/late/1.0.0" in (have or []))
+
+
 def pings(b):
     b.connect()
     b.ping(b.peer, b.we, 10)
     b.ping(b.we, b.peer, 10)
+
+
+def steady_pings(b):
+    """The peer's own pings, all on one stream."""
+    b.connect()
+    for seq in range(1, b.seconds() // 5 + 1):
+        b.peer.wait("ping", 10, peer=b.we.id, seq=seq)
+    demand(not b.peer.seen("error"), "a ping failed")
+    demand(len(b.we.seen("connected")) == 1, "not one connection")
 
 
 def service(b):
@@ -370,12 +426,14 @@ def reserve(b, who):
     ttl, duration, data = b.case["limits"]
     demand(view["addrs"], f"{who.role}: no address in the reservation")
     demand(all(b.relay.id in addr for addr in view["addrs"]), f"addresses {view['addrs']}")
-    if "expires" in view:  # js tells the addresses only
-        left = view["expires"] - time.time()
-        demand(ttl - 5 < left < ttl + 5, f"{who.role}: {left:.0f} s to live, not {ttl}")
-        demand(view["voucher"], f"{who.role}: no voucher")
+    if "duration" in view:  # js tells the addresses only
         demand(view["duration"] == duration, f"{who.role}: duration {view['duration']}")
         demand(view["data"] == data, f"{who.role}: data {view['data']}")
+    if "expires" in view:
+        left = view["expires"] - time.time()
+        demand(ttl - 5 < left < ttl + 5, f"{who.role}: {left:.0f} s to live, not {ttl}")
+        given = b.case["cast"]["relay"] != "rust"
+        demand(view["voucher"] == given, f"{who.role}: {'no' if given else 'a'} voucher")
     return view
 
 
@@ -388,6 +446,11 @@ def connect_through_relay(b):
     # Over a limited connection js opens streams to peers only that it could dial, too.
     if b.case["peer"] == "js":
         reserve(b, b.dialer)
+    # What rust knows of its own address when the circuit comes is all that it will punch with.
+    if b.case["peer"] == "rust" and b.peer is not b.relay:
+        if b.dialer is b.peer:
+            b.peer.do("dial", addr=relay_address(b))
+        b.peer.wait("identified", 10, peer=b.relay.id)
     b.dialer.do("dial", addr=f"{relay_address(b)}/p2p-circuit/p2p/{b.listener.id}")
     for p, other, direction in ((b.dialer, b.listener, "outbound"),
                                 (b.listener, b.dialer, "inbound")):
@@ -436,7 +499,7 @@ def renewal(b):
     """Twice, and in time."""
     first = reserve(b, b.we)
     second = b.we.wait("reserved", b.case["limits"][0], relay=b.relay.id)
-    demand(second["voucher"], "no voucher the second time")
+    demand(second["voucher"] == first["voucher"], "no voucher the second time")
     demand(second["expires"] > first["expires"], "the second ends no later than the first")
     demand(not b.we.seen("disconnected"), "the relay was lost")
 
@@ -520,7 +583,7 @@ def provide(b):
                     break
                 time.sleep(1)
             demand(found, f"{p.role} does not find {role}")
-            demand(any(a.startswith(b.listen_address(role)) for a in found[0]["addrs"]),
+            demand(any(a.startswith(own) for a in found[0]["addrs"] for own in b.own_addresses(role)),
                    f"{p.role}: {role} is at {found[0]['addrs']}")
             demand(not query(b, p, "find", ns="another name"), f"{p.role} finds too much")
 
@@ -639,6 +702,7 @@ def discovery(b):
 
 
 PROCEDURES = {f.__name__: f for f in (
-    upgrade, wrong_id, shaped, parallel, endings, idle, identify, push, split_identify, pings,
-    service, circuit, data_limit, reservation, renewal, closest_peers, client_mode, provide,
-    punch, no_punch, we_ask, we_answer, we_answer_twice, discovery)}
+    upgrade, wrong_id, shaped, parallel, endings, idle, identify, push, split_identify,
+    full_identify, pings, steady_pings, service, circuit, data_limit, reservation, renewal,
+    closest_peers, client_mode, provide, punch, no_punch, we_ask, we_answer, we_answer_twice,
+    discovery)}

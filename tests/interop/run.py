@@ -30,7 +30,7 @@ def parse():
                    help="long cases at full length (or PEERUP_TEST_ALL=1)")
     p.add_argument("--list", action="store_true", help="print the cases and stop")
     p.add_argument("--prepare", action="store_true", help="build the foreign peers and stop")
-    p.add_argument("--stand-in", metavar="PEER", choices=["go", "js"],
+    p.add_argument("--stand-in", metavar="PEER", choices=["go", "js", "rust"],
                    help="another peer plays our part")
     p.add_argument("--our-peer", metavar="PATH", help="our interop-peer program")
     p.add_argument("--wire", metavar="PATH", help="the link emulator (tests/support/wire.c)")
@@ -67,11 +67,18 @@ def our_peer(options):
     return [path]
 
 
+def rust_peer(options):
+    if not (options.all or options.prepare or options.peer == "rust"):
+        raise netns.Unavailable("cases with rust run with --all (PEERUP_TEST_ALL=1) or --peer rust")
+    return toolchain.rust_peer(HERE / "rust", options.all)
+
+
 def find_commands(options, cases):
     """How to start each peer that the cases need, or why not (a string)."""
     makers = {
         "go": lambda: toolchain.go_peer(HERE / "go"),
         "js": lambda: toolchain.js_peer(HERE / "js"),
+        "rust": lambda: rust_peer(options),
     }
     needed = {name for c in cases for name in cast_of(c, options.stand_in or "c").values()}
     if options.stand_in:

@@ -18,6 +18,7 @@ const struct pu_net_ops sim_net_ops = {
 	.udp_local = sim_udp_local,
 	.udp_send = sim_udp_send,
 	.udp_close = sim_udp_close,
+	.interface_of = sim_interface_of,
 	.mcast_open = sim_mcast_open,
 	.udp_route = sim_udp_route,
 	.tcp_connect = sim_tcp_connect,
@@ -214,6 +215,7 @@ struct pu_sim_node *pu_sim_node_new(struct pu_sim *s, const char *name)
 void pu_sim_node_add_ip(struct pu_sim_node *n, const char *ip)
 {
 	assert(n->n_ips < SIM_IPS_MAX);
+	n->interfaces[n->n_ips] = 1;
 	n->ips[n->n_ips++] = pu_sim_sockaddr(ip, 0);
 }
 
@@ -225,8 +227,18 @@ void pu_sim_node_remove_ip(struct pu_sim_node *n, const char *ip)
 		if (!sim_sa_same_ip(&n->ips[i], &sa))
 			continue;
 		n->ips[i] = n->ips[--n->n_ips];
+		n->interfaces[i] = n->interfaces[n->n_ips];
 		return;
 	}
+}
+
+void pu_sim_node_set_interface(struct pu_sim_node *n, const char *ip, unsigned number)
+{
+	union pu_sockaddr sa = pu_sim_sockaddr(ip, 0);
+
+	for (unsigned i = 0; i < n->n_ips; i++)
+		if (sim_sa_same_ip(&n->ips[i], &sa))
+			n->interfaces[i] = number;
 }
 
 void pu_sim_node_set_mtu(struct pu_sim_node *n, size_t mtu)
@@ -257,15 +269,28 @@ unsigned pu_sim_node_sockets(const struct pu_sim_node *n)
 
 /* Time. */
 
+static bool is_asleep(const struct pu_sim_node *n)
+{
+	return n->wakes_at > n->sim->now;
+}
+
+/* When the node wants its next turn. */
+static pu_time due_at(const struct pu_sim_node *n)
+{
+	pu_time due = pu_loop_next_timeout(&n->loop);
+
+	if (is_asleep(n))
+		return n->wakes_at;
+	return due == PU_TIME_NEVER ? due : due + n->slept;
+}
+
 static pu_time next_time(const struct pu_sim *s)
 {
 	pu_time t = s->n_events ? s->heap[0]->at : PU_TIME_NEVER;
 
 	for (unsigned i = 0; i < s->n_nodes; i++) {
-		pu_time due = pu_loop_next_timeout(&s->nodes[i]->loop);
+		pu_time due = due_at(s->nodes[i]);
 
-		if (s->nodes[i]->wakes_at > s->now)
-			due = s->nodes[i]->wakes_at;
 		if (due < t)
 			t = due;
 	}
@@ -286,11 +311,6 @@ static void set_now(struct pu_sim *s, pu_time now)
 	s->now = now;
 }
 
-static bool is_asleep(const struct pu_sim_node *n)
-{
-	return n->wakes_at > n->sim->now;
-}
-
 /* What arrives at a sleeping node does so when it wakes. */
 static void put_off_events(struct pu_sim *s)
 {
@@ -299,6 +319,17 @@ static void put_off_events(struct pu_sim *s)
 
 		sim_post(e->node, e, e->node->wakes_at);
 	}
+}
+
+static void wake(struct pu_sim_node *n)
+{
+	pu_time gap = n->sim->now - n->slept_at;
+
+	if (n->wakes_at == 0)
+		return;
+	n->wakes_at = 0;
+	n->slept += gap;
+	pu_loop_gap(&n->loop, gap);
 }
 
 /* One turn of one node; false when no node has anything due now. */
@@ -311,18 +342,14 @@ static bool turn(struct pu_sim *s)
 	if (s->n_events > 0 && s->heap[0]->at <= s->now)
 		n = s->heap[0]->node;
 	for (unsigned i = 0; !n && i < s->n_nodes; i++)
-		if (!is_asleep(s->nodes[i]) &&
-		    pu_loop_next_timeout(&s->nodes[i]->loop) <= s->now)
+		if (due_at(s->nodes[i]) <= s->now)
 			n = s->nodes[i];
 	if (!n)
 		return false;
-	pu_loop_enter(&n->loop, s->now);
+	wake(n);
+	pu_loop_enter(&n->loop, s->now - n->slept);
 	while ((e = sim_peek(s, n)) != NULL)
 		e->run(sim_pop(s));
-	if (n->wakes_at) {
-		n->wakes_at = 0;
-		pu_loop_gap(&n->loop, s->now - n->slept_at);
-	}
 	pu_loop_leave(&n->loop);
 	return true;
 }
@@ -345,7 +372,8 @@ bool pu_sim_run_until(struct pu_sim *s, bool (*cond)(void *arg), void *arg, pu_t
 		s->now = end;
 	/* The test acts between runs: let it see the right time. */
 	for (unsigned i = 0; i < s->n_nodes; i++)
-		pu_loop_enter(&s->nodes[i]->loop, s->now);
+		if (!is_asleep(s->nodes[i]))
+			pu_loop_enter(&s->nodes[i]->loop, s->now - s->nodes[i]->slept);
 	return done;
 }
 

@@ -61,6 +61,8 @@ struct pu_sim_node *pu_sim_node_new(struct pu_sim *s, const char *name);
 /* "10.0.0.1" or "fd00::1". */
 void pu_sim_node_add_ip(struct pu_sim_node *n, const char *ip);
 void pu_sim_node_remove_ip(struct pu_sim_node *n, const char *ip);
+/* All addresses are on interface 1 unless told otherwise here. */
+void pu_sim_node_set_interface(struct pu_sim_node *n, const char *ip, unsigned number);
 /* The node's addresses as /ip4 or /ip6; returns how many. */
 size_t pu_sim_node_ips(const struct pu_sim_node *n, struct pu_multiaddr *out, size_t cap);
 /* MTU of the node's own interface: longer datagrams are refused with PU_E2BIG. */

@@ -54,10 +54,12 @@ struct pu_sim_node {
 	char name[32];
 	uint64_t rng;
 	union pu_sockaddr ips[SIM_IPS_MAX];
+	unsigned interfaces[SIM_IPS_MAX]; /* of these */
 	unsigned n_ips;
 	size_t mtu;
 	uint16_t next_port;
 	pu_time slept_at, wakes_at; /* wakes_at 0: it is awake */
+	pu_time slept;              /* in sum: its clock is so much behind */
 	struct sim_dir *out[SIM_NODES_MAX];
 	struct pu_list udps, tcps, listeners, resolves;
 	unsigned n_sockets;
@@ -107,6 +109,7 @@ int sim_udp_open(struct pu_net *n, const union pu_sockaddr *bind, const struct p
 void sim_udp_local(struct pu_udp *u, union pu_sockaddr *sa);
 int sim_udp_send(struct pu_udp *u, const struct pu_dgrams *d);
 void sim_udp_close(struct pu_udp *u);
+unsigned sim_interface_of(struct pu_net *n, const union pu_sockaddr *ip);
 int sim_mcast_open(struct pu_net *n, const union pu_sockaddr *group,
 		   const union pu_sockaddr *iface, const struct pu_udp_events *ev, void *arg,
 		   struct pu_udp **pu);

@@ -102,6 +102,16 @@ int sim_udp_open(struct pu_net *net, const union pu_sockaddr *bind, const struct
 	return 0;
 }
 
+unsigned sim_interface_of(struct pu_net *net, const union pu_sockaddr *ip)
+{
+	const struct pu_sim_node *n = PU_CONTAINER_OF(net, struct pu_sim_node, net);
+
+	for (unsigned i = 0; i < n->n_ips; i++)
+		if (sim_sa_same_ip(&n->ips[i], ip))
+			return n->interfaces[i];
+	return 0;
+}
+
 int sim_mcast_open(struct pu_net *net, const union pu_sockaddr *group,
 		   const union pu_sockaddr *iface, const struct pu_udp_events *ev, void *arg,
 		   struct pu_udp **pu)

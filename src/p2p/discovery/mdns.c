@@ -1,19 +1,16 @@
 #include "p2p/discovery/mdns.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
 #include "base/log.h"
-#include "base/wire.h"
+#include "p2p/discovery/mdns_addrs.h"
 #include "p2p/discovery/mdns_message.h"
 #include "p2p/discovery/mdns_seen.h"
 
 enum {
 	SOCKETS_MAX = 16,
-	TEXTS_MAX = 16,
-	HOST_ADDRS_MAX = 64,
 	LABEL_LEN = 40,
 	/* RFC 6762 §6: answers that others give, too, come a little scattered, and the same
 	 * one not twice a second. */
@@ -30,6 +27,7 @@ struct mdns_socket {
 	struct pu_mdns *m;
 	struct pu_udp *udp;
 	union pu_sockaddr addr, group;
+	unsigned ifindex;
 	pu_time answer_at; /* PU_TIME_NEVER: nobody waits */
 	pu_time answered_at; /* by multicast; 0: not yet */
 	pu_time second;    /* that the unicast answers are counted for */
@@ -46,105 +44,14 @@ struct pu_mdns {
 	char label[LABEL_LEN + 1];
 	struct mdns_socket socket[SOCKETS_MAX];
 	size_t n_sockets;
-	struct pu_multiaddr ip[PU_MDNS_INTERFACES_MAX];
-	size_t n_ips;
-	char text[TEXTS_MAX][PU_MDNS_TEXT_MAX + 1]; /* what we tell */
-	size_t n_texts;
-	uint16_t port;      /* of the first of them */
+	struct pu_mdns_addrs addrs;
+	uint64_t digest;    /* of what we tell */
 	bool announced;     /* somebody may have cached us */
 	pu_time query_at, queried_at;
 	unsigned round;     /* queries since the interfaces changed */
 	struct pu_mdns_seen seen;
 	struct pu_mdns_stats stats;
 };
-
-/* Addresses. */
-
-static bool ip_of(const struct pu_multiaddr *ma, struct pu_ma_part *ip)
-{
-	size_t off = 0;
-
-	return pu_multiaddr_next(ma, &off, ip) && (ip->code == PU_MA_IP4 || ip->code == PU_MA_IP6);
-}
-
-/* The same address, or with fewer bytes the same network. */
-static bool is_near(const struct pu_mdns *m, const struct pu_ma_part *ip, size_t n_bytes)
-{
-	struct pu_ma_part own;
-
-	for (size_t i = 0; i < m->n_ips; i++)
-		if (ip_of(&m->ip[i], &own) && own.code == ip->code &&
-		    memcmp(own.value.p, ip->value.p, n_bytes) == 0)
-			return true;
-	return false;
-}
-
-static bool is_private(const struct pu_ma_part *ip)
-{
-	const uint8_t *b = ip->value.p;
-
-	if (ip->code == PU_MA_IP6)
-		return (b[0] & 0xfe) == 0xfc;
-	return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
-	       (b[0] == 169 && b[1] == 254);
-}
-
-static bool is_direct(const struct pu_multiaddr *ma)
-{
-	enum pu_ma_kind kind = pu_multiaddr_kind(ma);
-
-	return (kind == PU_MA_KIND_TCP || kind == PU_MA_KIND_QUIC) && !pu_multiaddr_is_loopback(ma) &&
-	       !pu_multiaddr_is_unspecified(ma);
-}
-
-/* Others may tell us to dial anything: only what can be on this link counts. IPv6 link-local
- * addresses mean nothing without an interface, and theirs is not ours. */
-static bool is_believable(const struct pu_mdns *m, const struct pu_multiaddr *ma)
-{
-	struct pu_ma_part ip;
-
-	return is_direct(ma) && ip_of(ma, &ip) &&
-	       (is_private(&ip) || is_near(m, &ip, ip.code == PU_MA_IP4 ? 3 : 8));
-}
-
-/* Only what leads to one of the interfaces that we were given. */
-static bool text_of(const struct pu_mdns *m, const struct pu_multiaddr *ma,
-		    char out[PU_MDNS_TEXT_MAX + 1])
-{
-	struct pu_multiaddr full = *ma;
-	char text[PU_MULTIADDR_TEXT_MAX];
-	struct pu_ma_part ip;
-	int n;
-
-	if (!is_direct(ma) || !ip_of(ma, &ip) || !is_near(m, &ip, ip.value.len) ||
-	    pu_multiaddr_append(&full, PU_MA_P2P, pu_peerid_bytes(pu_host_id(m->h))) < 0)
-		return false;
-	n = snprintf(out, PU_MDNS_TEXT_MAX + 1, "dnsaddr=%s", pu_multiaddr_text(&full, text));
-	return n > 0 && n <= PU_MDNS_TEXT_MAX;
-}
-
-/* True when what we tell has changed. */
-static bool collect_texts(struct pu_mdns *m)
-{
-	struct pu_multiaddr ma[HOST_ADDRS_MAX];
-	size_t n = pu_host_addrs(m->h, ma, PU_ARRAY_LEN(ma)), k = 0;
-	char text[PU_MDNS_TEXT_MAX + 1];
-	bool changed = false;
-
-	for (size_t i = 0; i < n && k < TEXTS_MAX; i++) {
-		union pu_sockaddr sa;
-
-		if (!text_of(m, &ma[i], text) || pu_multiaddr_to_sockaddr(&ma[i], &sa) < 0)
-			continue;
-		if (k == 0)
-			m->port = ntohs(sa.sa.sa_family == AF_INET ? sa.v4.sin_port : sa.v6.sin6_port);
-		changed |= k >= m->n_texts || strcmp(m->text[k], text) != 0;
-		memcpy(m->text[k++], text, sizeof text);
-	}
-	changed |= k != m->n_texts;
-	m->n_texts = k;
-	return changed;
-}
 
 /* A name that says nothing; a new one whenever what we tell is new, since others may not
  * look at a known one again before it expires. */
@@ -205,28 +112,28 @@ static void send_to(struct mdns_socket *s, const union pu_sockaddr *to, const ui
 	}
 }
 
-static struct pu_mdns_answer our_answer(const struct mdns_socket *s,
-					struct pu_bytes texts[TEXTS_MAX], uint32_t ttl)
+/* False when there is nothing to tell. */
+static bool make_answer(const struct mdns_socket *s, struct pu_mdns_tell *tell, uint32_t ttl,
+			struct pu_mdns_answer *a)
 {
 	const struct pu_mdns *m = s->m;
-	struct pu_mdns_answer a = { .label = m->label, .ttl = ttl, .host = s->addr, .texts = texts,
-				    .n_texts = m->n_texts };
 
-	for (size_t i = 0; i < m->n_texts; i++)
-		texts[i] = pu_bytes_str(m->text[i]);
+	pu_mdns_addrs_tell(&m->addrs, m->h, s->ifindex, tell);
+	*a = (struct pu_mdns_answer){ .label = m->label, .ttl = ttl, .host = s->addr,
+				      .texts = tell->span, .n_texts = tell->n };
 	/* The port is at the same place in both families. */
-	a.host.v4.sin_port = htons(m->port);
-	return a;
+	a->host.v4.sin_port = htons(tell->port);
+	return tell->n > 0;
 }
 
 static void multicast_answer(struct mdns_socket *s, uint32_t ttl)
 {
-	struct pu_bytes texts[TEXTS_MAX];
-	struct pu_mdns_answer a = our_answer(s, texts, ttl);
+	struct pu_mdns_tell tell;
+	struct pu_mdns_answer a;
 	uint8_t b[PU_MDNS_SEND_MAX];
 
 	s->answer_at = PU_TIME_NEVER;
-	if (s->m->n_texts == 0 && ttl > 0)
+	if (!make_answer(s, &tell, ttl, &a) && ttl > 0)
 		return;
 	s->answered_at = pu_loop_now(s->m->loop);
 	s->m->announced = true;
@@ -239,8 +146,8 @@ static void unicast_answer(struct mdns_socket *s, const union pu_sockaddr *to,
 			   const struct pu_mdns_message *q, bool legacy)
 {
 	pu_time second = pu_loop_now(s->m->loop) / PU_SEC(1);
-	struct pu_bytes texts[TEXTS_MAX];
-	struct pu_mdns_answer a = our_answer(s, texts, PU_MDNS_TTL_S);
+	struct pu_mdns_tell tell;
+	struct pu_mdns_answer a;
 	uint8_t b[PU_MDNS_SEND_MAX];
 
 	if (second != s->second)
@@ -250,6 +157,8 @@ static void unicast_answer(struct mdns_socket *s, const union pu_sockaddr *to,
 		s->m->stats.dropped++;
 		return;
 	}
+	if (!make_answer(s, &tell, PU_MDNS_TTL_S, &a))
+		return;
 	a.legacy = legacy;
 	a.id = q->id;
 	a.question = q->question;
@@ -313,7 +222,7 @@ static void handle_query(struct mdns_socket *s, const union pu_sockaddr *from,
 	bool legacy = port_of(from) != PU_MDNS_PORT;
 	bool cached = s->answered_at && now - s->answered_at < PU_SEC(PU_MDNS_TTL_S / 4);
 
-	if (!q->asks || q->knows_us || s->m->n_texts == 0)
+	if (!q->asks || q->knows_us)
 		return;
 	s->m->stats.queries_in++;
 	if (legacy || (q->asks_unicast && cached)) {
@@ -339,7 +248,7 @@ static bool read_text(const struct pu_mdns *m, struct pu_bytes t, struct pu_mult
 	memcpy(text, t.p, t.len);
 	text[t.len] = '\0';
 	return pu_multiaddr_from_text(ma, text) == 0 && pu_multiaddr_split_peer(ma, ma, id) == 0 &&
-	       !pu_peerid_eq(id, pu_host_id(m->h)) && is_believable(m, ma);
+	       !pu_peerid_eq(id, pu_host_id(m->h)) && pu_mdns_addrs_believe(&m->addrs, ma);
 }
 
 static void add_addr(struct pu_multiaddr *list, size_t *pn, const struct pu_multiaddr *ma)
@@ -441,29 +350,15 @@ static union pu_sockaddr group_of(const union pu_sockaddr *iface)
 	return g;
 }
 
-static bool sockaddr_of(const struct pu_multiaddr *ma, union pu_sockaddr *sa)
-{
-	struct pu_ma_part ip;
-
-	memset(sa, 0, sizeof *sa);
-	if (!ip_of(ma, &ip) || pu_multiaddr_is_loopback(ma))
-		return false;
-	sa->sa.sa_family = ip.code == PU_MA_IP4 ? AF_INET : AF_INET6;
-	if (ip.code == PU_MA_IP4)
-		memcpy(&sa->v4.sin_addr, ip.value.p, ip.value.len);
-	else
-		memcpy(&sa->v6.sin6_addr, ip.value.p, ip.value.len);
-	return true;
-}
-
-static void open_socket(struct pu_mdns *m, const struct pu_multiaddr *ma)
+static void open_socket(struct pu_mdns *m, size_t i)
 {
 	struct mdns_socket *s = &m->socket[m->n_sockets];
 	char text[PU_MULTIADDR_TEXT_MAX];
 	int r;
 
-	*s = (struct mdns_socket){ .m = m, .answer_at = PU_TIME_NEVER };
-	if (!sockaddr_of(ma, &s->addr))
+	*s = (struct mdns_socket){ .m = m, .answer_at = PU_TIME_NEVER,
+				   .ifindex = m->addrs.ifindex[i] };
+	if (!s->ifindex || !pu_mdns_addrs_sockaddr(&m->addrs, i, &s->addr))
 		return;
 	s->group = group_of(&s->addr);
 	r = m->net->ops->mcast_open(m->net, &s->group, &s->addr, &udp_events, s, &s->udp);
@@ -471,7 +366,7 @@ static void open_socket(struct pu_mdns *m, const struct pu_multiaddr *ma)
 		m->n_sockets++;
 	else if (r != PU_EEXIST)
 		pu_log(PU_LOG_DEBUG, "mdns", "no multicast here",
-		       PU_KV_STR("addr", pu_multiaddr_text(ma, text)), PU_KV_ERR(r));
+		       PU_KV_STR("addr", pu_multiaddr_text(&m->addrs.ip[i], text)), PU_KV_ERR(r));
 }
 
 static void close_sockets(struct pu_mdns *m)
@@ -484,35 +379,25 @@ static void close_sockets(struct pu_mdns *m)
 /* Goodbye to those who know what we were. */
 static bool rename_if_new(struct pu_mdns *m)
 {
-	if (!collect_texts(m))
+	uint64_t digest = pu_mdns_addrs_digest(&m->addrs, m->h);
+
+	if (digest == m->digest)
 		return false;
+	m->digest = digest;
 	say_goodbye(m);
 	choose_label(m);
 	return true;
 }
 
-static bool same_ips(const struct pu_mdns *m, const struct pu_multiaddr *ip, size_t n)
-{
-	bool same = n == m->n_ips;
-
-	for (size_t i = 0; i < n && same; i++)
-		same = pu_multiaddr_eq(&m->ip[i], &ip[i]);
-	return same;
-}
-
 /* The sockets are opened again in any case: an interface may have gone and come back. */
 void pu_mdns_set_interfaces(struct pu_mdns *m, const struct pu_multiaddr *ip_only, size_t n)
 {
-	n = pu_min(n, PU_MDNS_INTERFACES_MAX);
-	if (!same_ips(m, ip_only, n)) {
-		memcpy(m->ip, ip_only, n * sizeof *m->ip);
-		m->n_ips = n;
+	if (pu_mdns_addrs_set(&m->addrs, m->net, ip_only, n))
 		pu_mdns_seen_forget(&m->seen);
-	}
 	rename_if_new(m);
 	close_sockets(m);
-	for (size_t i = 0; i < n && m->n_sockets < SOCKETS_MAX; i++)
-		open_socket(m, &m->ip[i]);
+	for (size_t i = 0; i < m->addrs.n && m->n_sockets < SOCKETS_MAX; i++)
+		open_socket(m, i);
 	ask_soon(m);
 }
 

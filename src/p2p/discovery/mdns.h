@@ -1,7 +1,7 @@
 /* Peers on the same link (specs discovery/mdns.md): asks for _p2p._udp.local by multicast
- * and answers when asked. What it tells others are the listen addresses on the interfaces
- * that it was given; what it believes of others are private addresses, and those of the
- * networks (/24, /64) of these interfaces. */
+ * and answers when asked. What it tells on an interface are the host's TCP and QUIC addresses
+ * on that very interface; what it believes of others are private addresses, and those of
+ * the networks (/24, /64) of the interfaces that it was given. */
 #ifndef PU_P2P_DISCOVERY_MDNS_H
 #define PU_P2P_DISCOVERY_MDNS_H
 

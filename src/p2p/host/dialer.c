@@ -270,7 +270,8 @@ bool pu_dialer_can(struct pu_host *h, const struct pu_multiaddr *ma)
 {
 	if (pu_dial_names_needed(ma))
 		return true;
-	return pu_dialer_transport(h, ma) && !pu_listener_is_ours(&h->listener, ma);
+	return pu_dialer_transport(h, ma) && !pu_listener_is_ours(&h->listener, ma) &&
+	       !(h->cfg.may_dial && !h->cfg.may_dial(h->cfg.may_dial_arg, ma));
 }
 
 bool pu_dialer_is_dialing(const struct pu_peer *p, const struct pu_multiaddr *ma)
@@ -463,6 +464,24 @@ static size_t collect(struct pu_dial_job *job, struct pu_dial_plan *plan, size_t
 	return avoid_black_holes(h, plan, n, job->least > PU_WORTH_RELAYED);
 }
 
+/* A relay of our own gets a head start over relay servers. */
+static void prefer_own_relays(struct pu_host *h, struct pu_dial_plan *plan, size_t n)
+{
+	struct pu_peerid relay;
+	bool any = false, own[PU_DIALER_ATTEMPTS_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		bool circuit = pu_host_relay_of(&plan[i].ma, &relay);
+		const struct pu_peer *p = circuit ? pu_peerstore_find(&h->peers, &relay) : NULL;
+
+		own[i] = !circuit || (p && p->own_relay);
+		any |= circuit && own[i];
+	}
+	for (size_t i = 0; any && i < n; i++)
+		if (!own[i])
+			plan[i].delay += PU_MS(PU_DIALER_STEP_PUBLIC_MS);
+}
+
 /* Whoever comes later may know more addresses, or be content with less. */
 static size_t extend(struct pu_dial_job *job, enum pu_worth least, bool *pheld)
 {
@@ -473,6 +492,7 @@ static size_t extend(struct pu_dial_job *job, enum pu_worth least, bool *pheld)
 	job->least = pu_min(job->least, least);
 	n = collect(job, plan, PU_ARRAY_LEN(plan), pheld);
 	pu_dialer_rank(plan, n);
+	prefer_own_relays(job->h, plan, n);
 	for (size_t i = 0; i < n; i++)
 		attempt_new(job, &plan[i], NULL, 0);
 	if (n > 0)
@@ -494,6 +514,11 @@ static struct pu_dial_job *job_new(struct pu_host *h, struct pu_peer *p)
 	pu_timer_init(&job->timer, h->loop, pump, job);
 	p->dial = job;
 	return job;
+}
+
+bool pu_dialer_covers(const struct pu_peer *p, enum pu_worth least)
+{
+	return p->dial && p->dial->least <= least;
 }
 
 int pu_dialer_start(struct pu_host *h, struct pu_peer *p, enum pu_worth least)

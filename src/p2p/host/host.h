@@ -39,6 +39,9 @@ struct pu_host_config {
 	/* Inbound peers, at the secured stage. NULL: everyone. */
 	bool (*gate)(void *arg, const struct pu_peerid *peer, const struct pu_multiaddr *remote);
 	void *gate_arg;
+	/* May this address, with an IP, be dialled or punched? NULL: all. */
+	bool (*may_dial)(void *arg, const struct pu_multiaddr *ma);
+	void *may_dial_arg;
 };
 
 /* Facts about peers, as they happen. Any member may be NULL. Observers must not
@@ -206,6 +209,7 @@ struct pu_host_stats {
 	uint64_t inbound_probation; /* of the gated ones, let in on probation */
 	uint64_t dials, dials_failed;
 	uint64_t streams_in, streams_out, streams_refused;
+	uint64_t went_silent, recovered, closed_silent; /* connections, see p2p/host/health.h */
 	unsigned n_conns, n_peers;
 };
 void pu_host_stats(const struct pu_host *h, struct pu_host_stats *out);

@@ -44,7 +44,7 @@ static int start(struct pu_host *h, const struct pu_peerid *peer, const struct p
 
 	if (!t || !t->ops->punch)
 		return PU_ENOTSUP;
-	if (pu_listener_is_ours(&h->listener, ma))
+	if (!pu_dialer_can(h, ma))
 		return PU_EINVAL;
 	p = calloc(1, sizeof *p);
 	if (!p)

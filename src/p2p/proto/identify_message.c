@@ -286,9 +286,10 @@ static bool apply_record(struct host_conn *hc, const PuPb__Identify *m)
 	if (!ok)
 		return false;
 	hc->peer->record_seq = seq;
-	pu_peerstore_forget_addrs(hc->peer, true);
+	pu_peerstore_doubt_addrs(hc->peer, true);
 	for (size_t i = 0; i < n; i++)
 		add_addr(hc, addrs[i], true);
+	pu_peerstore_drop_doubted(hc->peer);
 	return true;
 }
 
@@ -301,9 +302,10 @@ static void apply_addrs(struct host_conn *hc, const PuPb__Identify *m)
 						       : PU_HOST_RECORD_INVALID;
 	if (certified || m->n_listen_addrs == 0)
 		return;
-	pu_peerstore_forget_addrs(hc->peer, false);
+	pu_peerstore_doubt_addrs(hc->peer, false);
 	for (size_t i = 0; i < m->n_listen_addrs && i < ADDRS_MAX; i++)
 		add_addr(hc, pu_bytes(m->listen_addrs[i].data, m->listen_addrs[i].len), false);
+	pu_peerstore_drop_doubted(hc->peer);
 }
 
 static void apply_observed(struct host_conn *hc, const PuPb__Identify *m)

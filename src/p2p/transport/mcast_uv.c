@@ -28,10 +28,9 @@ static bool same_ip(const union pu_sockaddr *a, const struct sockaddr *b)
 	return IN6_ARE_ADDR_EQUAL(&other.v6.sin6_addr, &a->v6.sin6_addr);
 }
 
-/* The interface with that address, if it is up and speaks multicast; else 0. */
-static unsigned find_interface(const union pu_sockaddr *addr)
+/* The interface with that address, if it has these flags; else 0. */
+static unsigned find_interface(const union pu_sockaddr *addr, unsigned needed)
 {
-	const unsigned needed = IFF_UP | IFF_MULTICAST;
 	struct ifaddrs *all;
 	unsigned index = 0;
 
@@ -42,6 +41,11 @@ static unsigned find_interface(const union pu_sockaddr *addr)
 			index = if_nametoindex(i->ifa_name);
 	freeifaddrs(all);
 	return index;
+}
+
+unsigned pu_mcast_uv_interface_of(const union pu_sockaddr *ip)
+{
+	return find_interface(ip, 0);
 }
 
 static bool is_open(const struct pu_list *open, const union pu_sockaddr *group, unsigned index)
@@ -131,7 +135,7 @@ int pu_mcast_uv_open(struct pu_loop *loop, struct pu_list *open, const union pu_
 
 	if (group->sa.sa_family != iface->sa.sa_family)
 		return PU_EINVAL;
-	index = find_interface(iface);
+	index = find_interface(iface, IFF_UP | IFF_MULTICAST);
 	if (!index)
 		return PU_EUNREACH;
 	if (is_open(open, group, index))

@@ -88,6 +88,9 @@ struct pu_net_ops {
 	 * than the path MTU known to the kernel), PU_EUNREACH, PU_EPERM … */
 	int (*udp_send)(struct pu_udp *u, const struct pu_dgrams *d);
 	void (*udp_close)(struct pu_udp *u);
+	/* Number of the interface that has the address, the same for all its addresses; 0:
+	 * none has. */
+	unsigned (*interface_of)(struct pu_net *n, const union pu_sockaddr *ip);
 	/* A socket for one multicast group (with its port) on the interface that has the
 	 * address iface. It hears what is sent to the group there, also by programs of this
 	 * machine and by itself, and nothing that is sent to a single host; it sends to the

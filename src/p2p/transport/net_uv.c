@@ -27,6 +27,12 @@ static int udp_open(struct pu_net *n, const union pu_sockaddr *bind, const struc
 	return pu_udp_uv_open(of(n)->tcp.loop, bind, ev, arg, pu);
 }
 
+static unsigned interface_of(struct pu_net *n, const union pu_sockaddr *ip)
+{
+	(void)n;
+	return pu_mcast_uv_interface_of(ip);
+}
+
 static int mcast_open(struct pu_net *n, const union pu_sockaddr *group,
 		      const union pu_sockaddr *iface, const struct pu_udp_events *ev, void *arg,
 		      struct pu_udp **pu)
@@ -89,6 +95,7 @@ static const struct pu_net_ops net_uv_ops = {
 	.udp_local = pu_udp_uv_local,
 	.udp_send = pu_udp_uv_send,
 	.udp_close = pu_udp_uv_close,
+	.interface_of = interface_of,
 	.mcast_open = mcast_open,
 	.udp_route = udp_route,
 	.tcp_connect = tcp_connect,

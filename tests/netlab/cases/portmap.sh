@@ -6,6 +6,7 @@
 #   BY=any    PCP, NAT-PMP and UPnP: the best is taken
 #   BY=upnp   UPnP only
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../topo/portmap.sh"
 need_tools nft miniupnpd ss
 PORTMAPPER=${PORTMAPPER:-$(newest portmapper)}
 [ -x "${PORTMAPPER:-}" ] || skip "tests/support/portmapper is not built"
@@ -14,65 +15,7 @@ BY=${BY:-any}
 [ "$BY" = any ] && METHOD=pcp || METHOD=upnp
 "$PORTMAPPER" --can | grep -qw "$METHOD" || skip "built without $METHOD"
 
-host laptop router outside
-cable laptop eth0 router lan
-cable router wan outside eth0
-attach laptop eth0 192.168.5.2/24
-attach router lan 192.168.5.1/24
-attach router wan 11.0.0.1/24
-attach outside eth0 11.0.0.9/24
-on laptop ip route add default via 192.168.5.1
-on router sysctl -qw net.ipv4.ip_forward=1
-# On the way in only what was opened: what the router's daemon accepts carries its mark.
-on router nft -f - <<'RULES'
-table inet filter {
-	chain forward {
-		type filter hook forward priority 0; policy drop;
-		iifname "lan" accept
-		ct state established,related accept
-		jump forwardUPnP
-	}
-	chain forwardUPnP { }
-	chain prerouting { type nat hook prerouting priority -100; jump UPnP; }
-	chain postrouting {
-		type nat hook postrouting priority 100;
-		jump UPnP-Postrouting
-		oifname "wan" masquerade
-	}
-	chain UPnP { }
-	chain UPnP-Postrouting { }
-}
-RULES
-
-router_conf() {
-	cat <<-CONF
-		ext_ifname=wan
-		listening_ip=lan
-		enable_upnp=yes
-		enable_natpmp=$1
-		secure_mode=yes
-		min_lifetime=120
-		max_lifetime=86400
-		system_uptime=yes
-		upnp_forward_chain=forwardUPnP
-		upnp_nat_chain=UPnP
-		upnp_nat_postrouting_chain=UPnP-Postrouting
-		uuid=00000000-0000-0000-0000-000000000001
-		allow 1024-65535 192.168.5.0/24 1024-65535
-		deny 0-65535 0.0.0.0/0 0-65535
-	CONF
-}
-
-router_on() {
-	start router miniupnpd miniupnpd -d -f "$LAB/router/miniupnpd.conf" -P "$LAB/router/pid"
-	ROUTER=$!
-	eventually 10 on router bash -c 'ss -lnu | grep -q :1900'
-}
-
-router_off() {
-	kill "$ROUTER" 2> /dev/null
-	wait "$ROUTER" 2> /dev/null
-}
+portmap_topology
 
 # log of the mapper; what it printed last
 mapper_log() { cat "$LAB/laptop/log/laptop-mapper.log"; }
@@ -128,7 +71,7 @@ assert socket.create_connection(("11.0.0.1", 4001), 2).recv(10) == b"hello"'
 }
 
 [ "$BY" = any ] && natpmp=yes || natpmp=no
-router_conf $natpmp > "$LAB/router/miniupnpd.conf"
+router_conf $natpmp
 listen_on_laptop
 
 say "no daemon on the router: nothing is mapped, nothing hangs"

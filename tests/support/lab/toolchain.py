@@ -16,6 +16,7 @@ from .netns import Unavailable
 GO_MIN = (1, 26)
 GO_VERSION = "1.26.8"
 NODE_MIN = 22
+RUST_MIN = (1, 83)
 NODE_PACKAGE_VERSION = "22.23.3"
 WIREGUARD_GO = "golang.zx2c4.com/wireguard@v0.0.0-20260522210424-ecfc5a8d5446"
 
@@ -188,3 +189,37 @@ def js_peer(source):
             shutil.copy(path, own)
         shutil.copy(source / "package.json", own)
     return [node, "--no-warnings", str(own / "peer.js")]
+
+
+# ---- Rust
+
+def rust_version(cargo):
+    out = subprocess.run([cargo, "--version"], capture_output=True, text=True).stdout
+    match = re.match(r"cargo (\d+)\.(\d+)", out)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def find_cargo():
+    paths = [os.environ.get("CARGO"), shutil.which("cargo"), os.path.expanduser("~/.cargo/bin/cargo")]
+    for cargo in paths:
+        if cargo and os.path.exists(cargo) and rust_version(cargo) >= RUST_MIN:
+            return cargo
+    raise Unavailable("needs Rust {}.{} or newer".format(*RUST_MIN))
+
+
+def rust_peer(source, patient):
+    """Builds the crate in source; returns the command. That takes many minutes the first
+    time, so only the patient get one that is not there yet."""
+    files = list((source / "src").glob("*.rs")) + [source / "Cargo.toml", source / "Cargo.lock"]
+    target = cache_dir() / f"rust-peer-{digest(*files)}"
+    if not target.exists() and not patient:
+        raise Unavailable("the rust peer is not built (run.py --prepare --all)")
+    with locked("rust-peer"):
+        if not target.exists():
+            build = cache_dir() / "rust-target"
+            run([find_cargo(), "build", "--release", "--locked"], cwd=source,
+                env=dict(os.environ, CARGO_TARGET_DIR=str(build)))
+            partial = target.with_suffix(".partial")
+            shutil.copy(build / "release" / "rust-peer", partial)
+            partial.rename(target)
+    return [str(target)]

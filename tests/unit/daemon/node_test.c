@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "p2p/host/paths.h"
 #include "support/node_lab.h"
 
 static struct pu_lab lab;
@@ -389,6 +390,35 @@ static int quiet(void **state)
 	return pu_crypto_init();
 }
 
+/* Dialled, it would lead through the device back to us. */
+static void addresses_of_the_overlay_are_not_dialled(void **state)
+{
+	struct pu_host_candidate known[PU_HOST_ADDRS_PER_PEER];
+	struct pu_multiaddr inner, inner6;
+	unsigned n_usable = 0, n_inner = 0;
+	size_t n;
+
+	pu_lab_init(&lab, 2);
+	pu_lab_befriend(a, b, "");
+	pu_lab_up(a);
+	assert_int_equal(pu_multiaddr_from_text(&inner, "/ip4/10.64.3.4/udp/4001/quic-v1"), 0);
+	assert_int_equal(pu_multiaddr_from_text(&inner6, "/ip6/fd70:6565:7275:1::1/tcp/4001"), 0);
+	pu_host_add_addr(a->node->host, &b->id, &inner, true);
+	pu_host_add_addr(a->node->host, &b->id, &inner6, true);
+	n = pu_host_candidates(a->node->host, &b->id, known, PU_HOST_ADDRS_PER_PEER);
+	for (size_t i = 0; i < n; i++) {
+		bool is_inner = pu_multiaddr_eq(&known[i].ma, &inner) ||
+				pu_multiaddr_eq(&known[i].ma, &inner6);
+
+		n_inner += is_inner;
+		n_usable += known[i].usable;
+		assert_false(is_inner && known[i].usable);
+	}
+	assert_int_equal(n_inner, 2);
+	assert_true(n_usable > 0);
+	pu_lab_deinit(&lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +435,7 @@ int main(void)
 		cmocka_unit_test(wide_path_carries_full_packets_in_one_piece),
 		cmocka_unit_test(packets_to_an_unreachable_peer_come_back),
 		cmocka_unit_test(packets_flow_again_after_the_peer_restarted),
+		cmocka_unit_test(addresses_of_the_overlay_are_not_dialled),
 	};
 
 	return cmocka_run_group_tests(tests, quiet, NULL);

@@ -43,7 +43,7 @@ static void on_peer(void *arg, const struct pu_peerid *peer, const struct pu_mul
 
 static void tell_interfaces(struct member *x)
 {
-	struct pu_multiaddr ip[8];
+	struct pu_multiaddr ip[16];
 	size_t n = pu_sim_node_ips(x->t.node, ip, PU_ARRAY_LEN(ip));
 
 	pu_host_set_interface_addrs(x->t.h, ip, n);
@@ -323,6 +323,38 @@ static void interfaces_come_and_go(void **state)
 	pu_sim_free(sim);
 }
 
+/* Containers and virtual machines have bridges, plenty of them: what leads there is of no
+ * use to the neighbours, and would crowd out what is. */
+static void each_link_hears_of_its_own_addresses(void **state)
+{
+	struct pu_sim *sim = pu_sim_new(pu_sim_seed());
+	struct member a, b, inner;
+	char ip[32];
+
+	member_start(&a, sim, 1, "192.168.1.1", "fd00::1");
+	for (unsigned i = 0; i < 12; i++) {
+		snprintf(ip, sizeof ip, "172.%u.0.1", 16 + i);
+		pu_sim_node_add_ip(a.t.node, ip);
+		pu_sim_node_set_interface(a.t.node, ip, 2 + i);
+	}
+	tell_interfaces(&a);
+	member_start(&b, sim, 2, "192.168.1.2", "fd00::2");
+	member_start(&inner, sim, 3, "172.20.0.2", NULL);
+	pu_sim_run(sim, PU_SEC(3));
+	assert_true(n_told_of(&b, &a) >= 1);
+	assert_int_equal(b.told[b.n_told - 1].n, 3);
+	assert_true(was_told(&b.told[b.n_told - 1], "/ip4/192.168.1.1/tcp/4001"));
+	assert_true(was_told(&b.told[b.n_told - 1], "/ip6/fd00::1/udp/4001/quic-v1"));
+	assert_true(n_told_of(&inner, &a) >= 1);
+	assert_int_equal(inner.told[0].n, 2);
+	assert_true(was_told(&inner.told[0], "/ip4/172.20.0.1/tcp/4001"));
+	assert_int_equal(n_told_of(&inner, &b), 0);
+	member_stop(&a);
+	member_stop(&b);
+	member_stop(&inner);
+	pu_sim_free(sim);
+}
+
 static void only_addresses_of_a_link_are_believed(void **state)
 {
 	static const char *const bad[] = {
@@ -346,6 +378,8 @@ static void only_addresses_of_a_link_are_believed(void **state)
 	struct member a;
 
 	member_start(&a, sim, 1, "11.0.0.1", "2a00:b::1");
+	pu_sim_node_add_ip(a.t.node, "fe80::aa");
+	tell_interfaces(&a);
 	stranger_init(&s, sim, "11.0.0.66", 5353);
 	pu_sim_run(sim, PU_SEC(3));
 	pretend(&s, 1, bad, PU_ARRAY_LEN(bad));
@@ -555,6 +589,7 @@ int main(void)
 		cmocka_unit_test(other_links_are_other_worlds),
 		cmocka_unit_test(a_new_address_is_told_soon),
 		cmocka_unit_test(interfaces_come_and_go),
+		cmocka_unit_test(each_link_hears_of_its_own_addresses),
 		cmocka_unit_test(only_addresses_of_a_link_are_believed),
 		cmocka_unit_test(answers_to_ourselves_alone_are_not_heard),
 		cmocka_unit_test(many_questions_get_one_answer_a_second),

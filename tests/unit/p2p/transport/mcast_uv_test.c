@@ -165,6 +165,24 @@ static void an_interface_has_one_socket_and_must_exist(void **state)
 	net[0]->ops->udp_close(b.u);
 }
 
+static unsigned number_of(const char *ip)
+{
+	union pu_sockaddr sa = addr(ip, 0);
+
+	return net[0]->ops->interface_of(net[0], &sa);
+}
+
+static void addresses_of_one_interface_are_known_as_such(void **state)
+{
+	need_interfaces();
+	assert_int_not_equal(number_of("10.77.0.1"), 0);
+	assert_int_equal(number_of("10.77.0.1"), number_of("10.77.0.2"));
+	assert_int_equal(number_of("10.77.0.1"), number_of("fd00:77::1"));
+	assert_int_not_equal(number_of("10.77.0.1"), number_of("10.78.0.1"));
+	assert_int_not_equal(number_of("127.0.0.1"), 0);
+	assert_int_equal(number_of("10.99.0.1"), 0);
+}
+
 /* A daemon of the system, say. */
 static int other_program(void)
 {
@@ -232,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(programs_on_one_interface_hear_each_other),
 		cmocka_unit_test(an_interface_has_one_socket_and_must_exist),
+		cmocka_unit_test(addresses_of_one_interface_are_known_as_such),
 		cmocka_unit_test(what_is_for_other_programs_stays_theirs),
 	};
 
