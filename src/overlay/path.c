@@ -67,7 +67,7 @@ static struct target *find(const struct pu_path *p, const struct pu_peerid *peer
 /* So that two peers do not try at the same moment for ever, nor all at once. */
 static pu_time spread(const struct target *t, pu_time base)
 {
-	uint32_t r;
+	uint64_t r;
 
 	pu_loop_random(pu_host_loop(t->owner->host), &r, sizeof r);
 	return base - base / 4 + r % (base / 2);

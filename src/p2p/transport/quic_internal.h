@@ -157,6 +157,7 @@ struct quic_conn {
 	bool flushing;   /* inside pu_quic_flush(): the job need not come again */
 	bool reset_seen; /* a stateless reset ended it */
 	bool pending;    /* counted in n_pending */
+	bool pinned;     /* packets leave from local_sa, whatever the kernel prefers */
 
 	struct pu_timer timer;
 	struct pu_job job;
