@@ -83,11 +83,6 @@ static struct pu_kad_candidate *find_ref(const struct pu_kad_lookup *l, uint32_t
 	return NULL;
 }
 
-const struct pu_kad_candidate *pu_kad_lookup_find(const struct pu_kad_lookup *l, uint32_t ref)
-{
-	return find_ref(l, ref);
-}
-
 /* Where a distance is or belongs. */
 static unsigned place_of(const struct pu_kad_lookup *l, const struct pu_kad_key *distance)
 {
