@@ -65,7 +65,8 @@ static void log_relay(const struct pu_relay_info *i)
 
 static void on_relay(void *arg, const struct pu_relay_info *info)
 {
-	log_relay(info);
+	if (info->news)
+		log_relay(info);
 }
 
 static const struct pu_relays_events relays_events = { .on_change = on_relay };

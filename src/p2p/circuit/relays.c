@@ -39,13 +39,16 @@ struct pu_relay *pu_relays_find(const struct pu_relays *r, const struct pu_peeri
 	return NULL;
 }
 
-static void tell(const struct pu_relay *rl, enum pu_log_level level, const char *what)
+static void tell(struct pu_relay *rl, enum pu_log_level level, const char *what)
 {
 	const struct pu_relays *r = rl->owner;
 	char id[PU_PEERID_SHORT_MAX];
 
 	pu_log(level, "relays", what, PU_KV_STR("relay", pu_peerid_short(&rl->info.relay, id)),
 	       PU_KV_U64("status", rl->info.status), PU_KV_ERR(rl->info.err));
+	rl->info.news = !rl->announced || rl->announced_state != rl->info.state;
+	rl->announced = true;
+	rl->announced_state = rl->info.state;
 	if (r->ev && r->ev->on_change)
 		r->ev->on_change(r->arg, &rl->info);
 }

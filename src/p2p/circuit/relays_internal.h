@@ -20,6 +20,8 @@ struct pu_relay {
 	struct pu_conn *conn;  /* that the reservation was made on; NULL: there is none */
 	pu_time expires_at;
 	bool probing;
+	bool announced; /* on_change told something, the last time: */
+	enum pu_relay_state announced_state;
 	unsigned failures; /* in a row */
 	struct pu_timer timer; /* next attempt */
 };

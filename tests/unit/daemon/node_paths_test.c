@@ -373,6 +373,30 @@ static void a_flapping_peer_causes_bounded_work(void **state)
 	pu_lab_deinit(&lab);
 }
 
+/* Payload of all datagrams between two nodes, both ways. */
+static uint64_t traffic(const struct pu_sim_node *x, const struct pu_sim_node *y)
+{
+	return pu_sim_counters(x, y).bytes_delivered + pu_sim_counters(y, x).bytes_delivered;
+}
+
+/* A direct path, a relayed one as a spare, and the reservation. */
+static void idle_peers_cost_next_to_nothing(void **state)
+{
+	const unsigned seconds = 3600;
+	uint64_t peer, relay;
+
+	meet(&pu_sim_nat_port_restricted, &pu_sim_nat_port_restricted);
+	assert_true(within(both_direct, NULL, PU_SEC(60)));
+	pu_lab_run(&lab, PU_SEC(300));
+	peer = traffic(a->sim, b->sim);
+	relay = traffic(a->sim, r0->sim);
+	pu_lab_run(&lab, PU_SEC(seconds));
+	assert_true(both_direct(NULL));
+	assert_in_range((traffic(a->sim, b->sim) - peer) / seconds, 1, 15);
+	assert_in_range((traffic(a->sim, r0->sim) - relay) / seconds, 1, 35);
+	pu_lab_deinit(&lab);
+}
+
 /* --- another list of relays ------------------------------------------------------------- */
 
 static void another_relay_after_a_reload(void **state)
@@ -473,6 +497,7 @@ int main(void)
 		cmocka_unit_test(a_friend_relays_until_one_is_no_friend_any_more),
 		cmocka_unit_test(a_stranger_is_refused_through_the_relay_too),
 		cmocka_unit_test(a_flapping_peer_causes_bounded_work),
+		cmocka_unit_test(idle_peers_cost_next_to_nothing),
 		cmocka_unit_test(another_relay_after_a_reload),
 		cmocka_unit_test(a_peer_behind_an_unknown_relay_is_found_in_the_hash_table),
 		cmocka_unit_test(a_peer_is_found_in_the_hash_table_without_any_relay),

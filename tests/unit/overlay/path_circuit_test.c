@@ -166,7 +166,8 @@ static void circuits_follow_each_other_before_their_bytes_are_spent(void **state
 	pu_sim_run(l.l.sim, PU_SEC(600));
 	assert_in_range(info(&l.a, &l.b).renewed, 15, 60);
 	assert_in_range(l.b.longest_gap / 1000000, 10, 100);
-	assert_in_range(n_conns_to(&l.a, &l.b), 1, 3);
+	/* Every half minute a new one; what is left behind ends after a good minute. */
+	assert_in_range(n_conns_to(&l.a, &l.b), 1, 5);
 	lab_stop(&l);
 }
 
