@@ -22,7 +22,9 @@ struct pu_relay {
 	bool probing;
 	bool announced; /* on_change told something, the last time: */
 	enum pu_relay_state announced_state;
-	unsigned failures; /* in a row */
+	unsigned failures;  /* in a row */
+	unsigned n_brief;   /* reservations in a row that were soon lost with the connection */
+	pu_time held_since; /* the reservation, on this connection */
 	struct pu_timer timer; /* next attempt */
 };
 
