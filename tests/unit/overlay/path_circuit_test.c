@@ -166,8 +166,8 @@ static void circuits_follow_each_other_before_their_bytes_are_spent(void **state
 	pu_sim_run(l.l.sim, PU_SEC(600));
 	assert_in_range(info(&l.a, &l.b).renewed, 15, 60);
 	assert_in_range(l.b.longest_gap / 1000000, 10, 100);
-	/* Every half minute a new one; what is left behind ends after a good minute. */
-	assert_in_range(n_conns_to(&l.a, &l.b), 1, 5);
+	/* Every half minute a new one; what is left behind ends when its streams have. */
+	assert_in_range(n_conns_to(&l.a, &l.b), 1, 3);
 	lab_stop(&l);
 }
 
@@ -199,7 +199,8 @@ static void stingy_relay_is_not_followed_around(void **state)
 		lab_start(&l, 1, false);
 		pu_timer_stop(&l.talk); /* packets would ask for connections themselves */
 		pu_sim_run(l.l.sim, PU_SEC(600));
-		assert_int_equal(info(&l.a, &l.b).renewed, 0);
+		/* An idle circuit may well live long on few bytes. */
+		assert_in_range(info(&l.a, &l.b).renewed, 0, by_data ? 20 : 0);
 		assert_in_range(l.l.a.t.connected, 2, 40);
 		lab_stop(&l);
 	}
