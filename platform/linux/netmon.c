@@ -166,11 +166,14 @@ static int on_link_msg(struct nl_msg *msg, void *arg)
 {
 	struct pu_linux_netmon *m = arg;
 	const struct ifinfomsg *ifi = nlmsg_data(nlmsg_hdr(msg));
-
 	const unsigned up = IFF_UP | IFF_RUNNING;
+	struct nlattr *a = nlmsg_find_attr(nlmsg_hdr(msg), sizeof *ifi, IFLA_CARRIER_CHANGES);
+	/* A cable that was out, or another radio network, may lead elsewhere though it has
+	 * the same addresses. */
+	uint64_t carrier = a ? nla_get_u32(a) : 0;
 
 	if (ifi->ifi_index != m->ifindex && (ifi->ifi_flags & up) == up)
-		m->links += mix(1, (uint64_t)ifi->ifi_index); /* in whatever order they come */
+		m->links += mix(mix(1, (uint64_t)ifi->ifi_index), carrier); /* in any order */
 	return NL_OK;
 }
 

@@ -175,14 +175,12 @@ static void run_jobs(struct pu_loop *l)
 
 void pu_loop_leave(struct pu_loop *l)
 {
-	if (!l->input_first)
-		run_timers(l);
+	run_timers(l);
 	run_jobs(l);
 }
 
 void pu_loop_gap(struct pu_loop *l, pu_time gap)
 {
-	l->resumed_at = l->now;
 	PU_LIST_FOREACH(it, tmp, &l->gap_watches) {
 		struct pu_gap_watch *w = PU_CONTAINER_OF(it, struct pu_gap_watch, node);
 

@@ -9,9 +9,8 @@
  * deferred jobs until none is left. "Now" is the same for a whole turn.
  *
  * Sometimes the process stands still between two turns, because the machine slept or
- * somebody stopped it. What waited outside is handed to its owners first then, so that
- * no timer takes our own absence for somebody else's silence; then those are told who
- * watch for gaps; then the timers run. */
+ * somebody stopped it. That time does not count: no timer takes our own absence for
+ * somebody else's silence, no late answer for a slow one. Who must know watches for gaps. */
 #ifndef PU_BASE_LOOP_H
 #define PU_BASE_LOOP_H
 
@@ -49,7 +48,6 @@ struct pu_gap_watch {
 
 struct pu_loop {
 	pu_time now;
-	pu_time resumed_at; /* end of the last gap; 0: there was none */
 	int64_t wall_offset; /* Unix ns = now + wall_offset */
 	struct pu_timer **heap;
 	size_t n_timers, cap_timers;
@@ -59,7 +57,6 @@ struct pu_loop {
 	void *random_arg;
 	void *driver; /* the driver's own object, see base/loop_uv.h */
 	bool stopping;
-	bool input_first; /* the driver holds timers back: there was a gap */
 };
 
 void pu_loop_init(struct pu_loop *l, pu_time now, int64_t wall_offset,
@@ -79,7 +76,7 @@ void pu_loop_random(struct pu_loop *l, void *p, size_t n);
 /* Drivers only. enter: a turn begins at that time. leave: due timers, then jobs. */
 void pu_loop_enter(struct pu_loop *l, pu_time now);
 void pu_loop_leave(struct pu_loop *l);
-/* Within a turn, after the input: there was a gap before it. */
+/* Within a turn: there was a gap before it, which "now" left out. */
 void pu_loop_gap(struct pu_loop *l, pu_time gap);
 /* When the loop wants its next turn; PU_TIME_NEVER when nothing is planned. */
 pu_time pu_loop_next_timeout(const struct pu_loop *l);

@@ -15,6 +15,7 @@ struct pu_loop_uv {
 	int depth;	      /* of pu_loop_uv_enter() */
 	pu_time due;	      /* we wanted to run again by then */
 	pu_time asleep;	      /* of the machine since its start, by its clocks */
+	pu_time stood;	      /* that we were late, in sum: our clock is so much behind */
 	pu_time gap;	      /* stood still for so long, and nobody was told yet */
 };
 
@@ -72,20 +73,27 @@ struct pu_loop *pu_loop_uv_loop(struct pu_loop_uv *l)
 	return &l->loop;
 }
 
+pu_time pu_loop_uv_clock(struct pu_loop *l)
+{
+	return pu_clock_monotonic() - driver(l)->stood;
+}
+
 /* A stopped process is late; the monotonic clock of a suspended machine stands still, and
  * that of its uptime does not. */
-static void look_for_gap(struct pu_loop_uv *l, pu_time now)
+static pu_time without_gap(struct pu_loop_uv *l, pu_time now)
 {
-	const pu_time up = clock_ns(CLOCK_BOOTTIME);
-	const pu_time asleep = up > now ? up - now : 0;
+	const pu_time up = clock_ns(CLOCK_BOOTTIME), mono = now + l->stood;
+	const pu_time asleep = up > mono ? up - mono : 0;
 
-	if (now > l->due && now - l->due > GAP_MIN)
-		l->gap += now - l->due;
 	if (asleep > l->asleep && asleep - l->asleep > GAP_MIN)
 		l->gap += asleep - l->asleep;
 	l->asleep = asleep;
-	l->due = now;
-	l->loop.input_first = l->gap > 0;
+	if (now > l->due && now - l->due > GAP_MIN) {
+		l->gap += now - l->due;
+		l->stood += now - l->due;
+		now = l->due;
+	}
+	return l->due = now;
 }
 
 void pu_loop_uv_sample(struct pu_loop *l)
@@ -94,10 +102,9 @@ void pu_loop_uv_sample(struct pu_loop *l)
 
 	if (driver(l)->depth > 0)
 		return;
-	now = pu_clock_monotonic();
+	now = without_gap(driver(l), pu_loop_uv_clock(l));
 	l->wall_offset = pu_clock_wall_ns() - (int64_t)now;
 	pu_loop_enter(l, now);
-	look_for_gap(driver(l), now);
 }
 
 void pu_loop_uv_enter(struct pu_loop *l)
@@ -108,24 +115,23 @@ void pu_loop_uv_enter(struct pu_loop *l)
 
 void pu_loop_uv_leave(struct pu_loop *l)
 {
-	if (driver(l)->depth == 1)
+	struct pu_loop_uv *d = driver(l);
+	const pu_time gap = d->gap;
+
+	if (d->depth == 1) {
+		d->gap = 0;
+		if (gap > 0)
+			pu_loop_gap(l, gap);
 		pu_loop_leave(l);
-	driver(l)->depth--;
+	}
+	d->depth--;
 }
 
 static void on_wake(uv_timer_t *h)
 {
 	struct pu_loop_uv *l = h->data;
-	const pu_time gap = l->gap;
 
 	pu_loop_uv_enter(&l->loop);
-	/* What was known before is not news of this very moment: libuv has handed over
-	 * all input since. */
-	if (gap > 0) {
-		l->gap = 0;
-		l->loop.input_first = false;
-		pu_loop_gap(&l->loop, gap);
-	}
 	pu_loop_uv_leave(&l->loop);
 }
 
@@ -137,17 +143,14 @@ static void on_prepare(uv_prepare_t *h)
 	pu_time deadline = pu_loop_next_timeout(&l->loop);
 	uint64_t now_ms = uv_now(&l->uv), ms;
 
-	if (l->gap > 0)
-		deadline = 0; /* at once, behind the input */
-	else
-		l->due = deadline;
+	l->due = deadline;
 	if (deadline == PU_TIME_NEVER) {
 		uv_timer_stop(&l->wake);
 		return;
 	}
 	/* Against libuv's own time, which is of the same clock: our "now" stands still
 	 * while only others' callbacks run, and would put the timer off each time. */
-	ms = (deadline + PU_MS(1) - 1) / PU_MS(1);
+	ms = (deadline + l->stood + PU_MS(1) - 1) / PU_MS(1);
 	uv_timer_start(&l->wake, on_wake, ms > now_ms ? ms - now_ms : 0, 0);
 }
 
@@ -165,8 +168,8 @@ int pu_loop_uv_new(struct pu_loop_uv **pl)
 	pu_loop_init(&l->loop, now, pu_clock_wall_ns() - (int64_t)now, kernel_random,
 		     NULL);
 	l->loop.driver = l;
+	l->asleep = clock_ns(CLOCK_BOOTTIME) - now;
 	l->due = PU_TIME_NEVER;
-	look_for_gap(l, now);
 	uv_timer_init(&l->uv, &l->wake);
 	l->wake.data = l;
 	uv_prepare_init(&l->uv, &l->prepare);

@@ -27,7 +27,9 @@ void pu_loop_uv_leave(struct pu_loop *l);
 /* Between turns: brings "now" up to date for a call from outside. Within a turn: nothing. */
 void pu_loop_uv_sample(struct pu_loop *l);
 
-/* The clock this driver uses. */
+/* The time of a turn that would begin now. */
+pu_time pu_loop_uv_clock(struct pu_loop *l);
+/* The clocks below this driver. */
 pu_time pu_clock_monotonic(void);
 int64_t pu_clock_wall_ns(void);
 

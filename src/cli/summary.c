@@ -79,6 +79,42 @@ static void listen_rows(const struct pu_cli *c, const json_t *status, const char
 		row(c, i ? "" : label, pu_out_clean(json_string_value(v), text, sizeof text));
 }
 
+/* "[C] Fair - Hole-punchable NAT (stun: …)" */
+static void reach_row(const struct pu_cli *c, const json_t *status)
+{
+	const json_t *o = json_object_get(status, "reachability");
+	char grade[PU_SUMMARY_TEXT_MAX], label[PU_SUMMARY_TEXT_MAX];
+	char text[PU_SUMMARY_TEXT_MAX], evidence[PU_SUMMARY_TEXT_MAX];
+	char line[4 * PU_SUMMARY_TEXT_MAX];
+
+	if (!pu_summary_text(o, "grade", grade)[0])
+		return;
+	pu_summary_text(o, "evidence", evidence);
+	snprintf(line, sizeof line, "[%s] %s - %s%s%s%s", grade,
+		 pu_summary_text(o, "label", label), pu_summary_text(o, "description", text),
+		 evidence[0] ? "  (" : "", evidence, evidence[0] ? ")" : "");
+	row(c, "reachable", line);
+}
+
+static void relay_rows(const struct pu_cli *c, const json_t *status)
+{
+	char id[PU_SUMMARY_TEXT_MAX], state[PU_SUMMARY_TEXT_MAX], until[PU_SUMMARY_TEXT_MAX];
+	char why[PU_SUMMARY_TEXT_MAX], line[4 * PU_SUMMARY_TEXT_MAX];
+	const json_t *list = json_object_get(status, "relays"), *v;
+	size_t i;
+
+	json_array_foreach(list, i, v) {
+		pu_summary_text(v, "expires", until);
+		why[0] = '\0';
+		if (json_object_get(v, "error"))
+			pu_summary_text(v, json_object_get(v, "status") ? "status" : "error", why);
+		snprintf(line, sizeof line, "%s  %s%s%s%s%s", pu_summary_text(v, "peer_id", id),
+			 pu_summary_text(v, "state", state), until[0] ? " until " : "", until,
+			 why[0] ? ": " : "", why);
+		row(c, i ? "" : "relays", line);
+	}
+}
+
 void pu_summary_node(const struct pu_cli *c, const json_t *status)
 {
 	const json_t *vpn = json_object_get(status, "vpn");
@@ -94,6 +130,8 @@ void pu_summary_node(const struct pu_cli *c, const json_t *status)
 	dns_row(c, vpn);
 	listen_rows(c, status, "listen_addresses", "listening");
 	listen_rows(c, status, "relay_addresses", "via relay");
+	relay_rows(c, status);
+	reach_row(c, status);
 }
 
 static void services_row(const struct pu_cli *c, const json_t *peer)

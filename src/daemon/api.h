@@ -32,6 +32,16 @@ struct pu_api_vpn {
 	const char *dns_suffix; /* "p2p" */
 };
 
+/* One of our relays. */
+struct pu_api_relay {
+	struct pu_peerid relay;
+	const struct pu_multiaddr *addr; /* as configured, without /p2p */
+	const char *state;  /* "connecting", "reserving", "reserved", "waiting" */
+	int64_t expires;    /* of the reservation, Unix seconds; 0: there is none */
+	int err;            /* why the last attempt failed, 0 when it did not */
+	const char *status; /* what the relay said, "RESERVATION_REFUSED"; NULL: nothing */
+};
+
 struct pu_api_status {
 	const struct pu_peerid *peer; /* ours, never NULL */
 	const char *name;             /* ours in the names list */
@@ -45,6 +55,8 @@ struct pu_api_status {
 	const char *nat_type;
 	const char *const *external_addrs; /* "ip:port" */
 	size_t n_external_addrs;
+	const struct pu_api_relay *relays;
+	size_t n_relays;
 	bool is_relaying;
 	char reach_grade;        /* 'A' … 'F' */
 	const char *reach_label; /* "Good" */

@@ -2,6 +2,7 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 
+#include "base/err.h"
 #include "base/rfc3339.h"
 #include "daemon/api_internal.h"
 #include "daemon/json_text.h"
@@ -61,6 +62,31 @@ static void add_external(json_t *o, const struct pu_api_status *s)
 	json_object_set_new(o, "stun_external_addrs", a);
 }
 
+static json_t *relay_json(const struct pu_api_relay *r)
+{
+	char id[PU_PEERID_TEXT_MAX], text[PU_MULTIADDR_TEXT_MAX], when[PU_RFC3339_MAX];
+	json_t *o = json_object();
+
+	json_object_set_new(o, "peer_id", json_string(pu_peerid_text(&r->relay, id)));
+	json_object_set_new(o, "address", json_string(pu_multiaddr_text(r->addr, text)));
+	json_object_set_new(o, "state", json_string(r->state));
+	if (r->expires)
+		set_str(o, "expires", pu_rfc3339_text(r->expires, when));
+	if (r->err < 0)
+		set_str(o, "error", pu_err_text(r->err));
+	set_str(o, "status", r->status);
+	return o;
+}
+
+static json_t *relays_json(const struct pu_api_status *s)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < s->n_relays; i++)
+		json_array_append_new(a, relay_json(&s->relays[i]));
+	return a;
+}
+
 static json_t *status_json(struct pu_api *api, const struct pu_api_status *s)
 {
 	char id[PU_PEERID_TEXT_MAX], grade[2] = { s->reach_grade, '\0' };
@@ -72,6 +98,7 @@ static json_t *status_json(struct pu_api *api, const struct pu_api_status *s)
 	json_object_set_new(o, "connected_peers", json_integer(s->connected_peers));
 	json_object_set_new(o, "listen_addresses", addr_list(s->listen, s->n_listen, false));
 	json_object_set_new(o, "relay_addresses", addr_list(s->listen, s->n_listen, true));
+	json_object_set_new(o, "relays", relays_json(s));
 	json_object_set_new(o, "services_count", json_integer(s->n_services));
 	json_object_set_new(o, "has_global_ipv6", json_boolean(s->has_global_ipv6));
 	json_object_set_new(o, "has_global_ipv4", json_boolean(s->has_global_ipv4));
@@ -109,6 +136,23 @@ static void print_addrs(FILE *f, const char *title, const struct pu_api_status *
 			fprintf(f, "  %s\n", pu_multiaddr_text(&s->listen[i], text));
 }
 
+static void print_relays(FILE *f, const struct pu_api_status *s)
+{
+	char id[PU_PEERID_SHORT_MAX], when[PU_RFC3339_MAX];
+
+	fprintf(f, "relays: %zu\n", s->n_relays);
+	for (size_t i = 0; i < s->n_relays; i++) {
+		const struct pu_api_relay *r = &s->relays[i];
+
+		fprintf(f, "  %s %s", pu_peerid_short(&r->relay, id), r->state);
+		if (r->expires)
+			fprintf(f, " until %s", pu_rfc3339_text(r->expires, when));
+		if (r->err < 0)
+			fprintf(f, ": %s", r->status ? r->status : pu_err_text(r->err));
+		fputc('\n', f);
+	}
+}
+
 static void print_status(FILE *f, const struct pu_api *api, const struct pu_api_status *s)
 {
 	char id[PU_PEERID_TEXT_MAX];
@@ -120,6 +164,8 @@ static void print_status(FILE *f, const struct pu_api *api, const struct pu_api_
 		yes(s->has_global_ipv4), yes(s->is_relaying));
 	fprintf(f, "reachability: [%c] %s - %s\n", s->reach_grade ? s->reach_grade : '?',
 		s->reach_label ? s->reach_label : "", s->reach_text ? s->reach_text : "");
+	if (s->reach_evidence && *s->reach_evidence)
+		fprintf(f, "evidence: %s\n", s->reach_evidence);
 	if (s->nat_type)
 		fprintf(f, "nat_type: %s\n", s->nat_type);
 	if (s->n_external_addrs > 0)
@@ -128,6 +174,7 @@ static void print_status(FILE *f, const struct pu_api *api, const struct pu_api_
 		fprintf(f, "  %s\n", s->external_addrs[i]);
 	print_addrs(f, "listen_addresses", s, false);
 	print_addrs(f, "relay_addresses", s, true);
+	print_relays(f, s);
 }
 
 void pu_api_get_status(struct pu_api_call *c)

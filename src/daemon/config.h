@@ -100,7 +100,7 @@ struct pu_config_relay_service {
 	bool enabled, require_auth;
 	unsigned max_reservations, max_reservations_per_ip, max_reservations_per_asn;
 	unsigned max_circuits; /* per peer */
-	uint64_t buffer_size, data_limit; /* bytes */
+	uint64_t data_limit; /* bytes per direction of a circuit */
 	pu_time reservation_ttl, duration;
 };
 

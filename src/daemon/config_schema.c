@@ -58,8 +58,6 @@ static const struct pu_config_option node_options[] = {
 	  "Of those, from one IPv6 /32." },
 	{ "relay_service.max_circuits", PU_CONFIG_UINT, 0, RELAY(max_circuits), "16", 1, 1024,
 	  "circuits", NULL, "Connections through this node per peer." },
-	{ "relay_service.buffer_size", PU_CONFIG_SIZE, 0, RELAY(buffer_size), "4KB", 2048, 1 << 20,
-	  "bytes", NULL, "Memory per direction of a circuit." },
 	{ "relay_service.reservation_ttl", PU_CONFIG_DURATION, 0, RELAY(reservation_ttl), "30m",
 	  60, 86400, "s", NULL, "How long a reservation lasts unless it is renewed." },
 	{ "relay_service.session_duration", PU_CONFIG_DURATION, 0, RELAY(duration), "0", 10,

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "daemon/control_paths.h"
+#include "p2p/circuit/message.h"
 
 struct ping {
 	struct pu_list node;
@@ -33,6 +34,8 @@ struct pu_control {
 	struct pu_reachability_info reach_info;
 	char external[PU_STUN_SERVERS_MAX][64];
 	const char *externals[PU_STUN_SERVERS_MAX];
+	struct pu_relay_info relay_info[PU_RELAYS_MAX];
+	struct pu_api_relay relays[PU_RELAYS_MAX];
 };
 
 int pu_control_new(const struct pu_control_options *opt, struct pu_control **pc)
@@ -132,6 +135,41 @@ static void fill_reach(struct pu_control *c, struct pu_api_status *out)
 	fill_external(c, &i->stun, out);
 }
 
+static const char *relay_state_text(enum pu_relay_state s)
+{
+	switch (s) {
+	case PU_RELAY_CONNECTING:
+		return "connecting";
+	case PU_RELAY_RESERVING:
+		return "reserving";
+	case PU_RELAY_RESERVED:
+		return "reserved";
+	case PU_RELAY_WAITING:
+		break;
+	}
+	return "waiting";
+}
+
+static void fill_relays(struct pu_control *c, struct pu_api_status *out)
+{
+	out->relays = c->relays;
+	out->n_relays = pu_reachability_relays(c->opt.node->reachability, c->relay_info,
+					       PU_ARRAY_LEN(c->relay_info));
+	for (size_t i = 0; i < out->n_relays; i++) {
+		const struct pu_relay_info *from = &c->relay_info[i];
+
+		c->relays[i] = (struct pu_api_relay){
+			.relay = from->relay,
+			.addr = &from->addr,
+			.state = relay_state_text(from->state),
+			.expires = from->expires,
+			.err = from->err,
+			.status = from->status ? pu_circuit_message_status_name(from->status)
+					       : NULL,
+		};
+	}
+}
+
 static void status(void *arg, struct pu_api_status *out)
 {
 	struct pu_control *c = arg;
@@ -149,6 +187,7 @@ static void status(void *arg, struct pu_api_status *out)
 	out->listen = c->listen;
 	out->n_listen = pu_host_addrs(n->host, c->listen, PU_ARRAY_LEN(c->listen));
 	fill_reach(c, out);
+	fill_relays(c, out);
 	fill_vpn(c, &out->vpn);
 }
 
@@ -293,6 +332,10 @@ static void each_counter(void *arg, pu_api_counter_fn *fn, void *fn_arg)
 	fn(fn_arg, "streams_out", hs.streams_out);
 	fn(fn_arg, "streams_refused", hs.streams_refused);
 	pu_reachability_each_counter(c->opt.node->reachability, fn, fn_arg);
+	fn(fn_arg, "paths_went_silent", hs.went_silent);
+	fn(fn_arg, "paths_recovered", hs.recovered);
+	fn(fn_arg, "paths_closed_silent", hs.closed_silent);
+	pu_control_path_counters(c->opt.node, fn, fn_arg);
 	session_counters(c->opt.node, fn, fn_arg);
 	if (c->opt.vpn)
 		pu_vpn_each_counter(c->opt.vpn, fn, fn_arg);

@@ -197,3 +197,20 @@ int pu_control_why(struct pu_node *n, const struct pu_peerid *peer, struct pu_ap
 	out->black_holes = pu_host_black_holes(n->host);
 	return 0;
 }
+
+void pu_control_path_counters(const struct pu_node *n, pu_api_counter_fn *fn, void *fn_arg)
+{
+	uint64_t improved = 0, replaced = 0, renewed = 0;
+	struct pu_path_info i;
+
+	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
+		if (!pu_path_info(n->path, &pu_roster_at(n->roster, h)->id, &i))
+			continue;
+		improved += i.improved;
+		replaced += i.replaced;
+		renewed += i.renewed;
+	}
+	fn(fn_arg, "paths_improved", improved);
+	fn(fn_arg, "paths_replaced", replaced);
+	fn(fn_arg, "paths_renewed", renewed);
+}

@@ -187,8 +187,10 @@ static void check_expiry(void *arg)
 	for (uint32_t i = 1; i <= pu_roster_count(n->roster); i++) {
 		struct pu_roster_peer *p = pu_roster_at(n->roster, i);
 
-		if (p->authorized && pu_loop_unix(n->loop) >= p->expires)
+		if (p->authorized && pu_loop_unix(n->loop) >= p->expires) {
 			pu_node_expel(n, p);
+			pu_node_keep(n, &p->id, pu_node_wants(n, p));
+		}
 	}
 	pu_timer_set(&n->expiry, pu_loop_now(n->loop) + PU_SEC(EXPIRY_CHECK_S));
 }
@@ -296,8 +298,9 @@ static int make_host(struct pu_node *n, const char *version, struct pu_failure *
 static void on_news(void *arg, const struct pu_peerid *peer)
 {
 	struct pu_node *n = arg;
+	const struct pu_roster_peer *p = pu_roster_find(n->roster, peer);
 
-	if (pu_roster_find(n->roster, peer))
+	if (p && (p->configured || packets_allowed(n, peer)))
 		pu_node_keep(n, peer, true);
 }
 

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/node_path.h"
+#include "p2p/host/paths.h"
 
 static void tell_peer(struct pu_node *n, struct pu_roster_peer *p)
 {
@@ -20,8 +21,10 @@ void pu_node_expel(struct pu_node *n, struct pu_roster_peer *p)
 	pu_log(PU_LOG_INFO, "node", "peer is no longer authorised",
 	       PU_KV_STR("peer", pu_peerid_short(&p->id, id)));
 	p->authorized = false;
+	pu_host_set_own_relay(n->host, &p->id, false);
 	pu_services_cut(n->services, &p->id);
 	pu_sessions_drop(n->sessions, &p->id);
+	pu_reachability_expel(n->reachability, &p->id);
 	pu_host_disconnect(n->host, &p->id, PU_CONN_CODE_GATED);
 	tell_peer(n, p);
 }
@@ -41,6 +44,7 @@ static void apply_members(struct pu_node *n, const struct pu_members *set)
 		if (pu_roster_add(n->roster, &m->peer, &p) < 0)
 			continue;
 		p->authorized = true;
+		pu_host_set_own_relay(n->host, &m->peer, true);
 		p->access = m->access;
 		p->expires = m->expires;
 	}
@@ -203,9 +207,13 @@ int pu_node_apply(struct pu_node *n, const struct pu_config *cfg, struct pu_fail
 
 bool pu_node_wants(const struct pu_node *n, const struct pu_roster_peer *p)
 {
+	const struct pu_config *cfg = n->cfg;
+
 	if (p == n->self)
 		return false;
-	return p->configured || (p->authorized && n->cfg->relays.n > 0);
+	/* Somebody who may know where the peer is. */
+	return p->configured ||
+	       (p->authorized && (cfg->relays.n > 0 || (cfg->dht && cfg->bootstrap.n > 0)));
 }
 
 int pu_node_reload(struct pu_node *n, struct pu_config *cfg, struct pu_failure *why)

@@ -65,7 +65,8 @@ static void log_relay(const struct pu_relay_info *i)
 
 static void on_relay(void *arg, const struct pu_relay_info *info)
 {
-	log_relay(info);
+	if (info->news)
+		log_relay(info);
 }
 
 static const struct pu_relays_events relays_events = { .on_change = on_relay };
@@ -130,6 +131,15 @@ static bool may_enter_table(void *arg, const struct pu_peerid *peer)
 		if (pu_peerid_eq(&relays[i].relay, peer))
 			return true;
 	return r->opt.authorized(r->opt.arg, peer);
+}
+
+/* Those who wait at our own relay are found through it. */
+static size_t circuits_here(void *arg, const struct pu_peerid *peer, struct pu_multiaddr *out,
+			    size_t cap)
+{
+	const struct pu_reachability *r = arg;
+
+	return pu_relay_service_addrs_of(r->service, peer, out, cap);
 }
 
 static void on_stun(void *arg, int err, const struct pu_stun_report *report)
@@ -211,6 +221,7 @@ static void apply_kad(struct pu_reachability *r, const struct pu_config *cfg)
 		.network = cfg->network,
 		.mode = PU_KAD_CLIENT,
 		.may_enter = may_enter_table,
+		.more_addrs = circuits_here,
 		.arg = r,
 	};
 	int err;
@@ -295,6 +306,18 @@ static void set_circuits(struct pu_reachability *r, bool add)
 	}
 }
 
+/* Circuits through friends are better than those through a relay that serves anybody. */
+static void mark_own_relays(struct pu_reachability *r)
+{
+	for (uint32_t h = 1; h <= pu_roster_count(r->opt.roster); h++) {
+		const struct pu_roster_peer *p = pu_roster_at(r->opt.roster, h);
+
+		if (!pu_peerid_eq(&p->id, pu_host_id(r->opt.host)))
+			pu_host_set_own_relay(r->opt.host, &p->id,
+					      r->opt.authorized(r->opt.arg, &p->id));
+	}
+}
+
 static void apply_relays(struct pu_reachability *r, const struct pu_config *cfg)
 {
 	int err;
@@ -373,12 +396,19 @@ void pu_reachability_apply(struct pu_reachability *r, const struct pu_config *cf
 {
 	r->force_private = cfg->force_private;
 	apply_relays(r, cfg);
+	mark_own_relays(r);
 	apply_kad(r, cfg);
 	apply_mdns(r, cfg);
 	pu_relay_service_apply(r->service, &cfg->relay_service);
 	if (keep_strings(r, cfg) == 0)
 		ask_stun(r);
 	update_roles(r);
+}
+
+void pu_reachability_expel(struct pu_reachability *r, const struct pu_peerid *peer)
+{
+	pu_relay_service_expel(r->service, peer);
+	pu_host_set_own_relay(r->opt.host, peer, false);
 }
 
 void pu_reachability_network_changed(struct pu_reachability *r, const struct pu_multiaddr *ips,

@@ -43,6 +43,8 @@ int pu_reachability_new(const struct pu_reachability_options *opt, const struct 
 void pu_reachability_free(struct pu_reachability *r);
 /* The config changed: relays, servers, limits, and circuits to every peer of the roster. */
 void pu_reachability_apply(struct pu_reachability *r, const struct pu_config *cfg);
+/* The peer is authorised no more: takes back what it has of us as a relay. */
+void pu_reachability_expel(struct pu_reachability *r, const struct pu_peerid *peer);
 /* These are our addresses now. */
 void pu_reachability_network_changed(struct pu_reachability *r, const struct pu_multiaddr *ips,
 				     size_t n);

@@ -174,7 +174,6 @@ void pu_relay_config_limits(const struct pu_relay_config *cfg, struct pu_hop_lim
 						       def->max_reservations_per_asn),
 		.max_circuits = or_default(cfg->max_circuits_total, def->max_circuits),
 		.max_circuits_per_peer = or_default(cfg->max_circuits, def->max_circuits_per_peer),
-		.buffer_size = or_default(cfg->buffer_size, (unsigned)def->buffer_size),
 		.reservation_ttl = cfg->reservation_ttl ? cfg->reservation_ttl
 							: def->reservation_ttl,
 		.duration = cfg->session_duration,

@@ -17,7 +17,8 @@ struct pu_relay_config {
 	char *authorized_keys_file;
 	bool gating;
 	/* As in the file, where 0 mostly stands for the default. */
-	unsigned max_reservations, max_circuits, max_circuits_total, buffer_size;
+	unsigned max_reservations, max_circuits, max_circuits_total;
+	unsigned buffer_size; /* kept for the Go program, no effect */
 	unsigned max_reservations_per_ip, max_reservations_per_asn;
 	pu_time reservation_ttl, session_duration;
 	uint64_t session_data_limit;

@@ -89,7 +89,6 @@ void pu_relay_service_apply(struct pu_relay_service *s, const struct pu_config_r
 	s->limits.max_reservations_per_ip = cfg->max_reservations_per_ip;
 	s->limits.max_reservations_per_asn = cfg->max_reservations_per_asn;
 	s->limits.max_circuits_per_peer = cfg->max_circuits;
-	s->limits.buffer_size = cfg->buffer_size;
 	s->limits.reservation_ttl = cfg->reservation_ttl;
 	s->limits.duration = cfg->duration;
 	s->limits.data = cfg->data_limit;
@@ -106,6 +105,12 @@ void pu_relay_service_expel(struct pu_relay_service *s, const struct pu_peerid *
 {
 	if (s->hop)
 		pu_hop_expel(s->hop, peer);
+}
+
+size_t pu_relay_service_addrs_of(const struct pu_relay_service *s, const struct pu_peerid *peer,
+				 struct pu_multiaddr *out, size_t cap)
+{
+	return s->hop ? pu_hop_addrs_of(s->hop, peer, out, cap) : 0;
 }
 
 bool pu_relay_service_running(const struct pu_relay_service *s)

@@ -20,6 +20,9 @@ void pu_relay_service_apply(struct pu_relay_service *s, const struct pu_config_r
 void pu_relay_service_set_public(struct pu_relay_service *s, bool is_public);
 /* Takes back what the peer has of us; it is authorised no more. */
 void pu_relay_service_expel(struct pu_relay_service *s, const struct pu_peerid *peer);
+/* As pu_hop_addrs_of(); 0 while it is off. */
+size_t pu_relay_service_addrs_of(const struct pu_relay_service *s, const struct pu_peerid *peer,
+				 struct pu_multiaddr *out, size_t cap);
 bool pu_relay_service_running(const struct pu_relay_service *s);
 /* All zero while it is off. */
 void pu_relay_service_stats(const struct pu_relay_service *s, struct pu_hop_stats *out);

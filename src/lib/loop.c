@@ -93,7 +93,7 @@ int peerup_loop_timeout_ms(const struct peerup_loop *loop)
 {
 	/* libuv knows of descriptors it has yet to watch; its timers are not ours. */
 	int below = uv_backend_timeout(pu_loop_uv_of(loop->base));
-	pu_time due = pu_loop_next_timeout(loop->base), now = pu_clock_monotonic();
+	pu_time due = pu_loop_next_timeout(loop->base), now = pu_loop_uv_clock(loop->base);
 	pu_time ms;
 
 	if (below == 0 || due <= now)

@@ -48,6 +48,7 @@ struct pu_sessions {
 	struct pu_htab by_peer;
 	struct pu_list sessions;
 	struct pu_timer tidy; /* gives the memory of idle queues back */
+	struct pu_timer retire; /* closes carriers that were left behind */
 	struct pu_session *last; /* of the last packet, either direction */
 };
 

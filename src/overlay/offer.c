@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "overlay/offers.pb-c.h"
+#include "p2p/proto/message.h"
 
 enum { WIRE_SERVICES = 1, WIRE_NETWORK = 2 };
 
@@ -14,9 +15,6 @@ int pu_offer_encode(const struct pu_offer *offer, struct pu_buf *out)
 	PuPb__Offers__Route route[PU_OFFERS_ROUTES_MAX];
 	PuPb__Offers__Route *routes[PU_OFFERS_ROUTES_MAX];
 	PuPb__Offers m = PU_PB__OFFERS__INIT;
-	uint8_t *p;
-	size_t len;
-	int r;
 
 	for (size_t i = 0; i < offer->n_services; i++) {
 		pu_pb__offers__service__init(&service[i]);
@@ -39,14 +37,7 @@ int pu_offer_encode(const struct pu_offer *offer, struct pu_buf *out)
 	m.routes = routes;
 	m.has_access = 1;
 	m.access = offer->access == PU_ACCESS_NETWORK ? WIRE_NETWORK : WIRE_SERVICES;
-	len = pu_pb__offers__get_packed_size(&m);
-	if (len > PU_OFFERS_MESSAGE_MAX)
-		return PU_ELIMIT;
-	r = pu_buf_reserve(out, len, &p);
-	if (r < 0)
-		return r;
-	pu_buf_commit(out, pu_pb__offers__pack(&m, p));
-	return 0;
+	return pu_message_pack(&m.base, PU_OFFERS_MESSAGE_MAX, out);
 }
 
 static void take_service(const PuPb__Offers__Service *s, struct pu_offer *out)

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/wire.h"
+#include "p2p/proto/message.h"
 
 /* A peer that hears from us. */
 struct subscriber {
@@ -189,19 +190,15 @@ static bool take_messages(struct subscription *s)
 	struct pu_offers *o = s->owner;
 
 	for (;;) {
-		struct pu_bytes b = pu_buf_bytes(&s->in);
-		uint64_t len;
-		int n = pu_uvarint_decode(b.p, b.len, &len);
+		struct pu_bytes body;
+		size_t used;
+		int r = pu_message_split(pu_buf_bytes(&s->in), PU_OFFERS_MESSAGE_MAX, &body, &used);
 
-		if (n == PU_EAGAIN)
+		if (r == PU_EAGAIN)
 			return true;
-		if (n < 0 || len > PU_OFFERS_MESSAGE_MAX)
+		if (r < 0 || pu_offer_decode(body, &o->scratch) < 0)
 			return false;
-		if (b.len - (size_t)n < len)
-			return true;
-		if (pu_offer_decode(pu_bytes(b.p + n, (size_t)len), &o->scratch) < 0)
-			return false;
-		pu_buf_consume(&s->in, (size_t)n + (size_t)len);
+		pu_buf_consume(&s->in, used);
 		o->ev->on_offer(o->arg, &s->peer, &o->scratch);
 	}
 }

@@ -45,12 +45,12 @@ static pu_time backoff(struct target *t)
 {
 	unsigned shift = t->failures > 7 ? 7 : t->failures ? t->failures - 1 : 0;
 	pu_time base = PU_MS(PU_REACH_BACKOFF_MIN_MS) << shift;
-	uint32_t r;
+	uint64_t r;
 
 	if (base > PU_MS(PU_REACH_BACKOFF_MAX_MS))
 		base = PU_MS(PU_REACH_BACKOFF_MAX_MS);
 	pu_loop_random(pu_host_loop(t->owner->host), &r, sizeof r);
-	return base - base / 4 + (pu_time)r % (base / 2);
+	return base - base / 4 + r % (base / 2);
 }
 
 static void retry_later(struct target *t)

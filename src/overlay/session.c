@@ -8,6 +8,7 @@
 enum {
 	EARLY_BYTES = 64 * 1024, /* of datagrams before their control stream */
 	TIDY_S = 30,
+	RETIRE_S = 2, /* a carrier that is left behind has been idle so long */
 };
 
 static struct pu_session *find(struct pu_sessions *o, const struct pu_peerid *peer)
@@ -83,21 +84,31 @@ size_t pu_sessions_backlog(const struct pu_sessions *o, const struct pu_peerid *
 	return s && s->tx ? s->queue.bytes : 0;
 }
 
-/* A burst leaves a ring of megabytes behind, a better path a carrier that nobody uses: an
- * idle peer should hold neither. */
+/* A burst leaves a ring of megabytes behind; an idle peer should not hold it. */
 static void tidy(void *arg)
 {
 	struct pu_sessions *o = arg;
 
 	PU_LIST_FOREACH (it, tmp, &o->sessions) {
 		struct pu_session *s = PU_CONTAINER_OF(it, struct pu_session, node);
-		bool more = pu_carrier_retire(s) > 0 || s->queue.n > 0;
 
 		if (s->queue.n == 0)
 			pu_pktq_trim(&s->queue);
-		if (more)
+		else
 			pu_timer_set(&o->tidy, pu_session_now(o) + PU_SEC(TIDY_S));
 	}
+}
+
+/* A better path leaves a carrier that nobody uses, and the connection waits for it. */
+static void retire(void *arg)
+{
+	struct pu_sessions *o = arg;
+	unsigned left = 0;
+
+	PU_LIST_FOREACH (it, tmp, &o->sessions)
+		left += pu_carrier_retire(PU_CONTAINER_OF(it, struct pu_session, node));
+	if (left > 0)
+		pu_timer_set(&o->retire, pu_session_now(o) + PU_SEC(RETIRE_S));
 }
 
 size_t pu_sessions_limit(const struct pu_sessions *o, const struct pu_peerid *peer)
@@ -171,8 +182,8 @@ static void on_best(void *arg, const struct pu_peerid *peer, struct pu_conn *bes
 	pu_carrier_choose(s);
 	pu_carrier_flush(s, PU_MS(PU_SESSION_CONNECT_AGE_MS));
 	pu_carrier_ensure(s);
-	if (!pu_timer_active(&o->tidy))
-		pu_timer_set(&o->tidy, pu_session_now(o) + PU_SEC(TIDY_S));
+	if (!pu_timer_active(&o->retire))
+		pu_timer_set(&o->retire, pu_session_now(o) + PU_SEC(RETIRE_S));
 }
 
 int pu_sessions_new(struct pu_host *h, const struct pu_session_events *ev, void *arg,
@@ -189,6 +200,7 @@ int pu_sessions_new(struct pu_host *h, const struct pu_session_events *ev, void 
 	pu_htab_init(&o->by_peer, key);
 	pu_list_init(&o->sessions);
 	pu_timer_init(&o->tidy, pu_host_loop(h), tidy, o);
+	pu_timer_init(&o->retire, pu_host_loop(h), retire, o);
 	r = pu_host_handle(h, PU_SESSION_CONTROL_PROTOCOL, pu_carrier_on_control_stream, o);
 	if (r < 0)
 		goto fail;
@@ -243,6 +255,7 @@ void pu_sessions_free(struct pu_sessions *o)
 	if (!o)
 		return;
 	pu_timer_stop(&o->tidy);
+	pu_timer_stop(&o->retire);
 	pu_host_set_datagram_events(o->host, NULL, NULL);
 	pu_host_unobserve(o->host, &o->observer);
 	pu_host_unhandle(o->host, PU_SESSION_PROTOCOL);

@@ -30,7 +30,14 @@ json 'v["running"] and v["counters"]["fake_reloads"] == 2'
 json '[(p["name"], p["access"], p["connected"]) for p in v["peers"]] == [("home", "network", True)]'
 json 'v["peers"][0]["services"] == [{"name": "ssh", "port": 22}, {"name": "files"}]'
 json 'v["peers"][0]["rtt_ms"] == 12.345'
+json '[r["state"] for r in v["relays"]] == ["reserved", "waiting"]'
+json 'v["relays"][0]["expires"] == "2023-11-14T22:13:20Z" and "error" not in v["relays"][0]'
+json 'v["relays"][1]["status"] == "RESERVATION_REFUSED" and v["relays"][1]["error"]'
 run 0 status
+says "relays     12D3KooW"
+says "reserved until 2023-11-14T22:13:20Z"
+says "waiting: RESERVATION_REFUSED"
+says "reachable  [B] Good - Public IPv4 detected  (interface 192.0.2.1)"
 says "home.p2p  connected, access network"
 says "rtt 12.3 ms"
 says "ssh:22, files"
@@ -153,7 +160,10 @@ api GET /v1/status
 json 'list(v) == ["data"] and v["data"]["reachability"]["grade"] == "B"'
 api GET "/v1/status?format=text"
 says "reachability: [B] Good - Public IPv4 detected"
+says "evidence: interface 192.0.2.1"
 says "listen_addresses: 1"
+says "relays: 2"
+says "waiting: RESERVATION_REFUSED"
 api GET "/v1/peers?format=text"
 says "12D3KooWK99VoVxN..."
 api GET /v1/peers

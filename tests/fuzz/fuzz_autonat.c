@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "p2p/autonat/message.h"
+#include "p2p/proto/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,7 +19,7 @@ static void again(const struct pu_autonat_message *m)
 		return;
 	pu_buf_init(&out, 2 * PU_AUTONAT_MESSAGE_MAX);
 	if (pu_autonat_message_encode(m, &out) < 0 ||
-	    pu_autonat_message_split(pu_buf_bytes(&out), PU_AUTONAT_MESSAGE_MAX, &body, &used) < 0 ||
+	    pu_message_split(pu_buf_bytes(&out), PU_AUTONAT_MESSAGE_MAX, &body, &used) < 0 ||
 	    pu_autonat_message_decode(body, &m2) < 0 || used != out.len)
 		abort();
 	if (m2.type != m->type)
@@ -52,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint32_t status;
 	size_t used;
 
-	while (pu_autonat_message_split(in, PU_AUTONAT_MESSAGE_MAX, &body, &used) == 0) {
+	while (pu_message_split(in, PU_AUTONAT_MESSAGE_MAX, &body, &used) == 0) {
 		if (pu_autonat_message_decode(body, &m) == 0)
 			again(&m);
 		(void)pu_autonat_back_decode(body, &nonce);

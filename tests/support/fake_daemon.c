@@ -28,6 +28,7 @@ struct fake {
 	struct pu_api *api;
 	uv_signal_t term;
 	struct pu_multiaddr listen;
+	struct pu_api_relay relays[2];
 	unsigned n_reloads;
 	/* At most one ping is under way. */
 	struct pu_timer pong;
@@ -45,6 +46,21 @@ struct fake {
 
 static const uint8_t hash_key[16] = { 7 };
 
+/* One where we have a reservation, and one that refuses. */
+static void fake_relays(struct fake *f, struct pu_api_status *out)
+{
+	for (size_t i = 0; i < PU_ARRAY_LEN(f->relays); i++)
+		f->relays[i] = (struct pu_api_relay){ .relay = f->key.peer, .addr = &f->listen,
+						      .state = "reserved",
+						      .expires = 1700000000 };
+	f->relays[1].state = "waiting";
+	f->relays[1].expires = 0;
+	f->relays[1].err = PU_EREFUSED;
+	f->relays[1].status = "RESERVATION_REFUSED";
+	out->relays = f->relays;
+	out->n_relays = PU_ARRAY_LEN(f->relays);
+}
+
 static void fake_status(void *arg, struct pu_api_status *out)
 {
 	struct fake *f = arg;
@@ -59,6 +75,8 @@ static void fake_status(void *arg, struct pu_api_status *out)
 	out->reach_grade = 'B';
 	out->reach_label = "Good";
 	out->reach_text = "Public IPv4 detected";
+	out->reach_evidence = "interface 192.0.2.1";
+	fake_relays(f, out);
 	out->vpn.up = f->opt->force_vpn;
 	out->vpn.interface = "peerup0";
 	out->vpn.ipv4 = "10.64.1.2";

@@ -14,12 +14,12 @@
 
 static const struct pu_sim_link lan = { .delay = PU_MS(1) };
 
-static void write_file(const struct pu_lab_node *a, const char *name, const void *p, size_t len)
+void pu_lab_write(const char *dir, const char *name, const void *p, size_t len)
 {
 	char path[PU_PATHS_LEN];
 	FILE *f;
 
-	assert_int_equal(pu_paths_join(path, a->dir, name), 0);
+	assert_int_equal(pu_paths_join(path, dir, name), 0);
 	f = fopen(path, "wb");
 	assert_non_null(f);
 	assert_int_equal(fwrite(p, 1, len, f), len);
@@ -27,24 +27,40 @@ static void write_file(const struct pu_lab_node *a, const char *name, const void
 	chmod(path, 0600);
 }
 
-static void remove_dir(const struct pu_lab_node *a)
+void pu_lab_remove(const char *dir, const char *const *names, size_t n)
 {
-	static const char *const files[] = { "config.yaml", "identity.key", "authorized_keys",
-					     "addresses" };
 	char path[PU_PATHS_LEN];
 
-	for (size_t i = 0; i < PU_ARRAY_LEN(files); i++) {
-		assert_int_equal(pu_paths_join(path, a->dir, files[i]), 0);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(pu_paths_join(path, dir, names[i]), 0);
 		unlink(path);
 	}
-	rmdir(a->dir);
+	rmdir(dir);
+}
+
+void pu_lab_append(char *to, size_t cap, const char *text)
+{
+	size_t len = strlen(to);
+
+	assert_true(len + strlen(text) < cap);
+	memcpy(to + len, text, strlen(text) + 1);
+}
+
+void pu_lab_write_key(const char *dir, const char *name, uint8_t seed, struct pu_peerid *id)
+{
+	uint8_t bytes[32] = { seed }, file[68];
+	struct pu_key key;
+
+	assert_int_equal(pu_key_from_seed(&key, bytes), 0);
+	*id = key.peer;
+	pu_key_encode(&key, file);
+	pu_lab_write(dir, name, file, sizeof file);
+	pu_key_deinit(&key);
 }
 
 static void make_node(struct pu_lab *lab, unsigned i)
 {
 	struct pu_lab_node *a = &lab->node[i];
-	uint8_t seed[32] = { (uint8_t)(i + 1) }, file[68];
-	struct pu_key key;
 
 	a->lab = lab;
 	a->name[0] = (char)('a' + i);
@@ -53,12 +69,8 @@ static void make_node(struct pu_lab *lab, unsigned i)
 	assert_non_null(mkdtemp(a->dir));
 	a->sim = pu_sim_node_new(lab->sim, a->name);
 	pu_sim_node_add_ip(a->sim, a->ip);
-	assert_int_equal(pu_key_from_seed(&key, seed), 0);
-	a->id = key.peer;
+	pu_lab_write_key(a->dir, "identity.key", (uint8_t)(i + 1), &a->id);
 	pu_peerid_text(&a->id, a->id_text);
-	pu_key_encode(&key, file);
-	write_file(a, "identity.key", file, sizeof file);
-	pu_key_deinit(&key);
 	memcpy(a->paths.state_dir, a->dir, sizeof a->dir);
 	assert_int_equal(pu_paths_join(a->paths.config, a->dir, "config.yaml"), 0);
 }
@@ -75,62 +87,110 @@ void pu_lab_init(struct pu_lab *lab, unsigned n)
 
 void pu_lab_deinit(struct pu_lab *lab)
 {
+	static const char *const files[] = { "config.yaml", "identity.key", "authorized_keys",
+					     "addresses" };
+
 	for (unsigned i = 0; i < lab->n; i++) {
 		if (lab->node[i].node)
 			pu_lab_down(&lab->node[i]);
 		if (lab->node[i].echo)
 			pu_sim_net(lab->node[i].sim)->ops->tcp_listener_close(lab->node[i].echo);
-		remove_dir(&lab->node[i]);
+		pu_lab_remove(lab->node[i].dir, files, PU_ARRAY_LEN(files));
 	}
+	pu_lab_relays_deinit(lab);
 	pu_sim_run(lab->sim, PU_SEC(1)); /* services notice that their clients are gone */
 	pu_sim_free(lab->sim);
 }
 
-static void append(char *to, size_t cap, const char *text)
+void pu_lab_authorize(struct pu_lab_node *a, const struct pu_lab_node *b, const char *attrs)
 {
-	size_t len = strlen(to);
+	char line[512];
 
-	assert_true(len + strlen(text) < cap);
-	memcpy(to + len, text, strlen(text) + 1);
+	snprintf(line, sizeof line, "%s%s  # %s\n", b->id_text, attrs, b->name);
+	pu_lab_append(a->members, sizeof a->members, line);
 }
 
 void pu_lab_befriend(struct pu_lab_node *a, const struct pu_lab_node *b, const char *attrs)
 {
 	char line[512];
 
-	snprintf(line, sizeof line, "%s%s  # %s\n", b->id_text, attrs, b->name);
-	append(a->members, sizeof a->members, line);
+	pu_lab_authorize(a, b, attrs);
 	snprintf(line, sizeof line, "  %s: \"%s\"\n", b->name, b->id_text);
-	append(a->names, sizeof a->names, line);
+	pu_lab_append(a->names, sizeof a->names, line);
 	snprintf(line, sizeof line, "  \"%s\":\n    addresses:\n      - \"/ip4/%s/tcp/4001\"\n%s%s%s",
 		 b->id_text, b->ip, b->tcp_only ? "" : "      - \"/ip4/",
 		 b->tcp_only ? "" : b->ip, b->tcp_only ? "" : "/udp/4001/quic-v1\"\n");
-	append(a->peers, sizeof a->peers, line);
+	pu_lab_append(a->peers, sizeof a->peers, line);
+}
+
+void pu_lab_place(struct pu_lab_node *a, const char *ip)
+{
+	pu_sim_node_remove_ip(a->sim, a->ip);
+	snprintf(a->ip, sizeof a->ip, "%s", ip);
+	pu_sim_node_add_ip(a->sim, a->ip);
+	a->any = true;
+}
+
+void pu_lab_behind(struct pu_lab_node *a, const struct pu_sim_nat_config *cfg, const char *ip)
+{
+	pu_lab_place(a, "192.168.1.2");
+	a->nat = pu_sim_nat_new(a->lab->sim, cfg, ip);
+	pu_sim_node_behind(a->sim, a->nat);
+}
+
+void pu_lab_tell_addresses(struct pu_lab_node *a)
+{
+	struct pu_multiaddr ips[4];
+
+	pu_node_network_changed(a->node, ips, pu_sim_node_ips(a->sim, ips, PU_ARRAY_LEN(ips)));
+}
+
+static void list_both(char *to, size_t cap, const char *ip, uint16_t port, const char *id)
+{
+	char line[400];
+
+	snprintf(line, sizeof line,
+		 "    - \"/ip4/%s/udp/%u/quic-v1/p2p/%s\"\n    - \"/ip4/%s/tcp/%u/p2p/%s\"\n", ip,
+		 port, id, ip, port, id);
+	pu_lab_append(to, cap, line);
+}
+
+void pu_lab_list_relay(struct pu_lab_node *a, const char *ip, uint16_t port, const char *id)
+{
+	list_both(a->relays, sizeof a->relays, ip, port, id);
+}
+
+void pu_lab_list_bootstrap(struct pu_lab_node *a, const char *ip, uint16_t port, const char *id)
+{
+	list_both(a->bootstrap, sizeof a->bootstrap, ip, port, id);
 }
 
 static void write_config(struct pu_lab_node *a)
 {
-	char quic[64], text[4096];
+	const char *ip = a->any ? "0.0.0.0" : a->ip;
+	char quic[64], text[8192];
 	int n;
 
-	snprintf(quic, sizeof quic, "    - \"/ip4/%s/udp/4001/quic-v1\"\n", a->ip);
+	snprintf(quic, sizeof quic, "    - \"/ip4/%s/udp/4001/quic-v1\"\n", ip);
 	n = snprintf(text, sizeof text,
 		     "version: 1\n"
 		     "identity:\n  key_file: identity.key\n"
 		     "network:\n  listen_addresses:\n    - \"/ip4/%s/tcp/4001\"\n%s"
-		     "relay:\n  addresses: []\n  reservation_interval: 2m\n"
-		     "discovery:\n  rendezvous: lab\n  bootstrap_peers: []\n"
+		     "relay:\n  reservation_interval: 2m\n  addresses:%s%s"
+		     "discovery:\n  rendezvous: lab\n  bootstrap_peers:%s%s"
 		     "security:\n  authorized_keys_file: authorized_keys\n"
 		     "  enable_connection_gating: true\n"
 		     "protocols:\n  ping_pong:\n    enabled: true\n    id: /pingpong/1.0.0\n"
 		     "services:%s%s"
 		     "names:%s%s"
 		     "peers:%s%s",
-		     a->ip, a->tcp_only ? "" : quic, a->services[0] ? "\n" : " {}\n", a->services,
-		     a->names[0] ? "\n" : " {}\n", a->names, a->peers[0] ? "\n" : " {}\n", a->peers);
+		     ip, a->tcp_only ? "" : quic, a->relays[0] ? "\n" : " []\n", a->relays,
+		     a->bootstrap[0] ? "\n" : " []\n", a->bootstrap,
+		     a->services[0] ? "\n" : " {}\n", a->services, a->names[0] ? "\n" : " {}\n",
+		     a->names, a->peers[0] ? "\n" : " {}\n", a->peers);
 	assert_true(n > 0 && (size_t)n < sizeof text);
-	write_file(a, "config.yaml", text, (size_t)n);
-	write_file(a, "authorized_keys", a->members, strlen(a->members));
+	pu_lab_write(a->dir, "config.yaml", text, (size_t)n);
+	pu_lab_write(a->dir, "authorized_keys", a->members, strlen(a->members));
 }
 
 static struct pu_config *load_config(struct pu_lab_node *a)
@@ -199,6 +259,8 @@ void pu_lab_up(struct pu_lab_node *a)
 		print_message("%s: %s: %s\n", a->name, why.what, why.why);
 	assert_int_equal(r, 0);
 	pu_node_set_events(a->node, &events, a);
+	if (a->any)
+		pu_lab_tell_addresses(a);
 	pu_node_start(a->node);
 }
 
@@ -319,6 +381,32 @@ void pu_lab_await_offer(struct pu_lab_node *a, struct pu_lab_node *b)
 
 	assert_non_null(p);
 	assert_true(pu_sim_run_until(a->lab->sim, offer_known, p, PU_SEC(10)));
+}
+
+static uint8_t pattern(size_t i)
+{
+	return (uint8_t)(i * 7 + (i >> 9));
+}
+
+size_t pu_lab_send(struct pu_lab_node *from, struct pu_lab_node *to, size_t len, unsigned flags)
+{
+	static uint8_t bytes[PU_PKT_MAX];
+	struct pu_pkt pkt = { .head = pu_bytes(bytes, pu_min(len, 40)),
+			      .body = pu_bytes(bytes + 40, len > 40 ? len - 40 : 0),
+			      .flags = flags };
+
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = pattern(i);
+	return pu_sessions_send(from->node->sessions, &to->id, &pkt, 1);
+}
+
+void pu_lab_check_packet(const struct pu_lab_node *a, size_t len, unsigned flags)
+{
+	assert_true(a->n_packets > 0);
+	assert_int_equal(a->packet_len[a->n_packets - 1], len);
+	assert_int_equal(a->packet_flags[a->n_packets - 1], flags);
+	for (size_t i = 0; i < pu_min(len, sizeof a->last_packet); i++)
+		assert_int_equal(a->last_packet[i], pattern(i));
 }
 
 void pu_lab_run(struct pu_lab *lab, pu_time t)

@@ -269,15 +269,28 @@ unsigned pu_sim_node_sockets(const struct pu_sim_node *n)
 
 /* Time. */
 
+static bool is_asleep(const struct pu_sim_node *n)
+{
+	return n->wakes_at > n->sim->now;
+}
+
+/* When the node wants its next turn. */
+static pu_time due_at(const struct pu_sim_node *n)
+{
+	pu_time due = pu_loop_next_timeout(&n->loop);
+
+	if (is_asleep(n))
+		return n->wakes_at;
+	return due == PU_TIME_NEVER ? due : due + n->slept;
+}
+
 static pu_time next_time(const struct pu_sim *s)
 {
 	pu_time t = s->n_events ? s->heap[0]->at : PU_TIME_NEVER;
 
 	for (unsigned i = 0; i < s->n_nodes; i++) {
-		pu_time due = pu_loop_next_timeout(&s->nodes[i]->loop);
+		pu_time due = due_at(s->nodes[i]);
 
-		if (s->nodes[i]->wakes_at > s->now)
-			due = s->nodes[i]->wakes_at;
 		if (due < t)
 			t = due;
 	}
@@ -298,11 +311,6 @@ static void set_now(struct pu_sim *s, pu_time now)
 	s->now = now;
 }
 
-static bool is_asleep(const struct pu_sim_node *n)
-{
-	return n->wakes_at > n->sim->now;
-}
-
 /* What arrives at a sleeping node does so when it wakes. */
 static void put_off_events(struct pu_sim *s)
 {
@@ -311,6 +319,17 @@ static void put_off_events(struct pu_sim *s)
 
 		sim_post(e->node, e, e->node->wakes_at);
 	}
+}
+
+static void wake(struct pu_sim_node *n)
+{
+	pu_time gap = n->sim->now - n->slept_at;
+
+	if (n->wakes_at == 0)
+		return;
+	n->wakes_at = 0;
+	n->slept += gap;
+	pu_loop_gap(&n->loop, gap);
 }
 
 /* One turn of one node; false when no node has anything due now. */
@@ -323,18 +342,14 @@ static bool turn(struct pu_sim *s)
 	if (s->n_events > 0 && s->heap[0]->at <= s->now)
 		n = s->heap[0]->node;
 	for (unsigned i = 0; !n && i < s->n_nodes; i++)
-		if (!is_asleep(s->nodes[i]) &&
-		    pu_loop_next_timeout(&s->nodes[i]->loop) <= s->now)
+		if (due_at(s->nodes[i]) <= s->now)
 			n = s->nodes[i];
 	if (!n)
 		return false;
-	pu_loop_enter(&n->loop, s->now);
+	wake(n);
+	pu_loop_enter(&n->loop, s->now - n->slept);
 	while ((e = sim_peek(s, n)) != NULL)
 		e->run(sim_pop(s));
-	if (n->wakes_at) {
-		n->wakes_at = 0;
-		pu_loop_gap(&n->loop, s->now - n->slept_at);
-	}
 	pu_loop_leave(&n->loop);
 	return true;
 }
@@ -357,7 +372,8 @@ bool pu_sim_run_until(struct pu_sim *s, bool (*cond)(void *arg), void *arg, pu_t
 		s->now = end;
 	/* The test acts between runs: let it see the right time. */
 	for (unsigned i = 0; i < s->n_nodes; i++)
-		pu_loop_enter(&s->nodes[i]->loop, s->now);
+		if (!is_asleep(s->nodes[i]))
+			pu_loop_enter(&s->nodes[i]->loop, s->now - s->nodes[i]->slept);
 	return done;
 }
 

@@ -59,6 +59,7 @@ struct pu_sim_node {
 	size_t mtu;
 	uint16_t next_port;
 	pu_time slept_at, wakes_at; /* wakes_at 0: it is awake */
+	pu_time slept;              /* in sum: its clock is so much behind */
 	struct sim_dir *out[SIM_NODES_MAX];
 	struct pu_list udps, tcps, listeners, resolves;
 	unsigned n_sockets;

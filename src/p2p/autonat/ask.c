@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "p2p/proto/message.h"
 
 struct pu_autonat_ask {
 	struct pu_host *h;
@@ -157,7 +158,7 @@ static size_t on_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t 
 	struct pu_autonat_message m;
 	struct pu_bytes body;
 	size_t used;
-	int r = pu_autonat_message_split(pu_bytes(p, len), PU_AUTONAT_MESSAGE_MAX, &body, &used);
+	int r = pu_message_split(pu_bytes(p, len), PU_AUTONAT_MESSAGE_MAX, &body, &used);
 
 	if (a->reached)
 		return len; /* everything was said */

@@ -6,6 +6,7 @@
 #include "p2p/autonat/client.h"
 #include "p2p/autonat/dialback.h"
 #include "p2p/autonat/message.h"
+#include "p2p/proto/message.h"
 
 struct back {
 	struct pu_list node;
@@ -48,7 +49,7 @@ static size_t on_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t 
 	struct pu_bytes body;
 	uint64_t nonce;
 	size_t used;
-	int r = pu_autonat_message_split(pu_bytes(p, len), PU_AUTONAT_BACK_MAX, &body, &used);
+	int r = pu_message_split(pu_bytes(p, len), PU_AUTONAT_BACK_MAX, &body, &used);
 
 	if (r == PU_EAGAIN)
 		return 0;

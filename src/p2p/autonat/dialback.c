@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "p2p/autonat/autonat.h"
+#include "p2p/proto/message.h"
 
 /* What a peer may do on a connection that we opened only to say a number. */
 enum { STREAMS_MAX = 8 };
@@ -79,7 +80,7 @@ static size_t on_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t 
 	struct pu_bytes body;
 	uint32_t status;
 	size_t used;
-	int r = pu_autonat_message_split(pu_bytes(p, len), PU_AUTONAT_BACK_MAX, &body, &used);
+	int r = pu_message_split(pu_bytes(p, len), PU_AUTONAT_BACK_MAX, &body, &used);
 
 	(void)st;
 	if (r == PU_EAGAIN)

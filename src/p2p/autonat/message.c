@@ -3,42 +3,9 @@
 #include "base/err.h"
 #include "base/wire.h"
 #include "p2p/autonat/autonat.pb-c.h"
+#include "p2p/proto/message.h"
 
 enum { OUT_MAX = PU_AUTONAT_MESSAGE_MAX + PU_UVARINT_MAX };
-
-int pu_autonat_message_split(struct pu_bytes in, size_t max, struct pu_bytes *pbody,
-			     size_t *pused)
-{
-	uint64_t len;
-	int n = in.len ? pu_uvarint_decode(in.p, in.len, &len) : PU_EAGAIN;
-
-	if (n < 0)
-		return n;
-	if (len > max)
-		return PU_EPROTO;
-	if (in.len - (size_t)n < len)
-		return PU_EAGAIN;
-	*pbody = pu_bytes(in.p + n, (size_t)len);
-	*pused = (size_t)n + (size_t)len;
-	return 0;
-}
-
-static int append(const ProtobufCMessage *m, size_t max, struct pu_buf *out)
-{
-	size_t len = protobuf_c_message_get_packed_size(m), n;
-	uint8_t *p;
-	int r;
-
-	if (len > max)
-		return PU_ELIMIT;
-	r = pu_buf_reserve(out, PU_UVARINT_MAX + len, &p);
-	if (r < 0)
-		return r;
-	n = pu_uvarint_encode(p, len);
-	protobuf_c_message_pack(m, p + n);
-	pu_buf_commit(out, n + len);
-	return 0;
-}
 
 /* The four messages of a request's stream. */
 
@@ -111,7 +78,7 @@ static int encode_request(const struct pu_autonat_message *m, struct pu_buf *out
 	rq.nonce = m->nonce;
 	w.msg_case = PU_PB__AUTONAT_MESSAGE__MSG_DIAL_REQUEST;
 	w.dial_request = &rq;
-	return append(&w.base, PU_AUTONAT_MESSAGE_MAX, out);
+	return pu_message_append(&w.base, PU_AUTONAT_MESSAGE_MAX, out);
 }
 
 /* Zeros are written out: newer peers take an absent index for a missing one. */
@@ -126,7 +93,7 @@ static int encode_response(const struct pu_autonat_message *m, struct pu_buf *ou
 	rs.dial_status = m->dial;
 	w.msg_case = PU_PB__AUTONAT_MESSAGE__MSG_DIAL_RESPONSE;
 	w.dial_response = &rs;
-	return append(&w.base, PU_AUTONAT_MESSAGE_MAX, out);
+	return pu_message_append(&w.base, PU_AUTONAT_MESSAGE_MAX, out);
 }
 
 static int encode_data_request(const struct pu_autonat_message *m, struct pu_buf *out)
@@ -139,7 +106,7 @@ static int encode_data_request(const struct pu_autonat_message *m, struct pu_buf
 	dr.num_bytes = m->n_bytes;
 	w.msg_case = PU_PB__AUTONAT_MESSAGE__MSG_DATA_REQUEST;
 	w.data_request = &dr;
-	return append(&w.base, PU_AUTONAT_MESSAGE_MAX, out);
+	return pu_message_append(&w.base, PU_AUTONAT_MESSAGE_MAX, out);
 }
 
 static int encode_data(const struct pu_autonat_message *m, struct pu_buf *out)
@@ -154,7 +121,7 @@ static int encode_data(const struct pu_autonat_message *m, struct pu_buf *out)
 	d.data = (ProtobufCBinaryData){ (size_t)m->n_bytes, (uint8_t *)zeros };
 	w.msg_case = PU_PB__AUTONAT_MESSAGE__MSG_DATA;
 	w.data = &d;
-	return append(&w.base, PU_AUTONAT_MESSAGE_MAX, out);
+	return pu_message_append(&w.base, PU_AUTONAT_MESSAGE_MAX, out);
 }
 
 int pu_autonat_message_encode(const struct pu_autonat_message *m, struct pu_buf *out)
@@ -213,7 +180,7 @@ int pu_autonat_back_encode(uint64_t nonce, struct pu_buf *out)
 
 	m.has_nonce = 1;
 	m.nonce = nonce;
-	return append(&m.base, PU_AUTONAT_BACK_MAX, out);
+	return pu_message_append(&m.base, PU_AUTONAT_BACK_MAX, out);
 }
 
 int pu_autonat_back_response_decode(struct pu_bytes body, uint32_t *pstatus)
@@ -235,5 +202,5 @@ int pu_autonat_back_response_encode(struct pu_buf *out)
 {
 	PuPb__AutonatDialBackResponse m = PU_PB__AUTONAT_DIAL_BACK_RESPONSE__INIT;
 
-	return append(&m.base, PU_AUTONAT_BACK_MAX, out);
+	return pu_message_append(&m.base, PU_AUTONAT_BACK_MAX, out);
 }

@@ -50,11 +50,6 @@ struct pu_autonat_message {
 	uint64_t n_bytes;      /* DATA_REQUEST, DATA (how many there were) */
 };
 
-/* The body of the first message in a stream's bytes, borrowed from in; *pused: with its
- * length. PU_EAGAIN: more is needed; PU_EPROTO: malformed or longer than max. */
-int pu_autonat_message_split(struct pu_bytes in, size_t max, struct pu_bytes *pbody,
-			     size_t *pused);
-
 /* PU_EPROTO: malformed, too long, or none of the four. */
 int pu_autonat_message_decode(struct pu_bytes body, struct pu_autonat_message *out);
 /* Appends with the length in front. PU_ELIMIT, PU_ENOMEM. DATA: zeros, as many as

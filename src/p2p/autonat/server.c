@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "p2p/autonat/dialback.h"
 #include "p2p/autonat/target.h"
+#include "p2p/proto/message.h"
 
 enum {
 	MINUTE_S = 60,
@@ -261,7 +262,7 @@ static size_t on_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t 
 
 	if (sv->state == SERVED_WAITING || sv->state == SERVED_DIALING)
 		return on_surplus(sv, len);
-	r = pu_autonat_message_split(pu_bytes(p, len), PU_AUTONAT_MESSAGE_MAX, &body, &used);
+	r = pu_message_split(pu_bytes(p, len), PU_AUTONAT_MESSAGE_MAX, &body, &used);
 	if (r == PU_EAGAIN)
 		return 0;
 	if (r == 0)

@@ -11,7 +11,6 @@ const struct pu_hop_limits pu_hop_limits_default = {
 	.max_reservations_per_asn = 32,
 	.max_circuits = 1024,
 	.max_circuits_per_peer = 16,
-	.buffer_size = 2048,
 	.reservation_ttl = PU_SEC(3600),
 	.duration = PU_SEC(600),
 	.data = 64 << 20,

@@ -3,7 +3,10 @@
  * is never looked at.
  *
  * A peer has one reservation at most, however many connections it has. The reservation
- * ends with its time or with the last direct connection. Circuits outlive it. */
+ * ends with its time or with the last direct connection. Circuits outlive it.
+ *
+ * Of a circuit's data the relay holds nothing itself: what the receiver's stream does not
+ * take stays in the sender's, and pu_host_config.stream_memory limits what these hold. */
 #ifndef PU_P2P_CIRCUIT_HOP_H
 #define PU_P2P_CIRCUIT_HOP_H
 
@@ -31,10 +34,6 @@ struct pu_hop_limits {
 	unsigned max_reservations_per_asn; /* IPv6 /32 stands for an autonomous system */
 	unsigned max_circuits;             /* in all */
 	unsigned max_circuits_per_peer;    /* as source and as destination */
-	/* Bytes per direction of a circuit that we may hold ourselves. Whatever it is, we
-	 * hold none: what the receiver's stream does not take stays in the sender's. What
-	 * these hold is limited by pu_host_config.stream_memory. */
-	size_t buffer_size;
 	pu_time reservation_ttl;
 	pu_time duration;                  /* of one circuit */
 	uint64_t data;                     /* bytes per direction of one circuit */

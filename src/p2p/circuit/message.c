@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/wire.h"
 #include "p2p/circuit/circuit.pb-c.h"
+#include "p2p/proto/message.h"
 
 /* Numbers of the types on the wire, by protocol. */
 enum { HOP_RESERVE = 0, HOP_CONNECT = 1, HOP_STATUS = 2 };
@@ -52,23 +53,6 @@ static void fill(struct parts *w, const struct pu_circuit_message *m)
 		fill_reservation(w, &m->reservation);
 }
 
-static int append(const ProtobufCMessage *m, struct pu_buf *out)
-{
-	size_t len = protobuf_c_message_get_packed_size(m), n;
-	uint8_t *p;
-	int r;
-
-	if (len > PU_CIRCUIT_MESSAGE_MAX)
-		return PU_ELIMIT;
-	r = pu_buf_reserve(out, pu_uvarint_len(len) + len, &p);
-	if (r < 0)
-		return r;
-	n = pu_uvarint_encode(p, len);
-	protobuf_c_message_pack(m, p + n);
-	pu_buf_commit(out, n + len);
-	return 0;
-}
-
 static int encode_hop(const struct pu_circuit_message *m, struct parts *w, struct pu_buf *out)
 {
 	PuPb__HopMessage hop = PU_PB__HOP_MESSAGE__INIT;
@@ -82,7 +66,7 @@ static int encode_hop(const struct pu_circuit_message *m, struct parts *w, struc
 	hop.limit = m->has_limit ? &w->limit : NULL;
 	hop.has_status = m->status != PU_CIRCUIT_UNUSED;
 	hop.status = m->status;
-	return append(&hop.base, out);
+	return pu_message_append(&hop.base, PU_CIRCUIT_MESSAGE_MAX, out);
 }
 
 static int encode_stop(const struct pu_circuit_message *m, struct parts *w, struct pu_buf *out)
@@ -97,7 +81,7 @@ static int encode_stop(const struct pu_circuit_message *m, struct parts *w, stru
 	stop.limit = m->has_limit ? &w->limit : NULL;
 	stop.has_status = m->status != PU_CIRCUIT_UNUSED;
 	stop.status = m->status;
-	return append(&stop.base, out);
+	return pu_message_append(&stop.base, PU_CIRCUIT_MESSAGE_MAX, out);
 }
 
 int pu_circuit_message_encode(enum pu_circuit_protocol protocol,

@@ -16,6 +16,7 @@ enum {
 	TTL_MAX_S = 7 * 24 * 3600, /* what is told beyond is not believed */
 	BACKOFF_MAX_S = 60,
 	BACKOFF_SHIFT_MAX = 6,
+	BRIEF_S = 10, /* a relay that grants and hangs up sooner is not to be trusted */
 };
 
 static struct pu_loop *loop_of(const struct pu_relays *r)
@@ -39,13 +40,16 @@ struct pu_relay *pu_relays_find(const struct pu_relays *r, const struct pu_peeri
 	return NULL;
 }
 
-static void tell(const struct pu_relay *rl, enum pu_log_level level, const char *what)
+static void tell(struct pu_relay *rl, enum pu_log_level level, const char *what)
 {
 	const struct pu_relays *r = rl->owner;
 	char id[PU_PEERID_SHORT_MAX];
 
 	pu_log(level, "relays", what, PU_KV_STR("relay", pu_peerid_short(&rl->info.relay, id)),
 	       PU_KV_U64("status", rl->info.status), PU_KV_ERR(rl->info.err));
+	rl->info.news = !rl->announced || rl->announced_state != rl->info.state;
+	rl->announced = true;
+	rl->announced_state = rl->info.state;
 	if (r->ev && r->ev->on_change)
 		r->ev->on_change(r->arg, &rl->info);
 }
@@ -155,6 +159,8 @@ static void accepted(struct pu_relay *rl, const struct pu_circuit_message *m, st
 	pu_time now = pu_loop_now(loop), lasts = PU_SEC(ttl < TTL_MAX_S ? ttl : TTL_MAX_S);
 	bool renewed = rl->conn != NULL;
 
+	if (!renewed)
+		rl->held_since = now;
 	rl->conn = c;
 	rl->probing = false;
 	rl->failures = 0;
@@ -274,9 +280,10 @@ static void on_disconnected(void *arg, struct pu_conn *c, int err, uint64_t code
 	forget_ask(rl);
 	lose(rl);
 	rl->probing = false;
-	rl->failures = 0;
+	rl->n_brief = now_of(rl) - rl->held_since < PU_SEC(BRIEF_S) ? rl->n_brief + 1 : 0;
+	rl->failures = rl->n_brief ? rl->n_brief - 1 : 0;
 	rl->info.err = err;
-	wait_until(rl, now_of(rl));
+	wait_until(rl, now_of(rl) + (rl->n_brief ? backoff(rl) : 0));
 	tell(rl, PU_LOG_INFO, "relay connection lost");
 }
 
@@ -285,7 +292,7 @@ void pu_relays_network_changed(struct pu_relays *r)
 	PU_LIST_FOREACH(it, tmp, &r->relays) {
 		struct pu_relay *rl = PU_CONTAINER_OF(it, struct pu_relay, node);
 
-		rl->failures = 0;
+		rl->failures = rl->n_brief = 0;
 		pu_host_forget_failures(r->h, &rl->info.relay);
 		if (rl->req)
 			continue;

@@ -25,6 +25,7 @@ struct pu_relay_info {
 	struct pu_peerid relay;
 	struct pu_multiaddr addr; /* as configured, without /p2p */
 	enum pu_relay_state state;
+	bool news;           /* told for the first time since the state is what it is */
 	int err;             /* why the last attempt failed */
 	uint32_t status;     /* what the relay said, 0 when it said nothing */
 	int64_t expires;     /* Unix seconds */

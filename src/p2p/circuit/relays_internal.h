@@ -20,7 +20,11 @@ struct pu_relay {
 	struct pu_conn *conn;  /* that the reservation was made on; NULL: there is none */
 	pu_time expires_at;
 	bool probing;
-	unsigned failures; /* in a row */
+	bool announced; /* on_change told something, the last time: */
+	enum pu_relay_state announced_state;
+	unsigned failures;  /* in a row */
+	unsigned n_brief;   /* reservations in a row that were soon lost with the connection */
+	pu_time held_since; /* the reservation, on this connection */
 	struct pu_timer timer; /* next attempt */
 };
 

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "crypto/envelope.h"
 #include "p2p/circuit/circuit.pb-c.h"
+#include "p2p/proto/message.h"
 
 enum { PAYLOAD_MAX = 128 };
 
@@ -17,17 +18,12 @@ static int append_payload(const struct pu_peerid *relay, const struct pu_peerid 
 			  int64_t expires, struct pu_buf *out)
 {
 	PuPb__CircuitVoucher m = PU_PB__CIRCUIT_VOUCHER__INIT;
-	uint8_t *p;
-	int r;
 
 	m.has_relay = m.has_peer = m.has_expiration = 1;
 	m.relay = data(relay);
 	m.peer = data(peer);
 	m.expiration = (uint64_t)expires;
-	r = pu_buf_reserve(out, pu_pb__circuit_voucher__get_packed_size(&m), &p);
-	if (r == 0)
-		pu_buf_commit(out, pu_pb__circuit_voucher__pack(&m, p));
-	return r;
+	return pu_message_pack(&m.base, PAYLOAD_MAX, out);
 }
 
 int pu_circuit_voucher_make(const struct pu_key *relay, const struct pu_peerid *peer,

@@ -3,14 +3,12 @@
 #include "base/err.h"
 #include "base/wire.h"
 #include "p2p/dcutr/dcutr.pb-c.h"
+#include "p2p/proto/message.h"
 
 int pu_dcutr_message_encode(const struct pu_dcutr_message *m, struct pu_buf *out)
 {
 	ProtobufCBinaryData addrs[PU_DCUTR_ADDRS_MAX];
 	PuPb__HolePunch pb = PU_PB__HOLE_PUNCH__INIT;
-	uint8_t prefix[PU_UVARINT_MAX], *p;
-	size_t len, n_prefix;
-	int r;
 
 	pb.has_type = 1;
 	pb.type = m->type;
@@ -18,16 +16,9 @@ int pu_dcutr_message_encode(const struct pu_dcutr_message *m, struct pu_buf *out
 	for (size_t i = 0; i < m->n_addrs; i++)
 		addrs[i] = (ProtobufCBinaryData){ m->addrs[i].len, (uint8_t *)m->addrs[i].b };
 	pb.n_obs_addrs = m->n_addrs;
-	while ((len = pu_pb__hole_punch__get_packed_size(&pb)) > PU_DCUTR_MESSAGE_MAX)
+	while (pu_pb__hole_punch__get_packed_size(&pb) > PU_DCUTR_MESSAGE_MAX)
 		pb.n_obs_addrs--;
-	n_prefix = pu_uvarint_encode(prefix, len);
-	r = pu_buf_reserve(out, n_prefix + len, &p);
-	if (r < 0)
-		return r;
-	memcpy(p, prefix, n_prefix);
-	pu_pb__hole_punch__pack(&pb, p + n_prefix);
-	pu_buf_commit(out, n_prefix + len);
-	return 0;
+	return pu_message_append(&pb.base, PU_DCUTR_MESSAGE_MAX, out);
 }
 
 static int fill(const PuPb__HolePunch *pb, struct pu_dcutr_message *m)
@@ -48,21 +39,18 @@ static int fill(const PuPb__HolePunch *pb, struct pu_dcutr_message *m)
 int pu_dcutr_message_decode(struct pu_bytes in, size_t *pused, struct pu_dcutr_message *m)
 {
 	PuPb__HolePunch *pb;
-	uint64_t len;
-	int n = pu_uvarint_decode(in.p, in.len, &len), r;
+	struct pu_bytes body;
+	size_t used;
+	int r = pu_message_split(in, PU_DCUTR_MESSAGE_MAX, &body, &used);
 
-	if (n < 0)
-		return n;
-	if (len > PU_DCUTR_MESSAGE_MAX)
-		return PU_EPROTO;
-	if (in.len - (size_t)n < len)
-		return PU_EAGAIN;
-	pb = pu_pb__hole_punch__unpack(NULL, (size_t)len, in.p + n);
+	if (r < 0)
+		return r == PU_EAGAIN ? r : PU_EPROTO;
+	pb = pu_pb__hole_punch__unpack(NULL, body.len, body.p);
 	if (!pb)
 		return PU_EPROTO;
 	r = fill(pb, m);
 	pu_pb__hole_punch__free_unpacked(pb, NULL);
 	if (r == 0)
-		*pused = (size_t)n + (size_t)len;
+		*pused = used;
 	return r;
 }

@@ -275,36 +275,53 @@ static void tell(struct pu_mdns *m, const struct pu_peerid *id, const struct pu_
 	m->opt.on_peer(m->opt.arg, id, addrs, n);
 }
 
-/* All addresses of one peer together; the next peer starts where *pi ends up. */
-static void handle_peer(struct pu_mdns *m, struct pu_mdns_message *msg, size_t first)
+struct claim {
+	struct pu_multiaddr ma;
+	struct pu_peerid id;
+};
+
+/* Each text is read once, however many there are. Returns how many are worth something. */
+static size_t read_claims(const struct pu_mdns *m, const struct pu_mdns_message *msg,
+			  struct claim *out)
 {
-	struct pu_multiaddr addrs[PU_MDNS_ADDRS_PER_PEER], ma;
-	struct pu_peerid id, other;
 	size_t n = 0;
 
-	if (!read_text(m, msg->texts[first], &ma, &id))
-		return;
-	add_addr(addrs, &n, &ma);
-	for (size_t i = first + 1; i < msg->n_texts; i++) {
-		if (!read_text(m, msg->texts[i], &ma, &other) || !pu_peerid_eq(&id, &other))
+	for (size_t i = 0; i < msg->n_texts; i++)
+		n += read_text(m, msg->texts[i], &out[n].ma, &out[n].id);
+	return n;
+}
+
+/* All addresses of one peer together. */
+static void handle_peer(struct pu_mdns *m, struct claim *first, const struct claim *end)
+{
+	struct pu_multiaddr addrs[PU_MDNS_ADDRS_PER_PEER];
+	struct pu_peerid id = first->id;
+	size_t n = 0;
+
+	for (struct claim *c = first; c < end; c++) {
+		if (!pu_peerid_eq(&c->id, &id))
 			continue;
-		add_addr(addrs, &n, &ma);
-		msg->texts[i].len = 0; /* done with */
+		add_addr(addrs, &n, &c->ma);
+		c->id = (struct pu_peerid){ 0 }; /* done with */
 	}
 	tell(m, &id, addrs, n);
 }
 
 /* From whatever port: RFC 6762 §6 believes the one of mDNS alone, but rust-libp2p answers
  * from any, and who wants to lie can have that one as well. */
-static void handle_response(struct mdns_socket *s, struct pu_mdns_message *msg)
+static void handle_response(struct mdns_socket *s, const struct pu_mdns_message *msg)
 {
+	struct claim claims[PU_MDNS_TEXTS_MAX];
 	struct pu_mdns *m = s->m;
+	size_t n;
 
 	if (msg->dull)
 		return;
 	m->stats.answers_in++;
-	for (size_t i = 0; i < msg->n_texts; i++)
-		handle_peer(m, msg, i);
+	n = read_claims(m, msg, claims);
+	for (size_t i = 0; i < n; i++)
+		if (!pu_peerid_empty(&claims[i].id))
+			handle_peer(m, &claims[i], claims + n);
 }
 
 static void handle(struct mdns_socket *s, const union pu_sockaddr *from, struct pu_bytes b)

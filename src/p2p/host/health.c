@@ -73,6 +73,7 @@ static void ask_sibling(struct host_conn *hc)
 static void suspect(struct host_conn *hc)
 {
 	hc->health.n_suspected++;
+	hc->h->stats.went_silent++;
 	enter(hc, PU_HEALTH_SUSPECT);
 	pu_timer_set(&hc->health.timer, now_of(hc) + TICK);
 }
@@ -149,6 +150,7 @@ static void look_at_suspect(struct host_conn *hc)
 	pu_time now = now_of(hc);
 
 	if (he->silent >= PU_MS(PU_HEALTH_CLOSE_MS) && is_replaced(hc)) {
+		hc->h->stats.closed_silent++;
 		pu_conn_close(hc->c, PU_CONN_CODE_GC);
 		return;
 	}
@@ -157,6 +159,7 @@ static void look_at_suspect(struct host_conn *hc)
 	else if (he->answering == 0)
 		he->answering = now;
 	if (he->answering && now - he->answering >= proof(he)) {
+		hc->h->stats.recovered++;
 		enter(hc, PU_HEALTH_WELL);
 		tell(hc, "the path answers again");
 		return;

@@ -209,6 +209,7 @@ struct pu_host_stats {
 	uint64_t inbound_probation; /* of the gated ones, let in on probation */
 	uint64_t dials, dials_failed;
 	uint64_t streams_in, streams_out, streams_refused;
+	uint64_t went_silent, recovered, closed_silent; /* connections, see p2p/host/health.h */
 	unsigned n_conns, n_peers;
 };
 void pu_host_stats(const struct pu_host *h, struct pu_host_stats *out);

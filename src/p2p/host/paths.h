@@ -106,8 +106,8 @@ enum pu_host_better {
 	PU_HOST_REPLACE, /* all: the best one is suspect, or about to end */
 };
 /* Dials although there is a connection. err 0: a new connection stands, c is it.
- * PU_EUNREACH: no address is worth it, or none may be tried so soon again; PU_EEXIST: a
- * dial is under way (nothing is called then). Otherwise as pu_host_connect(). */
+ * PU_EUNREACH: no address is worth it, or none may be tried so soon again; PU_EEXIST: such
+ * a dial is under way (nothing is called then). Otherwise as pu_host_connect(). */
 int pu_host_connect_better(struct pu_host *h, const struct pu_peerid *peer,
 			   enum pu_host_better what, pu_host_connect_fn *on_done, void *arg,
 			   struct pu_host_request **preq);

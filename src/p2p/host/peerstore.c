@@ -149,10 +149,11 @@ static bool make_addr_room(struct pu_peer *p, const struct pu_peer_addr *incomin
 	PU_LIST_FOREACH(it, tmp, &p->addrs) {
 		struct pu_peer_addr *a = PU_CONTAINER_OF(it, struct pu_peer_addr, node);
 
-		if (!worst || worth(a) < worth(worst))
+		if (!worst || a->doubted > worst->doubted ||
+		    (a->doubted == worst->doubted && worth(a) < worth(worst)))
 			worst = a;
 	}
-	if (worth(worst) > worth(incoming) || worst->permanent)
+	if (!worst->doubted && (worth(worst) > worth(incoming) || worst->permanent))
 		return false;
 	addr_free(p, worst);
 	return true;
@@ -182,6 +183,7 @@ int pu_peerstore_learn_addr(struct pu_peerstore *ps, struct pu_peer *p,
 	a = pu_peerstore_find_addr(p, &incoming.ma);
 	if (a) {
 		a->sources |= incoming.sources;
+		a->doubted = false;
 		a->permanent |= permanent;
 		a->certified |= certified;
 		a->expires = incoming.expires;
@@ -228,12 +230,29 @@ void pu_peerstore_remove_addr(struct pu_peerstore *ps, struct pu_peer *p,
 		addr_free(p, a);
 }
 
-void pu_peerstore_forget_addrs(struct pu_peer *p, bool certified)
+/* What this machine has seen itself is not the peer's to take back. */
+static bool is_hearsay(const struct pu_peer_addr *a, bool certified)
+{
+	const unsigned seen = 1u << PU_ADDR_MDNS | 1u << PU_ADDR_OBSERVED;
+
+	return worth(a) <= (certified ? 1 : 0) && !(a->sources & seen);
+}
+
+void pu_peerstore_doubt_addrs(struct pu_peer *p, bool certified)
 {
 	PU_LIST_FOREACH(it, tmp, &p->addrs) {
 		struct pu_peer_addr *a = PU_CONTAINER_OF(it, struct pu_peer_addr, node);
 
-		if (worth(a) <= (certified ? 1 : 0))
+		a->doubted = is_hearsay(a, certified);
+	}
+}
+
+void pu_peerstore_drop_doubted(struct pu_peer *p)
+{
+	PU_LIST_FOREACH(it, tmp, &p->addrs) {
+		struct pu_peer_addr *a = PU_CONTAINER_OF(it, struct pu_peer_addr, node);
+
+		if (a->doubted)
 			addr_free(p, a);
 	}
 }

@@ -27,6 +27,7 @@ struct pu_peer_addr {
 	struct pu_multiaddr ma; /* without /p2p of the peer */
 	bool permanent;
 	bool certified; /* from a signed peer record */
+	bool doubted;   /* the peer may have forgotten it */
 	pu_time expires;
 	unsigned failures; /* in a row */
 	pu_time retry_at;
@@ -85,8 +86,11 @@ int pu_peerstore_learn_addr(struct pu_peerstore *ps, struct pu_peer *p,
 			    const struct pu_multiaddr *ma, enum pu_addr_source source);
 void pu_peerstore_remove_addr(struct pu_peerstore *ps, struct pu_peer *p,
 			      const struct pu_multiaddr *ma);
-/* Drops what is neither permanent nor certified (or, with certified, that too). */
-void pu_peerstore_forget_addrs(struct pu_peer *p, bool certified);
+/* The peer tells its addresses anew: those that it does not repeat before
+ * pu_peerstore_drop_doubted() are dropped. Not the permanent ones, nor what we saw
+ * ourselves; certified: those from signed records, too. */
+void pu_peerstore_doubt_addrs(struct pu_peer *p, bool certified);
+void pu_peerstore_drop_doubted(struct pu_peer *p);
 struct pu_peer_addr *pu_peerstore_find_addr(const struct pu_peer *p,
 					    const struct pu_multiaddr *ma);
 /* A dial to the address ended. Failures keep it from being dialled for a while. */

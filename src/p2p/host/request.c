@@ -421,9 +421,9 @@ int pu_host_connect_better(struct pu_host *h, const struct pu_peerid *peer,
 	p = pu_peerstore_get(&h->peers, peer);
 	if (!p)
 		return PU_ENOMEM;
-	if (p->dial)
-		return PU_EEXIST;
 	r = worth_wanted(p, what);
+	if (r >= 0 && pu_dialer_covers(p, (enum pu_worth)r))
+		return PU_EEXIST;
 	if (r >= 0)
 		r = pu_dialer_start(h, p, (enum pu_worth)r);
 	if (r < 0)

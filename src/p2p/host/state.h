@@ -153,6 +153,8 @@ struct host_handler *pu_host_find_handler(const struct pu_host *h, struct pu_byt
  * worth that much at least. 0, or why nothing can be tried; the outcome goes to
  * pu_request_dialed(). */
 int pu_dialer_start(struct pu_host *h, struct pu_peer *p, enum pu_worth least);
+/* A dial with all addresses that are worth that much is under way. */
+bool pu_dialer_covers(const struct pu_peer *p, enum pu_worth least);
 bool pu_dialer_can(struct pu_host *h, const struct pu_multiaddr *ma);
 bool pu_dialer_is_dialing(const struct pu_peer *p, const struct pu_multiaddr *ma);
 void pu_dialer_stop(struct pu_host *h, struct pu_peer *p);

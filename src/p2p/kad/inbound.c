@@ -6,6 +6,7 @@
 #include "base/htab.h"
 #include "base/log.h"
 #include "base/wire.h"
+#include "p2p/proto/message.h"
 
 /* How much a peer has asked, for as long as that matters. */
 struct asker {
@@ -200,25 +201,24 @@ static uint32_t handle(struct served *sv, struct pu_bytes body)
 static bool take_requests(struct served *sv)
 {
 	while (sv->out.len == 0) {
-		struct pu_bytes b = pu_buf_bytes(&sv->in);
-		uint64_t len;
-		int n = pu_uvarint_decode(b.p, b.len, &len);
+		struct pu_bytes body;
 		uint32_t code;
+		size_t used;
+		int r = pu_message_split(pu_buf_bytes(&sv->in), PU_KAD_REQUEST_MAX, &body, &used);
 
-		if (n == PU_EAGAIN || (n > 0 && len <= PU_KAD_REQUEST_MAX &&
-				       b.len - (size_t)n < len))
+		if (r == PU_EAGAIN)
 			return true;
-		if (n < 0 || len > PU_KAD_REQUEST_MAX) {
+		if (r < 0) {
 			sv->owner->stats.malformed++;
 			refuse(sv, PU_STREAM_CODE_PROTOCOL);
 			return false;
 		}
-		code = handle(sv, pu_bytes(b.p + n, (size_t)len));
+		code = handle(sv, body);
 		if (code) {
 			refuse(sv, code);
 			return false;
 		}
-		pu_buf_consume(&sv->in, (size_t)n + (size_t)len);
+		pu_buf_consume(&sv->in, used);
 		if (sv->in.len == 0)
 			pu_buf_clear(&sv->in, 0);
 		served_active(sv);

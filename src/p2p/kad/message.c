@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/wire.h"
 #include "p2p/kad/kad.pb-c.h"
+#include "p2p/proto/message.h"
 
 static struct pu_bytes span(ProtobufCBinaryData d)
 {
@@ -171,20 +172,6 @@ static int shrink(PuPb__KadMessage *pb, const struct pu_kad_message *m, struct p
 	return 0;
 }
 
-static int append(const PuPb__KadMessage *pb, struct pu_buf *out)
-{
-	size_t len = pu_pb__kad_message__get_packed_size(pb), n;
-	uint8_t *p;
-	int r = pu_buf_reserve(out, wire_len(pb), &p);
-
-	if (r < 0)
-		return r;
-	n = pu_uvarint_encode(p, len);
-	pu_pb__kad_message__pack(pb, p + n);
-	pu_buf_commit(out, n + len);
-	return 0;
-}
-
 int pu_kad_message_encode(const struct pu_kad_message *m, struct pu_buf *out)
 {
 	PuPb__KadMessage pb = PU_PB__KAD_MESSAGE__INIT;
@@ -206,5 +193,5 @@ int pu_kad_message_encode(const struct pu_kad_message *m, struct pu_buf *out)
 	pb.closer_peers = closer.list;
 	pb.provider_peers = providers.list;
 	r = shrink(&pb, m, &closer, &providers);
-	return r < 0 ? r : append(&pb, out);
+	return r < 0 ? r : pu_message_append(&pb.base, PU_KAD_MESSAGE_OUT_MAX, out);
 }

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/htab.h"
 #include "base/wire.h"
+#include "p2p/proto/message.h"
 
 /* All that concerns one peer. It lives as long as there is a call or a stream. */
 struct link {
@@ -267,37 +268,20 @@ static void answered(struct link *l, struct pu_bytes body)
 	pu_kad_message_deinit(reply);
 }
 
-/* Length of the whole message in front of the buffer, prefix included. PU_EAGAIN: more is
- * needed. PU_E2BIG: go may send more than we take. */
-static int whole_message(struct pu_bytes b, size_t *pprefix, size_t *plen)
-{
-	uint64_t len;
-	int n = pu_uvarint_decode(b.p, b.len, &len);
-
-	if (n < 0)
-		return n;
-	if (len > PU_KAD_MESSAGE_IN_MAX)
-		return PU_E2BIG;
-	if (b.len - (size_t)n < len)
-		return PU_EAGAIN;
-	*pprefix = (size_t)n;
-	*plen = (size_t)n + (size_t)len;
-	return 0;
-}
-
 /* At most one answer is due, and nothing may come behind it. */
 static size_t on_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t len)
 {
 	struct link *l = arg;
-	size_t n = pu_min(len, pu_buf_room(&l->in)), prefix, whole;
+	size_t n = pu_min(len, pu_buf_room(&l->in)), used;
 	int r = pu_buf_append(&l->in, p, n);
 	struct pu_buf in = l->in;
+	struct pu_bytes body;
 
 	if (r == 0)
-		r = whole_message(pu_buf_bytes(&in), &prefix, &whole);
+		r = pu_message_split(pu_buf_bytes(&in), PU_KAD_MESSAGE_IN_MAX, &body, &used);
 	if (r == PU_EAGAIN)
 		return len; /* a full buffer would be a whole message */
-	if (r == 0 && (in.len > whole || n < len))
+	if (r == 0 && (in.len > used || n < len))
 		r = PU_EPROTO;
 	if (r < 0) {
 		give_up_stream(l, r);
@@ -305,7 +289,7 @@ static size_t on_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t 
 	}
 	/* The link may be gone when the caller has heard. */
 	pu_buf_init(&l->in, in.max);
-	answered(l, pu_bytes(pu_buf_bytes(&in).p + prefix, whole - prefix));
+	answered(l, body);
 	pu_buf_deinit(&in);
 	return len;
 }

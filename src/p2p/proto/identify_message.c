@@ -8,6 +8,7 @@
 #include "crypto/envelope.h"
 #include "p2p/proto/identify.h"
 #include "p2p/proto/identify.pb-c.h"
+#include "p2p/proto/message.h"
 
 enum {
 	PROTOCOL_MAX = 256, /* accepted name */
@@ -82,20 +83,6 @@ static int fill(struct said *s, const struct host_conn *hc, uint64_t seq)
 	return seal_record(s, h, seq);
 }
 
-static int append_message(const PuPb__Identify *m, struct pu_buf *out)
-{
-	size_t len = pu_pb__identify__get_packed_size(m), n;
-	uint8_t *p;
-	int r = pu_buf_reserve(out, PU_UVARINT_MAX + len, &p);
-
-	if (r < 0)
-		return r;
-	n = pu_uvarint_encode(p, len);
-	pu_pb__identify__pack(m, p + n);
-	pu_buf_commit(out, n + len);
-	return 0;
-}
-
 /* How many of the names fit into a message that holds size bytes already. */
 static size_t fitting(char *const *names, size_t n, size_t size)
 {
@@ -125,20 +112,20 @@ static int append_all(struct said *s, char **names, size_t n, struct pu_buf *out
 		m->has_signed_peer_record = 1;
 		m->signed_peer_record = data(record.p, record.len);
 	}
-	r = append_message(m, out);
+	r = pu_message_append(&m->base, PU_IDENTIFY_MESSAGE_MAX, out);
 	while (r == 0 && done < n) {
 		PuPb__Identify more = PU_PB__IDENTIFY__INIT;
 
 		more.protocols = names + done;
 		more.n_protocols = fitting(names + done, n - done, 0);
 		done += more.n_protocols;
-		r = append_message(&more, out);
+		r = pu_message_append(&more.base, PU_IDENTIFY_MESSAGE_MAX, out);
 	}
 	if (r < 0 || joint)
 		return r;
 	last.has_signed_peer_record = 1;
 	last.signed_peer_record = data(record.p, record.len);
-	return append_message(&last, out);
+	return pu_message_append(&last.base, PU_IDENTIFY_MESSAGE_MAX, out);
 }
 
 int pu_identify_message_encode(const struct host_conn *hc, uint64_t seq, struct pu_buf *out)
@@ -172,22 +159,18 @@ int pu_identify_message_split(struct pu_bytes in, struct pu_buf *body, unsigned 
 {
 	*pused = 0;
 	for (;;) {
-		struct pu_bytes rest = { in.p + *pused, in.len - *pused };
-		uint64_t len;
-		int n = rest.len ? pu_uvarint_decode(rest.p, rest.len, &len) : PU_EAGAIN, r;
+		struct pu_bytes rest = { in.p + *pused, in.len - *pused }, one;
+		size_t used;
+		int r = pu_message_split(rest, PU_IDENTIFY_MESSAGE_MAX, &one, &used);
 
-		if (n == PU_EAGAIN)
+		if (r == PU_EAGAIN)
 			return 0;
-		if (n < 0 || len > PU_IDENTIFY_MESSAGE_MAX)
+		if (r < 0 || ++*pn_messages > PU_IDENTIFY_MESSAGES_MAX)
 			return PU_EPROTO;
-		if (rest.len - (size_t)n < len)
-			return 0;
-		if (++*pn_messages > PU_IDENTIFY_MESSAGES_MAX)
-			return PU_EPROTO;
-		r = pu_buf_append(body, rest.p + n, len);
+		r = pu_buf_append(body, one.p, one.len);
 		if (r < 0)
 			return r;
-		*pused += (size_t)n + len;
+		*pused += used;
 	}
 }
 
@@ -292,9 +275,10 @@ static bool apply_record(struct host_conn *hc, const PuPb__Identify *m)
 	if (!ok)
 		return false;
 	hc->peer->record_seq = seq;
-	pu_peerstore_forget_addrs(hc->peer, true);
+	pu_peerstore_doubt_addrs(hc->peer, true);
 	for (size_t i = 0; i < n; i++)
 		add_addr(hc, addrs[i], true);
+	pu_peerstore_drop_doubted(hc->peer);
 	return true;
 }
 
@@ -307,9 +291,10 @@ static void apply_addrs(struct host_conn *hc, const PuPb__Identify *m)
 						       : PU_HOST_RECORD_INVALID;
 	if (certified || m->n_listen_addrs == 0)
 		return;
-	pu_peerstore_forget_addrs(hc->peer, false);
+	pu_peerstore_doubt_addrs(hc->peer, false);
 	for (size_t i = 0; i < m->n_listen_addrs && i < ADDRS_MAX; i++)
 		add_addr(hc, pu_bytes(m->listen_addrs[i].data, m->listen_addrs[i].len), false);
+	pu_peerstore_drop_doubted(hc->peer);
 }
 
 static void apply_observed(struct host_conn *hc, const PuPb__Identify *m)

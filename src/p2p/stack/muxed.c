@@ -209,7 +209,8 @@ static int flush(struct pu_muxed *m)
 	int r = drain(m);
 
 	while (r == 0 && pu_yamux_output(m->ym, &m->clear, CLEAR_MAX) > 0) {
-		note_sent(m);
+		if (pu_yamux_spoke(m->ym))
+			note_sent(m);
 		r = m->sec->ops->seal(m->sec, pu_buf_bytes(&m->clear), &m->out);
 		pu_buf_clear(&m->clear, CLEAR_MAX * 2);
 		if (r == 0)

@@ -6,7 +6,7 @@
 
 /* ---- From handshake to connection ---- */
 
-static void set_keep_alive(struct quic_conn *c)
+static void heed_params(struct quic_conn *c)
 {
 	const ngtcp2_transport_params *p = ngtcp2_conn_get_remote_transport_params(c->ng);
 	pu_time idle = PU_MS(QUIC_IDLE_MS), every;
@@ -19,6 +19,8 @@ static void set_keep_alive(struct quic_conn *c)
 	c->keep_alive = every;
 	ngtcp2_conn_set_keep_alive_timeout(c->ng, every);
 	c->c.datagrams = p && p->max_datagram_frame_size > 0;
+	/* Such a server does not follow when the kernel takes a new temporary address. */
+	c->pinned |= p && p->disable_active_migration && c->seen_local.sa.sa_family != 0;
 }
 
 /* Addresses as others are told them. True when one changed. */
@@ -84,7 +86,7 @@ static void become_ready(struct quic_conn *c)
 	}
 	if (c->odcid)
 		pu_quic_cid_remove(c, &c->odcid->cid);
-	set_keep_alive(c);
+	heed_params(c);
 	update_addrs(c);
 	if (q->cfg.ev->gate &&
 	    !q->cfg.ev->gate(q->cfg.arg, &c->c.peer, c->c.inbound, &c->c.remote))

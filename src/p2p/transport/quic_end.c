@@ -110,7 +110,7 @@ static void write_goodbye(struct quic_conn *c)
 	c->close_len = pu_quic_write_close(c, c->close_pkt, QUIC_CLOSE_PKT_MAX);
 	if (c->close_len == 0)
 		return;
-	if (c->c.inbound)
+	if (c->pinned)
 		d.local = c->local_sa;
 	d.p = c->close_pkt;
 	d.len = d.segment = c->close_len;
@@ -210,7 +210,7 @@ void pu_quic_conn_repeat_goodbye(struct quic_conn *c)
 	c->close_seen++;
 	if (c->close_len == 0 || c->close_seen & (c->close_seen - 1) || c->ep->blocked)
 		return;
-	if (c->c.inbound)
+	if (c->pinned)
 		d.local = c->local_sa;
 	pu_quic_endpoint_send(c->ep, &d);
 }

@@ -28,6 +28,7 @@ enum {
 	QUIC_TX_CAP = 65000,        /* largest GSO send, IPv4 or IPv6 */
 	QUIC_TX_SEGMENTS_MAX = 64,  /* of one GSO send, on every kernel */
 	QUIC_CLOSE_PKT_MAX = QUIC_MIN_UDP,
+	QUIC_PUNCH_LEN = 64,        /* of a datagram that opens a NAT, and is not QUIC */
 	QUIC_DATAGRAM_FRAME = 1 + 2, /* type, and a length of two bytes */
 
 	/* Of the peer, that we keep: each move uses one up until the peer hears of it. */
@@ -156,6 +157,7 @@ struct quic_conn {
 	bool flushing;   /* inside pu_quic_flush(): the job need not come again */
 	bool reset_seen; /* a stateless reset ended it */
 	bool pending;    /* counted in n_pending */
+	bool pinned;     /* packets leave from local_sa, whatever the kernel prefers */
 
 	struct pu_timer timer;
 	struct pu_job job;

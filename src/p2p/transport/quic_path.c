@@ -38,8 +38,6 @@ void pu_quic_check_black_hole(struct quic_conn *c)
 	}
 	if (c->big_since == 0 || c->udp_cap == QUIC_MIN_UDP)
 		return;
-	/* While this process stood still nobody heard the answers. */
-	c->big_since = pu_max(c->big_since, quic_loop(c)->resumed_at);
 	patience = pu_max(BLACK_HOLE_PTOS * ngtcp2_conn_get_pto(c->ng), PU_SEC(1));
 	if (now - c->big_since < patience)
 		return;

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 enum {
-	JUNK_LEN = 64,
 	GAP_MIN_MS = 10,
 	GAP_RANDOM_MAX_MS = 200,
 	NOT_QUIC = 0x3f, /* neither a long header nor the fixed bit: dropped in silence */
@@ -61,7 +60,7 @@ static void on_timer(void *arg)
 {
 	struct quic_punch *p = arg;
 	struct pu_loop *loop = p->q->cfg.loop;
-	uint8_t junk[JUNK_LEN];
+	uint8_t junk[QUIC_PUNCH_LEN];
 	struct pu_dgrams d = { .remote = p->remote, .p = junk, .len = sizeof junk,
 			       .segment = sizeof junk };
 

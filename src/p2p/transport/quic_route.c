@@ -304,8 +304,9 @@ static void on_packet(struct quic_endpoint *ep, const struct pu_dgrams *d, const
 	} else {
 		q->stats.stray++;
 		pu_quic_punch_hint(q, ep, &d->remote);
-		/* Version negotiation for nobody, or a hole being punched. */
-		if (p[0] & 0x80 || !(p[0] & 0xc0))
+		/* Version negotiation for nobody, or a hole being punched. The missing bit
+		 * alone does not tell: half of our connections have it cleared. */
+		if (p[0] & 0x80 || (!(p[0] & 0x40) && len == QUIC_PUNCH_LEN))
 			return;
 		if (!was_reset(ep, d, p, len))
 			reset_stateless(ep, d, &vc, len);

@@ -61,7 +61,7 @@ static struct quic_conn *conn_new(struct pu_quic *q, struct quic_endpoint *ep, b
 	c->c.security = "quic";
 	c->c.muxer = "quic";
 	c->c.early_muxer = true;
-	c->c.inbound = inbound;
+	c->c.inbound = c->pinned = inbound;
 	pu_list_init(&c->c.node);
 	pu_list_init(&c->touched);
 	pu_list_init(&c->waiting);

@@ -113,6 +113,8 @@ void pu_quic_tx_commit(struct quic_conn *c, uint8_t *p, size_t n, const ngtcp2_p
 	memcpy(&remote, path->remote.addr, path->remote.addrlen);
 	if (c->c.inbound)
 		memcpy(&local, path->local.addr, path->local.addrlen);
+	else if (c->pinned)
+		local = c->local_sa;
 	if (tx->owner && (n > tx->segment || ecn != tx->ecn || ep != tx->ep ||
 			  memcmp(&remote, &tx->remote, sizeof remote) != 0 ||
 			  memcmp(&local, &tx->local, sizeof local) != 0)) {

@@ -106,6 +106,7 @@ static size_t put_next(struct pu_yamux *ym, struct pu_buf *out, size_t max)
 		return put_queue(ym, out, max);
 	if (ym->state != PU_YAMUX_OPEN)
 		return 0;
+	ym->spoke |= pu_yamux_has_output(ym);
 	n = pu_list_first(&ym->ctl_streams);
 	if (n)
 		return put_ctl(PU_CONTAINER_OF(n, struct pu_yamux_stream, ctl_node), out);
@@ -129,6 +130,14 @@ size_t pu_yamux_output(struct pu_yamux *ym, struct pu_buf *out, size_t max)
 	if (!pu_yamux_has_output(ym))
 		ym->output_news = false;
 	return done;
+}
+
+bool pu_yamux_spoke(struct pu_yamux *ym)
+{
+	bool spoke = ym->spoke;
+
+	ym->spoke = false;
+	return spoke;
 }
 
 bool pu_yamux_has_output(const struct pu_yamux *ym)

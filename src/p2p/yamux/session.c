@@ -170,6 +170,7 @@ void pu_yamux_queue_frame(struct pu_yamux *ym, enum pu_yamux_type type, uint16_t
 
 	if (ym->state != PU_YAMUX_OPEN)
 		return;
+	ym->spoke |= type != PU_YAMUX_PING || !(flags & PU_YAMUX_ACK);
 	r = queue(ym, PU_YAMUX_CTL_MAX, &f);
 	if (r < 0)
 		pu_yamux_fail(ym, r);

@@ -94,6 +94,10 @@ size_t pu_yamux_output(struct pu_yamux *ym, struct pu_buf *out, size_t max);
 /* True when pu_yamux_output() would have something to append. */
 bool pu_yamux_has_output(const struct pu_yamux *ym);
 
+/* True when something was queued or put out, since this was last asked, that is more than an
+ * answer to a ping: were those answered in turn, there would be no end to it. */
+bool pu_yamux_spoke(struct pu_yamux *ym);
+
 /* A new outbound stream; the caller sets its events before returning to the loop.
  * PU_ELIMIT: too many open or not yet accepted by the peer, try later; PU_ECLOSED:
  * either side ended the session; PU_ENOMEM. */

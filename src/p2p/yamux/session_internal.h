@@ -49,6 +49,7 @@ struct pu_yamux {
 	struct pu_timer linger_timer;
 	struct pu_job job;
 	bool output_news; /* on_output is due */
+	bool spoke;       /* see pu_yamux_spoke() */
 	struct pu_buf ctl;
 	struct pu_yamux_input in;
 	struct pu_yamux_ping ping;

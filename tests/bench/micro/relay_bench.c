@@ -439,7 +439,6 @@ static void start_relay(struct relay *r, const struct options *opt, int fd,
 		.max_reservations_per_asn = opt->peers,
 		.max_circuits = opt->circuits,
 		.max_circuits_per_peer = 16,
-		.buffer_size = 2048,
 		.reservation_ttl = PU_SEC(3600),
 	} };
 	struct pu_host_config hc;

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -94,6 +95,62 @@ static void a_stopped_timer_does_not_fire(void **state)
 	assert_int_equal(f->n, 0);
 }
 
+/* The time that a process stands still is told and not counted. */
+struct still {
+	struct pu_loop_uv *uv;
+	pu_time gap;
+	unsigned gaps, timers;
+};
+
+static void on_gap(void *arg, pu_time gap)
+{
+	struct still *s = arg;
+
+	s->gap = gap;
+	s->gaps++;
+}
+
+static void on_still_timer(void *arg)
+{
+	struct still *s = arg;
+
+	s->timers++;
+	pu_loop_uv_stop(s->uv);
+}
+
+static void a_pause_of_the_process_is_told_and_not_counted(void **state)
+{
+	struct fixture *f = *state;
+	struct still s = { .uv = f->uv };
+	pu_time before = pu_clock_monotonic();
+	struct pu_gap_watch watch;
+	struct pu_timer first, second;
+	int64_t unix_before;
+
+	pu_loop_watch_gaps(f->loop, &watch, on_gap, &s);
+	pu_timer_init(&first, f->loop, on_still_timer, &s);
+	pu_timer_init(&second, f->loop, on_still_timer, &s);
+	pu_timer_set(&first, before + PU_MS(100));
+	pu_timer_set(&second, before + PU_MS(600));
+	unix_before = pu_loop_unix(f->loop);
+	uv_run(pu_loop_uv_of(f->loop), UV_RUN_NOWAIT);
+	usleep(2700000);
+	pu_loop_uv_run(f->uv);
+	assert_int_equal(s.timers, 1);
+	assert_int_equal(s.gaps, 1);
+	assert_in_range(s.gap, PU_MS(2500), PU_SEC(30));
+	/* For the world it did pass, and so it does for the date. */
+	assert_in_range(pu_clock_monotonic() - before, PU_MS(2600), PU_SEC(30));
+	assert_true(pu_loop_unix(f->loop) >= unix_before + 2);
+	assert_true(pu_loop_now(f->loop) < before + PU_MS(600));
+
+	pu_loop_uv_run(f->uv);
+	assert_int_equal(s.timers, 2);
+	assert_int_equal(s.gaps, 1);
+	assert_in_range(pu_clock_monotonic() - before, PU_MS(3100), PU_SEC(30));
+	pu_loop_unwatch_gaps(&watch);
+}
+
 static void random_bytes_differ(void **state)
 {
 	struct fixture *f = *state;
@@ -111,6 +168,8 @@ int main(void)
 			a_timer_fires_soon_after_its_deadline_and_never_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_busy_loop_does_not_starve_timers, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stopped_timer_does_not_fire, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_pause_of_the_process_is_told_and_not_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(random_bytes_differ, setup, teardown),
 	};
 

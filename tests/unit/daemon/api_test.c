@@ -33,11 +33,15 @@ static struct {
 	pu_trace_fn *trace_done; /* and the trace */
 	void *trace_arg;
 	unsigned n_canceled, n_shutdown;
+	struct pu_api_relay relay[2]; /* that status shows */
+	size_t n_relays;
 } t;
 
 static void fake_status(void *arg, struct pu_api_status *out)
 {
 	out->peer = &t.self;
+	out->relays = t.relay;
+	out->n_relays = t.n_relays;
 }
 
 static void no_peers(void *arg, pu_api_peer_fn *fn, void *fn_arg)
@@ -559,6 +563,28 @@ static void a_file_in_the_sockets_place_is_left_alone(void **state)
 	assert_int_equal(unlink(t.sock), 0);
 }
 
+static void relays_are_shown_with_what_became_of_them(void **state)
+{
+	struct pu_multiaddr addr;
+	const char *answer;
+
+	assert_int_equal(pu_multiaddr_from_text(&addr, "/ip4/192.0.2.9/tcp/7777"), 0);
+	assert_answer(ask("GET", "/v1/status", ""), "200", "\"relays\":[]");
+	t.relay[0] = (struct pu_api_relay){ .relay = t.self, .addr = &addr, .state = "reserved",
+					    .expires = 1700000000, .status = "OK" };
+	t.relay[1] = (struct pu_api_relay){ .relay = t.self, .addr = &addr, .state = "waiting",
+					    .err = PU_ETIMEDOUT };
+	t.n_relays = 2;
+	answer = ask("GET", "/v1/status", "");
+	assert_answer(answer, "200", "\"address\":\"/ip4/192.0.2.9/tcp/7777\",\"state\":\"reserved\","
+				     "\"expires\":\"2023-11-14T22:13:20Z\",\"status\":\"OK\"}");
+	assert_answer(answer, "200", "\"state\":\"waiting\",\"error\":\"timed out\"}");
+	answer = ask("GET", "/v1/status?format=text", "");
+	assert_answer(answer, "200", "relays: 2\n");
+	assert_answer(answer, "200", " reserved until 2023-11-14T22:13:20Z\n");
+	assert_answer(answer, "200", " waiting: timed out\n");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -584,6 +610,7 @@ int main(void)
 		TEST(a_second_daemon_is_told_of_the_first),
 		TEST(a_stale_socket_is_replaced),
 		TEST(a_file_in_the_sockets_place_is_left_alone),
+		TEST(relays_are_shown_with_what_became_of_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

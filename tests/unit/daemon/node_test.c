@@ -261,28 +261,6 @@ static void expired_member_is_cut_off(void **state)
 
 /* --- packets ------------------------------------------------------------------------ */
 
-static size_t send_packet(struct pu_lab_node *from, struct pu_lab_node *to, size_t len,
-			  unsigned flags)
-{
-	static uint8_t bytes[PU_PKT_MAX];
-	struct pu_pkt pkt = { .head = pu_bytes(bytes, pu_min(len, 40)),
-			      .body = pu_bytes(bytes + 40, len > 40 ? len - 40 : 0),
-			      .flags = flags };
-
-	for (size_t i = 0; i < len; i++)
-		bytes[i] = pattern(i);
-	return pu_sessions_send(from->node->sessions, &to->id, &pkt, 1);
-}
-
-static void check_last_packet(const struct pu_lab_node *n, size_t len, unsigned flags)
-{
-	assert_true(n->n_packets > 0);
-	assert_int_equal(n->packet_len[n->n_packets - 1], len);
-	assert_int_equal(n->packet_flags[n->n_packets - 1], flags);
-	for (size_t i = 0; i < pu_min(len, sizeof n->last_packet); i++)
-		assert_int_equal(n->last_packet[i], pattern(i));
-}
-
 static const char *carrier(struct pu_lab_node *from, struct pu_lab_node *to)
 {
 	struct pu_session_stats s;
@@ -296,14 +274,14 @@ static void packets_travel_as_datagrams_both_ways(void **state)
 	two_friends("");
 	pu_lab_up(a);
 	pu_lab_up(b);
-	assert_int_equal(send_packet(a, b, 1000, 0), 1); /* before there is a connection */
+	assert_int_equal(pu_lab_send(a, b, 1000, 0), 1); /* before there is a connection */
 	pu_lab_run(&lab, PU_SEC(2));
-	check_last_packet(b, 1000, 0);
+	pu_lab_check_packet(b, 1000, 0);
 	assert_true(b->n_batches > 0);
 	assert_string_equal(carrier(a, b), "datagram");
-	send_packet(b, a, 60, PU_PKT_CSUM_PARTIAL);
+	pu_lab_send(b, a, 60, PU_PKT_CSUM_PARTIAL);
 	pu_lab_run(&lab, PU_SEC(1));
-	check_last_packet(a, 60, PU_PKT_CSUM_PARTIAL);
+	pu_lab_check_packet(a, 60, PU_PKT_CSUM_PARTIAL);
 	pu_lab_deinit(&lab);
 }
 
@@ -315,16 +293,16 @@ static void packets_travel_by_stream_without_quic(void **state)
 	pu_lab_befriend(b, a, "");
 	pu_lab_up(a);
 	pu_lab_up(b);
-	send_packet(a, b, 60000, PU_PKT_CSUM_PARTIAL);
+	pu_lab_send(a, b, 60000, PU_PKT_CSUM_PARTIAL);
 	pu_lab_run(&lab, PU_SEC(3));
-	check_last_packet(b, 60000, PU_PKT_CSUM_PARTIAL);
+	pu_lab_check_packet(b, 60000, PU_PKT_CSUM_PARTIAL);
 	assert_string_equal(carrier(a, b), "stream");
 	assert_int_equal(pu_sessions_limit(a->node->sessions, &b->id), PU_PKT_MAX);
 	for (unsigned i = 0; i < 500; i++)
-		send_packet(b, a, 1400, 0);
+		pu_lab_send(b, a, 1400, 0);
 	pu_lab_run(&lab, PU_SEC(3));
 	assert_int_equal(a->n_packets, 500);
-	check_last_packet(a, 1400, 0);
+	pu_lab_check_packet(a, 1400, 0);
 	pu_lab_deinit(&lab);
 }
 
@@ -338,13 +316,13 @@ static void packet_larger_than_the_path_arrives_and_the_limit_is_known(void **st
 	pu_lab_up(a);
 	pu_lab_up(b);
 	pu_lab_await_offer(a, b);
-	send_packet(a, b, 1400, 0);
+	pu_lab_send(a, b, 1400, 0);
 	pu_lab_run(&lab, PU_SEC(10));
-	check_last_packet(b, 1400, 0);
+	pu_lab_check_packet(b, 1400, 0);
 	assert_int_equal(pu_sessions_limit(a->node->sessions, &b->id), PU_IPV6_MIN_MTU);
-	send_packet(a, b, PU_IPV6_MIN_MTU, 0);
+	pu_lab_send(a, b, PU_IPV6_MIN_MTU, 0);
 	pu_lab_run(&lab, PU_SEC(1));
-	check_last_packet(b, PU_IPV6_MIN_MTU, 0);
+	pu_lab_check_packet(b, PU_IPV6_MIN_MTU, 0);
 	assert_true(pu_sessions_stats(a->node->sessions, &b->id, &s));
 	assert_true(s.halves > 0);
 	pu_lab_deinit(&lab);
@@ -358,13 +336,13 @@ static void wide_path_carries_full_packets_in_one_piece(void **state)
 	pu_lab_up(a);
 	pu_lab_up(b);
 	pu_lab_await_offer(a, b);
-	send_packet(a, b, 100, 0);
+	pu_lab_send(a, b, 100, 0);
 	pu_lab_run(&lab, PU_SEC(10));
 	assert_true(pu_sessions_limit(a->node->sessions, &b->id) >= 1400);
 	assert_true(pu_sessions_stats(a->node->sessions, &b->id, &before));
-	send_packet(a, b, 1400, 0);
+	pu_lab_send(a, b, 1400, 0);
 	pu_lab_run(&lab, PU_SEC(1));
-	check_last_packet(b, 1400, 0);
+	pu_lab_check_packet(b, 1400, 0);
 	assert_true(pu_sessions_stats(a->node->sessions, &b->id, &after));
 	assert_int_equal(after.halves, before.halves);
 	pu_lab_deinit(&lab);
@@ -377,7 +355,7 @@ static void packets_to_an_unreachable_peer_come_back(void **state)
 	two_friends("");
 	pu_sim_link(a->sim, b->sim, &cut);
 	pu_lab_up(a);
-	send_packet(a, b, 100, 0);
+	pu_lab_send(a, b, 100, 0);
 	pu_lab_run(&lab, PU_SEC(60));
 	assert_int_equal(a->n_undeliverable, 1);
 	assert_true(a->undeliverable_err < 0);
@@ -390,7 +368,7 @@ static void packets_flow_again_after_the_peer_restarted(void **state)
 	pu_lab_up(a);
 	pu_lab_up(b);
 	pu_lab_await_offer(a, b);
-	send_packet(a, b, 100, 0);
+	pu_lab_send(a, b, 100, 0);
 	pu_lab_run(&lab, PU_SEC(1));
 	assert_int_equal(b->n_packets, 1);
 	pu_lab_down(b);
@@ -398,11 +376,11 @@ static void packets_flow_again_after_the_peer_restarted(void **state)
 	pu_lab_up(b);
 	pu_lab_run(&lab, PU_SEC(20));
 	assert_true(pu_lab_connected(a, b));
-	send_packet(a, b, 200, 0);
-	send_packet(b, a, 300, 0);
+	pu_lab_send(a, b, 200, 0);
+	pu_lab_send(b, a, 300, 0);
 	pu_lab_run(&lab, PU_SEC(1));
-	check_last_packet(b, 200, 0);
-	check_last_packet(a, 300, 0);
+	pu_lab_check_packet(b, 200, 0);
+	pu_lab_check_packet(a, 300, 0);
 	pu_lab_deinit(&lab);
 }
 

@@ -65,7 +65,6 @@ static void zero_is_the_default_but_no_limit_for_sessions(void **state)
 	assert_int_equal(l.max_reservations_per_ip, 8);
 	assert_int_equal(l.max_circuits_per_peer, 16);
 	assert_int_equal(l.max_circuits, 1024);
-	assert_int_equal(l.buffer_size, 2048);
 	assert_int_equal(l.reservation_ttl, PU_SEC(3600));
 	assert_int_equal(l.duration, 0);
 	assert_int_equal(l.data, 0);
@@ -140,7 +139,6 @@ static void same_limits(const struct pu_hop_limits *a, const struct pu_hop_limit
 	assert_int_equal(a->max_reservations_per_asn, b->max_reservations_per_asn);
 	assert_int_equal(a->max_circuits, b->max_circuits);
 	assert_int_equal(a->max_circuits_per_peer, b->max_circuits_per_peer);
-	assert_int_equal(a->buffer_size, b->buffer_size);
 	assert_int_equal(a->reservation_ttl, b->reservation_ttl);
 	assert_int_equal(a->duration, b->duration);
 	assert_int_equal(a->data, b->data);

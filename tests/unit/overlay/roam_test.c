@@ -26,6 +26,7 @@ struct load {
 struct node {
 	struct test_host t;
 	struct pu_roam *roam;
+	struct pu_gap_watch gaps;
 	struct load load;
 };
 
@@ -90,6 +91,11 @@ static void accept_load(void *arg, struct pu_stream *st)
 
 /* --- two nodes ------------------------------------------------------------------- */
 
+static void on_gap(void *arg, pu_time gap)
+{
+	pu_roam_resumed(((struct node *)arg)->roam);
+}
+
 static void node_up(struct node *n, unsigned id, const char *ip4, const char *ip6, bool tcp_only)
 {
 	test_host_init(&n->t, sim, id, ip4, ip6);
@@ -97,6 +103,7 @@ static void node_up(struct node *n, unsigned id, const char *ip4, const char *ip
 	memset(&n->load, 0, sizeof n->load);
 	test_host_start(&n->t, tcp_only ? (const char *const[]){ both[1], NULL } : both);
 	assert_int_equal(pu_roam_new(n->t.h, pu_sim_net(n->t.node), &n->roam), 0);
+	pu_loop_watch_gaps(pu_sim_loop(n->t.node), &n->gaps, on_gap, n);
 	assert_int_equal(pu_host_handle(n->t.h, bulk[0], accept_load, &n->load), 0);
 }
 
@@ -127,6 +134,7 @@ static int teardown(void **state)
 	if (!sim)
 		return 0;
 	for (size_t i = 0; i < 2; i++) {
+		pu_loop_unwatch_gaps(&n[i]->gaps);
 		pu_roam_free(n[i]->roam);
 		test_host_stop(&n[i]->t);
 		pu_key_deinit(&n[i]->t.key);
@@ -300,6 +308,41 @@ static void machine_without_any_network_waits(void **state)
 	assert_int_equal(a.t.connected, 1);
 }
 
+static void naps_of_either_side_only_pause_the_stream(void **state)
+{
+	static const unsigned nap_s[] = { 3, 10, 40 };
+	size_t max;
+
+	for (unsigned i = 0; i < 6; i++) {
+		struct node *sleeper = i % 2 ? &a : &b;
+
+		start("10.0.0.1", NULL, "10.0.0.2", NULL, false);
+		max = pu_conn_max_datagram(a.load.st->conn);
+		pu_sim_node_sleep(sleeper->t.node, PU_SEC(nap_s[i / 2]));
+		pu_sim_run(sim, PU_SEC(nap_s[i / 2]));
+		assert_goes_on(PU_SEC(2));
+		/* Nobody took the silence for a narrow path. */
+		assert_int_equal(pu_conn_max_datagram(sleeper->load.st->conn), max);
+		assert_int_equal(n_conns(&a), 1);
+		teardown(NULL);
+	}
+}
+
+/* Longer than a connection lasts: it ends at once, and a fresh one works at once. */
+static void long_sleep_ends_in_a_fresh_connection(void **state)
+{
+	struct test_dial d = { .ev = &load_events, .arg = &a.load };
+
+	start("10.0.0.1", NULL, "10.0.0.2", NULL, false);
+	pu_sim_node_sleep(a.t.node, PU_SEC(1000));
+	pu_sim_run(sim, PU_MS(1000500));
+	assert_true(a.load.closed && b.load.closed);
+	memset(&a.load, 0, sizeof a.load);
+	memset(&b.load, 0, sizeof b.load);
+	test_open(&a.t, &b.t, bulk, &d, PU_SEC(1));
+	assert_int_equal(d.err, 0);
+}
+
 /* The peer is gone with its connections: what was, is replaced, and nothing hangs. */
 static void silence_after_a_sleep_means_a_fresh_dial(void **state)
 {
@@ -330,6 +373,8 @@ int main(void)
 		T(tcp_gets_a_new_connection_before_it_loses_the_old),
 		T(news_without_a_change_cost_nothing),
 		T(machine_without_any_network_waits),
+		T(naps_of_either_side_only_pause_the_stream),
+		T(long_sleep_ends_in_a_fresh_connection),
 		T(silence_after_a_sleep_means_a_fresh_dial),
 	};
 

@@ -12,6 +12,7 @@
 #include "p2p/autonat/ask.h"
 #include "p2p/autonat/message.h"
 #include "p2p/autonat/server.h"
+#include "p2p/proto/message.h"
 #include "support/hosts.h"
 
 enum { STREAMS_MAX = 80 };
@@ -102,7 +103,7 @@ static struct pu_autonat_message heard(const struct test_sink *sink)
 	struct pu_bytes body;
 	size_t used;
 
-	assert_int_equal(pu_autonat_message_split(pu_bytes(sink->data, sink->len),
+	assert_int_equal(pu_message_split(pu_bytes(sink->data, sink->len),
 						  PU_AUTONAT_MESSAGE_MAX, &body, &used), 0);
 	assert_int_equal(pu_autonat_message_decode(body, &m), 0);
 	return m;
@@ -412,7 +413,7 @@ static size_t liar_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_
 	struct pu_bytes body;
 	size_t used;
 
-	if (pu_autonat_message_split(pu_bytes(p, len), PU_AUTONAT_MESSAGE_MAX, &body, &used) < 0)
+	if (pu_message_split(pu_bytes(p, len), PU_AUTONAT_MESSAGE_MAX, &body, &used) < 0)
 		return 0;
 	assert_int_equal(pu_autonat_message_decode(body, &m), 0);
 	if (used < len)

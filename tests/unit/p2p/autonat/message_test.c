@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "p2p/proto/message.h"
 #include "support/vectors.h"
 
 static struct pu_vectors *vectors;
@@ -47,7 +48,7 @@ static struct pu_autonat_message decoded(const char *name)
 	struct pu_autonat_message m;
 	size_t used;
 
-	assert_int_equal(pu_autonat_message_split(in, PU_AUTONAT_MESSAGE_MAX, &body, &used), 0);
+	assert_int_equal(pu_message_split(in, PU_AUTONAT_MESSAGE_MAX, &body, &used), 0);
 	assert_int_equal(used, in.len);
 	assert_int_equal(pu_autonat_message_decode(body, &m), 0);
 	return m;
@@ -138,25 +139,6 @@ static void dial_back(void **state)
 	pu_buf_deinit(&out);
 }
 
-static void splitting(void **state)
-{
-	static const uint8_t too_long[] = { 0x81, 0x40 }; /* 8193 */
-	static const uint8_t most[] = { 0x80, 0x40, 0 };
-	static const uint8_t two[] = { 1, 'a', 1, 'b' };
-	struct pu_bytes body;
-	size_t used;
-
-	assert_int_equal(pu_autonat_message_split(pu_bytes(too_long, 2), 8192, &body, &used),
-			 PU_EPROTO);
-	assert_int_equal(pu_autonat_message_split(pu_bytes(most, 3), 8192, &body, &used),
-			 PU_EAGAIN);
-	assert_int_equal(pu_autonat_message_split(pu_bytes(most, 0), 8192, &body, &used),
-			 PU_EAGAIN);
-	assert_int_equal(pu_autonat_message_split(pu_bytes(two, 4), 8192, &body, &used), 0);
-	assert_int_equal(used, 2);
-	assert_true(pu_bytes_eq_str(body, "a"));
-}
-
 static void nonsense_is_refused(void **state)
 {
 	static const uint8_t none[] = { 0 };
@@ -211,7 +193,6 @@ int main(void)
 		cmocka_unit_test(zero_index_is_written_and_understood_when_left_out),
 		cmocka_unit_test(dial_data),
 		cmocka_unit_test(dial_back),
-		cmocka_unit_test(splitting),
 		cmocka_unit_test(nonsense_is_refused),
 		cmocka_unit_test(unreadable_addresses_are_counted),
 		cmocka_unit_test(at_most_fifty_addresses_are_looked_at),

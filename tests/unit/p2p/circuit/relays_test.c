@@ -309,6 +309,34 @@ static void a_refusal_is_reported_and_not_hammered(void **state)
 	circuit_lab_stop(&l);
 }
 
+static bool is_reserved(void *arg)
+{
+	return circuit_lab_state(arg, 0) == PU_RELAY_RESERVED;
+}
+
+static void a_relay_that_grants_and_hangs_up_is_not_hammered(void **state)
+{
+	struct circuit_lab l;
+	unsigned granted = 1;
+	pu_time end;
+
+	start(&l, 1);
+	end = pu_loop_now(pu_sim_loop(l.b.t.node)) + PU_SEC(600);
+	while (pu_loop_now(pu_sim_loop(l.b.t.node)) < end) {
+		pu_conn_close(pu_host_conn(l.relay[0].h, &l.b.t.key.peer), PU_CONN_CODE_NORMAL);
+		assert_true(pu_sim_run_until(l.sim, is_lost, &l.b, PU_SEC(5)));
+		assert_true(pu_sim_run_until(l.sim, is_reserved, &l.b, PU_SEC(90)));
+		granted++;
+	}
+	assert_in_range(granted, 10, 25);
+	/* Once it behaves, all is forgiven. */
+	pu_sim_run(l.sim, PU_SEC(60));
+	pu_conn_close(pu_host_conn(l.relay[0].h, &l.b.t.key.peer), PU_CONN_CODE_NORMAL);
+	assert_true(pu_sim_run_until(l.sim, is_lost, &l.b, PU_SEC(5)));
+	assert_true(pu_sim_run_until(l.sim, is_reserved, &l.b, PU_SEC(1)));
+	circuit_lab_stop(&l);
+}
+
 static void relays_that_are_not_listed_any_more_are_given_up(void **state)
 {
 	struct pu_multiaddr out[8];
@@ -438,6 +466,7 @@ int main(void)
 		C(a_change_of_network_renews_what_still_works),
 		C(a_change_of_network_ends_the_waiting),
 		C(a_refusal_is_reported_and_not_hammered),
+		C(a_relay_that_grants_and_hangs_up_is_not_hammered),
 		C(relays_that_are_not_listed_any_more_are_given_up),
 		C(lists_that_make_no_sense_change_nothing),
 		C(circuits_to_a_peer_are_built_from_the_relays),

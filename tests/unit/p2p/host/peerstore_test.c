@@ -125,8 +125,37 @@ static void addresses_of_more_trust_replace_those_of_less(void **state)
 		assert_int_equal(add(&s, p, i, false, true), 0);
 	assert_int_equal(add(&s, p, 700, false, false), PU_ELIMIT);
 	assert_int_equal(add(&s, p, 599, true, false), 0); /* known: promoted */
-	pu_peerstore_forget_addrs(p, true);
+	pu_peerstore_doubt_addrs(p, true);
+	pu_peerstore_drop_doubted(p);
 	assert_int_equal(p->n_addrs, 2);
+	store_deinit(&s);
+}
+
+static void repeated_addresses_keep_their_history(void **state)
+{
+	const struct pu_addr_attempt lost = { .err = PU_ETIMEDOUT };
+	struct pu_peerid id = peer(1);
+	struct pu_multiaddr kept = addr(1), seen = addr(3);
+	struct pu_peer_addr *a;
+	struct pu_peer *p;
+	struct store s;
+
+	store_init(&s);
+	p = pu_peerstore_get(&s.ps, &id);
+	for (unsigned i = 1; i <= 2; i++)
+		assert_int_equal(add(&s, p, i, false, true), 0);
+	assert_int_equal(pu_peerstore_learn_addr(&s.ps, p, &seen, PU_ADDR_MDNS), 0);
+	a = pu_peerstore_find_addr(p, &kept);
+	pu_peerstore_remember(a, &lost);
+	pu_peerstore_dialed(&s.ps, a, false);
+	pu_peerstore_doubt_addrs(p, true);
+	assert_int_equal(add(&s, p, 1, false, true), 0);
+	assert_int_equal(add(&s, p, 4, false, true), 0);
+	pu_peerstore_drop_doubted(p);
+	assert_true(has(p, 1) && !has(p, 2) && has(p, 3) && has(p, 4));
+	assert_ptr_equal(pu_peerstore_find_addr(p, &kept), a);
+	assert_int_equal(a->failures, 1);
+	assert_int_equal(a->history->n, 1);
 	store_deinit(&s);
 }
 
@@ -209,6 +238,7 @@ int main(void)
 		cmocka_unit_test(strangers_push_out_the_oldest_stranger),
 		cmocka_unit_test(full_of_precious_peers_takes_nobody),
 		cmocka_unit_test(addresses_of_more_trust_replace_those_of_less),
+		cmocka_unit_test(repeated_addresses_keep_their_history),
 		cmocka_unit_test(address_of_somebody_else_is_refused),
 		cmocka_unit_test(failures_wait_longer_each_time_up_to_a_minute),
 		cmocka_unit_test(protocols_are_found_whatever_their_order),

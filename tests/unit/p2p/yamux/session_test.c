@@ -1038,6 +1038,28 @@ static uint32_t expect_ping(struct world *w)
 	return f.len;
 }
 
+/* Otherwise two sides that want to know whether what they sent arrived never fall silent. */
+static void an_answer_to_a_ping_asks_for_nothing(void **state)
+{
+	struct world *w = *state;
+
+	expect_ping(w);
+	assert_true(pu_yamux_spoke(w->ym));
+	assert_false(pu_yamux_spoke(w->ym));
+	assert_int_equal(feed_named(w, "ping_7"), 0);
+	expect(w, "pong_7");
+	assert_false(pu_yamux_spoke(w->ym));
+	open_sink(w, &w->sink[0]);
+	expect(w, "open_1");
+	assert_true(pu_yamux_spoke(w->ym));
+	assert_int_equal(pu_stream_write(w->sink[0].st, "x", 1), 1);
+	pull(w);
+	assert_true(pu_yamux_spoke(w->ym));
+	pu_stream_reset(w->sink[0].st, 0);
+	pull(w);
+	assert_true(pu_yamux_spoke(w->ym));
+}
+
 static void pings_measure_and_keep_alive(void **state)
 {
 	struct world *w = *state;
@@ -1150,6 +1172,7 @@ int main(void)
 		C(goaway_ends_opening),
 		C(close_says_its_code_and_nothing_else),
 		C(an_aborted_session_says_goodbye_and_tells_everybody_once),
+		P(an_answer_to_a_ping_asks_for_nothing),
 		P(pings_measure_and_keep_alive),
 		P(a_silent_peer_is_dead_after_ten_seconds),
 		P(any_input_is_a_sign_of_life),

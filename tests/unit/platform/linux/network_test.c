@@ -389,6 +389,18 @@ static void another_way_out_is_a_change(void **state)
 	assert_int_equal(e->n_changes, 2);
 }
 
+/* The same addresses, but who knows at whose end of the cable. */
+static void a_cable_that_was_out_is_a_change(void **state)
+{
+	struct env *e = need(state);
+
+	idle(e, 700);
+	e->n_changes = 0;
+	netns_run("ip link set lan0 carrier off; ip link set lan0 carrier on");
+	idle(e, 700);
+	assert_int_equal(e->n_changes, 1);
+}
+
 static void what_changes_nothing_is_no_change(void **state)
 {
 	struct env *e = need(state);
@@ -461,6 +473,7 @@ int main(void)
 		T(routes_that_vanish_with_the_device_are_reported),
 		T(a_burst_of_changes_is_one_change),
 		T(another_way_out_is_a_change),
+		T(a_cable_that_was_out_is_a_change),
 		T(what_changes_nothing_is_no_change),
 		T(addresses_are_those_of_other_interfaces_that_are_up),
 		T(after_start_up_only_our_device_can_be_touched),
