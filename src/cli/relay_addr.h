@@ -1,4 +1,4 @@
-/* Addresses of relays as people type them (reference §11, "Relay input parsing"). */
+/* Addresses of relays as people type them. */
 #ifndef PU_CLI_RELAY_ADDR_H
 #define PU_CLI_RELAY_ADDR_H
 

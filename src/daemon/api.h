@@ -1,4 +1,4 @@
-/* The control API: routes and their JSON and text forms (reference §9.4). What a
+/* The control API: routes and their JSON and text forms. What a
  * route shows or does comes from the daemon core through struct pu_api_ops. */
 #ifndef PU_DAEMON_API_H
 #define PU_DAEMON_API_H
@@ -172,10 +172,10 @@ struct pu_api_ops {
 	void (*each_peer)(void *arg, pu_api_peer_fn *fn, void *fn_arg);
 	/* Counters of every module: "tun_dropped_spoofed", 3. */
 	void (*each_counter)(void *arg, pu_api_counter_fn *fn, void *fn_arg);
-	/* Name or peer ID → peer (reference §6.3). *pfrom_id: the text was a peer ID.
+	/* Name or peer ID → peer. *pfrom_id: the text was a peer ID.
 	 * PU_ENOENT. */
 	int (*resolve)(void *arg, const char *text, struct pu_peerid *peer, bool *pfrom_id);
-	/* One ping (reference §6.1), connecting first when needed. on_done comes on a
+	/* One ping, connecting first when needed. on_done comes on a
 	 * later turn, once, unless canceled. *pid names it for ping_cancel. */
 	int (*ping)(void *arg, const struct pu_peerid *peer, pu_api_ping_fn *on_done,
 		    void *done_arg, uint64_t *pid);
@@ -190,7 +190,7 @@ struct pu_api_ops {
 	/* out is zeroed before. What it points to stays valid until the next turn.
 	 * PU_ENOENT: the peer is not known at all. */
 	int (*why)(void *arg, const struct pu_peerid *peer, struct pu_api_why *out);
-	/* The hops to a peer (reference §6.2). As ping and ping_cancel. */
+	/* The hops to a peer. As ping and ping_cancel. */
 	int (*trace)(void *arg, const struct pu_peerid *peer, pu_trace_fn *on_done,
 		     void *done_arg, uint64_t *pid);
 	void (*trace_cancel)(void *arg, uint64_t id);

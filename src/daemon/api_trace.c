@@ -1,4 +1,4 @@
-/* POST /v1/traceroute (reference §6.2). */
+/* POST /v1/traceroute. */
 #include <microhttpd.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* The last config that a program started with, kept beside it for `config rollback`
- * (reference §8.4): config.yaml → .config.last-good.yaml. */
+ * config.yaml → .config.last-good.yaml. */
 #ifndef PU_DAEMON_CONFIG_ARCHIVE_H
 #define PU_DAEMON_CONFIG_ARCHIVE_H
 

@@ -3,7 +3,7 @@
 #include "base/err.h"
 #include "daemon/config_value.h"
 
-/* Names of protocols below /peerup/ that are not services (reference §1.1), and ours. */
+/* Names of protocols below /peerup/ that are not services, and ours. */
 static const char *const reserved_services[] = {
 	"invite", "relay-pair", "peer-notify", "rtt-probe", "packets", "services", "kad",
 };

@@ -1,5 +1,5 @@
 /* In-place edits of the config file by commands: comments, unknown keys, order and
- * layout of everything else stay as they are (reference §8.7).
+ * layout of everything else stay as they are.
  *
  * Places are paths of keys ending in NULL: { "names", "home", NULL }. Each edit is
  * checked: afterwards the file must say exactly what it said before, but for the one

@@ -1,4 +1,4 @@
-/* A traceroute as scripts see it (reference §6.2), whoever made it. */
+/* A traceroute as scripts see it, whoever made it. */
 #ifndef PU_DAEMON_TRACE_JSON_H
 #define PU_DAEMON_TRACE_JSON_H
 

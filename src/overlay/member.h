@@ -1,4 +1,4 @@
-/* Who belongs: the authorized_keys file (docs/protocols; reference §4.3).
+/* Who belongs: the authorized_keys file.
  *
  *   file    = *( line LF )
  *   line    = blank | "#" … | peer-id *( WS attr ) [ WS "#" comment ]

@@ -91,7 +91,7 @@ void pu_multiaddr_from_ip(struct pu_multiaddr *ma, int family, const uint8_t *ad
 void pu_multiaddr_add(struct pu_multiaddr *list, size_t cap, size_t *pn,
 		      const struct pu_multiaddr *ma);
 
-/* Classes of the IP address in front (facts §3). */
+/* Classes of the IP address in front. */
 bool pu_multiaddr_is_loopback(const struct pu_multiaddr *ma);
 bool pu_multiaddr_is_public(const struct pu_multiaddr *ma);
 bool pu_multiaddr_is_unspecified(const struct pu_multiaddr *ma);
