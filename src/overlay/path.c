@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "overlay/renewal.h"
 
 enum {
 	BUSY_MS = 1000,	   /* somebody else dials the peer */
@@ -11,8 +12,6 @@ enum {
 	RENEW_LATER_S = 5, /* a circuit was not to be had */
 	LEAVE_S = 2,	   /* between looks at circuits that were followed by another */
 	PATHS_MAX = 8,
-	LOOK_MIN_MS = 250, /* at the bytes of a circuit */
-	LOOK_MAX_MS = 10000,
 };
 
 struct target {
@@ -29,11 +28,7 @@ struct target {
 	pu_time try_at, tried_at;
 	pu_time direct_since; /* 0: not direct */
 	unsigned n_done[PU_PATH_N_GOALS];
-	/* The circuit in use, when the relay limits it. */
-	const struct pu_conn *circuit;
-	struct pu_circuit_limit limit;
-	uint64_t bytes; /* at looked_at */
-	pu_time looked_at, renew_not_before;
+	struct pu_renewal renewal; /* of the circuit in use */
 	/* Looking for addresses. */
 	unsigned n_finds;
 	pu_time found_at;
@@ -85,69 +80,14 @@ static enum pu_path_goal wanted(const struct target *t, struct pu_host_path *bes
 
 /* Circuits with a limit. */
 
-static uint64_t bytes_of(const struct pu_conn *c)
-{
-	return pu_max(c->rx_bytes, c->tx_bytes);
-}
-
 static void note_circuit(struct target *t, const struct pu_conn *c)
 {
 	const struct pu_path_options *o = &t->owner->opt;
-	struct pu_circuit_limit limit = { 0 };
+	struct pu_circuit_limit limit;
+	bool limited = c && c->limited && o->limit && o->limit(o->arg, c, &limit);
 
-	if (c && c == t->circuit)
-		return;
-	if (!c || !c->limited || !o->limit || !o->limit(o->arg, c, &limit) ||
-	    (limit.duration == 0 && limit.data == 0))
-		c = NULL;
-	t->circuit = c;
-	t->limit = limit;
-	t->bytes = 0;
-	t->looked_at = now_of(t);
-	t->renew_not_before = 0;
-}
-
-/* Who was called waits a little longer: usually the caller calls again. */
-static unsigned share(const struct pu_conn *c, unsigned percent)
-{
-	return c->inbound ? percent + (100 - percent) / 2 : percent;
-}
-
-static bool data_is_short(const struct target *t, const struct pu_conn *c)
-{
-	return t->limit.data &&
-	       bytes_of(c) >= t->limit.data / 100 * share(c, PU_PATH_RENEW_DATA_PERCENT);
-}
-
-static pu_time time_to_renew(const struct target *t, const struct pu_conn *c)
-{
-	if (t->limit.duration == 0)
-		return PU_TIME_NEVER;
-	return c->opened_at + t->limit.duration / 100 * share(c, PU_PATH_RENEW_PERCENT);
-}
-
-static bool must_renew(const struct target *t, const struct pu_conn *c)
-{
-	return data_is_short(t, c) || now_of(t) >= time_to_renew(t, c);
-}
-
-/* When to look at the circuit again. */
-static pu_time next_look(struct target *t, const struct pu_conn *c)
-{
-	pu_time now = now_of(t), at = time_to_renew(t, c), passed = now - t->looked_at;
-	uint64_t bytes = bytes_of(c), new = bytes - t->bytes, left;
-	pu_time wait = PU_MS(LOOK_MAX_MS);
-
-	if (t->limit.data == 0)
-		return at;
-	left = t->limit.data / 100 * PU_PATH_RENEW_DATA_PERCENT;
-	left = left > bytes ? left - bytes : 0;
-	if (new > 0 && passed > 0) /* half the time that is left at this rate */
-		wait = (pu_time)((double)left / (double)new * (double)passed / 2);
-	t->bytes = bytes;
-	t->looked_at = now;
-	wait = pu_min(pu_max(wait, PU_MS(LOOK_MIN_MS)), PU_MS(LOOK_MAX_MS));
-	return pu_min(at, now + wait);
+	if (!c || c != t->renewal.c)
+		pu_renewal_begin(&t->renewal, c, limited ? &limit : NULL, now_of(t));
 }
 
 /* Circuits that were followed by another one, once their streams have ended: the relay
@@ -158,7 +98,7 @@ static bool leave_old_circuits(struct target *t)
 	size_t n = pu_host_paths(t->owner->host, &t->peer, v, PU_ARRAY_LEN(v));
 	bool any = false;
 
-	for (size_t i = 1; t->circuit && i < n; i++) {
+	for (size_t i = 1; t->renewal.c && i < n; i++) {
 		if (!v[i].c->limited || v[i].state == PU_PATH_SUSPECT)
 			continue;
 		if (v[i].c->n_streams == 0 && v[i].c->opened_at < v[0].c->opened_at)
@@ -183,14 +123,22 @@ static pu_time pause_of(struct target *t)
 	return spread(t, PU_SEC(PU_PATH_TRY_EVERY_S));
 }
 
+/* It may have been closed already, and not have been told to be. */
+static bool circuit_is_used(const struct target *t)
+{
+	return t->renewal.c && pu_host_conn(t->owner->host, &t->peer) == t->renewal.c;
+}
+
 static void arm(struct target *t)
 {
-	const struct pu_conn *c = t->circuit ? pu_host_conn(t->owner->host, &t->peer) : NULL;
 	pu_time at = t->req ? PU_TIME_NEVER : t->try_at;
+	bool any = false;
 
-	if (c && c == t->circuit)
-		at = pu_min(at, pu_max(next_look(t, c), t->renew_not_before));
-	if (c && leave_old_circuits(t))
+	if (circuit_is_used(t)) {
+		at = pu_min(at, pu_renewal_next_look(&t->renewal, now_of(t)));
+		any = leave_old_circuits(t);
+	}
+	if (any)
 		at = pu_min(at, now_of(t) + PU_SEC(LEAVE_S));
 	pu_timer_set(&t->timer, t->trying == PU_PATH_RENEW ? PU_TIME_NEVER : at);
 }
@@ -238,7 +186,7 @@ static void failed(struct target *t, enum pu_path_goal goal, int err)
 {
 	t->last_error = err;
 	if (goal == PU_PATH_RENEW)
-		t->renew_not_before = now_of(t) + PU_SEC(RENEW_LATER_S);
+		pu_renewal_later(&t->renewal, now_of(t) + PU_SEC(RENEW_LATER_S));
 	else
 		punch(t);
 	if (goal != PU_PATH_RENEW || t->try_at == PU_TIME_NEVER)
@@ -277,7 +225,7 @@ static void try_now(struct target *t, enum pu_path_goal goal)
 	t->tried_at = now_of(t);
 	if (r == PU_EEXIST) {
 		if (goal == PU_PATH_RENEW)
-			t->renew_not_before = t->tried_at + PU_MS(BUSY_MS);
+			pu_renewal_later(&t->renewal, t->tried_at + PU_MS(BUSY_MS));
 		if (goal != PU_PATH_RENEW || t->try_at == PU_TIME_NEVER)
 			t->try_at = t->tried_at + PU_MS(BUSY_MS);
 		arm(t);
@@ -297,9 +245,8 @@ static void try_now(struct target *t, enum pu_path_goal goal)
 static void on_timer(void *arg)
 {
 	struct target *t = arg;
-	const struct pu_conn *c = pu_host_conn(t->owner->host, &t->peer);
 
-	if (c && c == t->circuit && must_renew(t, c) && now_of(t) >= t->renew_not_before)
+	if (circuit_is_used(t) && pu_renewal_is_due(&t->renewal, now_of(t)))
 		try_now(t, PU_PATH_RENEW);
 	else if (!t->req && t->goal != PU_PATH_NONE && t->try_at <= now_of(t))
 		try_now(t, t->goal);

@@ -5,7 +5,8 @@
  *     that is possible: dialled and punched for on a schedule that thins out, and at once
  *     after a change of the network or when addresses become known;
  *   - a silent path is replaced while the connection waits for its fate;
- *   - a circuit whose relay limits it is followed by another one in time;
+ *   - a circuit whose relay limits it is followed by another one in time
+ *     (overlay/renewal.h);
  *   - when no address works, others are asked for more.
  *
  * The better connection is in use as soon as it stands; what is left behind ends by itself
@@ -28,9 +29,6 @@ enum {
 	/* A silent path without replacement: doubled up to the maximum. */
 	PU_PATH_REPLACE_MIN_MS = 2000,
 	PU_PATH_REPLACE_MAX_MS = 30000,
-	/* Shares of a circuit's limit at which it is followed by another one. */
-	PU_PATH_RENEW_PERCENT = 80,
-	PU_PATH_RENEW_DATA_PERCENT = 60, /* the relay counts more bytes than we */
 	/* Between questions for addresses: doubled up to the maximum. */
 	PU_PATH_FIND_MIN_S = 15,
 	PU_PATH_FIND_MAX_S = 600,

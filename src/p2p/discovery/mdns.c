@@ -221,15 +221,15 @@ static void handle_query(struct mdns_socket *s, const union pu_sockaddr *from,
 	pu_time now = pu_loop_now(s->m->loop), earliest = now + jitter(s->m);
 	bool legacy = port_of(from) != PU_MDNS_PORT;
 	bool cached = s->answered_at && now - s->answered_at < PU_SEC(PU_MDNS_TTL_S / 4);
+	bool alone = !legacy && q->asks_unicast && cached;
 
 	if (!q->asks || q->knows_us)
 		return;
 	s->m->stats.queries_in++;
-	if (legacy || (q->asks_unicast && cached)) {
+	if (legacy || alone)
 		unicast_answer(s, from, q, legacy);
-		return;
-	}
-	if (s->answer_at != PU_TIME_NEVER)
+	/* rust-libp2p asks from a port that it does not read, and hears the group only. */
+	if (alone || s->answer_at != PU_TIME_NEVER)
 		return;
 	if (s->answered_at && earliest < s->answered_at + PU_MS(GAP_MS))
 		earliest = s->answered_at + PU_MS(GAP_MS);
@@ -307,8 +307,9 @@ static void handle_peer(struct pu_mdns *m, struct claim *first, const struct cla
 	tell(m, &id, addrs, n);
 }
 
-static void handle_response(struct mdns_socket *s, const union pu_sockaddr *from,
-			    const struct pu_mdns_message *msg)
+/* From whatever port: RFC 6762 §6 believes the one of mDNS alone, but rust-libp2p answers
+ * from any, and who wants to lie can have that one as well. */
+static void handle_response(struct mdns_socket *s, const struct pu_mdns_message *msg)
 {
 	struct claim claims[PU_MDNS_TEXTS_MAX];
 	struct pu_mdns *m = s->m;
@@ -316,10 +317,6 @@ static void handle_response(struct mdns_socket *s, const union pu_sockaddr *from
 
 	if (msg->dull)
 		return;
-	if (port_of(from) != PU_MDNS_PORT) {
-		m->stats.dropped++;
-		return;
-	}
 	m->stats.answers_in++;
 	n = read_claims(m, msg, claims);
 	for (size_t i = 0; i < n; i++)
@@ -334,7 +331,7 @@ static void handle(struct mdns_socket *s, const union pu_sockaddr *from, struct 
 	if (pu_mdns_parse(b, s->m->label, &msg) < 0)
 		s->m->stats.malformed++;
 	else if (msg.response)
-		handle_response(s, from, &msg);
+		handle_response(s, &msg);
 	else
 		handle_query(s, from, &msg);
 }

@@ -54,18 +54,27 @@ static bool asks_for_us(const char *name, unsigned type, const char *label)
 	return is_ours(name, label, "." PU_MDNS_SERVICE) || is_ours(name, label, ".local");
 }
 
-static int read_question(ns_msg *h, int i, const char *label, struct pu_mdns_message *m)
+/* A message that is being read. */
+struct reading {
+	ns_msg h;
+	const char *label;
+	struct pu_mdns_message *m;
+	char instance[NS_MAXDNAME]; /* that the answer points to; "" until then */
+};
+
+static int read_question(struct reading *x, int i)
 {
+	struct pu_mdns_message *m = x->m;
 	unsigned class;
 	ns_rr rr;
 
-	if (ns_parserr(h, ns_s_qd, i, &rr) < 0)
+	if (ns_parserr(&x->h, ns_s_qd, i, &rr) < 0)
 		return PU_EPROTO;
 	class = ns_rr_class(rr);
 	if ((class & ~(unsigned)CLASS_TOP_BIT) != ns_c_in &&
 	    (class & ~(unsigned)CLASS_TOP_BIT) != ns_c_any)
 		return 0;
-	if (!asks_for_us(ns_rr_name(rr), ns_rr_type(rr), label))
+	if (!asks_for_us(ns_rr_name(rr), ns_rr_type(rr), x->label))
 		return 0;
 	if (!m->asks)
 		m->asks_unicast = true;
@@ -88,25 +97,36 @@ static struct pu_bytes first_question(struct pu_bytes b)
 	return pu_bytes(b.p + HEADER_LEN, n - HEADER_LEN + 1 + QUESTION_FIXED);
 }
 
+/* The instance that the service's name points to. */
+static bool read_pointer(const struct reading *x, const ns_rr *rr, char target[NS_MAXDNAME])
+{
+	return ns_rr_type(*rr) == ns_t_ptr && is_service(ns_rr_name(*rr)) &&
+	       ns_name_uncompress(ns_msg_base(x->h), ns_msg_end(x->h), ns_rr_rdata(*rr), target,
+				  NS_MAXDNAME) >= 0;
+}
+
 /* A record in the answers of a query: what the asker knows. */
-static void read_known(ns_msg *h, const ns_rr *rr, const char *label, struct pu_mdns_message *m)
+static void read_known(struct reading *x, const ns_rr *rr)
 {
 	char target[NS_MAXDNAME];
 
-	if (ns_rr_type(*rr) != ns_t_ptr || !is_service(ns_rr_name(*rr)) ||
-	    ns_rr_ttl(*rr) < PU_MDNS_TTL_S / 2 ||
-	    ns_name_uncompress(ns_msg_base(*h), ns_msg_end(*h), ns_rr_rdata(*rr), target,
-			       sizeof target) < 0)
-		return;
-	m->knows_us |= is_ours(target, label, "." PU_MDNS_SERVICE);
+	if (ns_rr_ttl(*rr) >= PU_MDNS_TTL_S / 2 && read_pointer(x, rr, target))
+		x->m->knows_us |= is_ours(target, x->label, "." PU_MDNS_SERVICE);
 }
 
-static void read_text(const ns_rr *rr, struct pu_mdns_message *m)
+/* rust-libp2p's instances have a name of one label, outside the service. */
+static bool is_meant(const struct reading *x, const char *name)
 {
+	return is_instance(name) || (x->instance[0] && strcasecmp(name, x->instance) == 0);
+}
+
+static void read_text(const struct reading *x, const ns_rr *rr)
+{
+	struct pu_mdns_message *m = x->m;
 	const size_t prefix = sizeof text_prefix - 1;
 	struct pu_rd r = pu_rd_init(ns_rr_rdata(*rr), ns_rr_rdlen(*rr));
 
-	if (ns_rr_type(*rr) != ns_t_txt || !is_instance(ns_rr_name(*rr)))
+	if (ns_rr_type(*rr) != ns_t_txt || !is_meant(x, ns_rr_name(*rr)))
 		return;
 	m->dull = false;
 	while (r.left > 0 && ns_rr_ttl(*rr) > 0 && m->n_texts < PU_ARRAY_LEN(m->texts)) {
@@ -119,30 +139,33 @@ static void read_text(const ns_rr *rr, struct pu_mdns_message *m)
 	}
 }
 
-static int read_section(ns_msg *h, ns_sect sect, const char *label, struct pu_mdns_message *m)
+static int read_section(struct reading *x, ns_sect sect)
 {
-	int n = ns_msg_count(*h, sect);
+	int n = ns_msg_count(x->h, sect);
+	char target[NS_MAXDNAME];
 	ns_rr rr;
 
 	for (int i = 0; i < n && i < PU_MDNS_RECORDS_MAX; i++) {
-		if (ns_parserr(h, sect, i, &rr) < 0)
+		if (ns_parserr(&x->h, sect, i, &rr) < 0)
 			return PU_EPROTO;
-		if (m->response)
-			read_text(&rr, m);
+		if (!x->m->response)
+			read_known(x, &rr);
+		else if (read_pointer(x, &rr, target))
+			memcpy(x->instance, target, strlen(target) + 1);
 		else
-			read_known(h, &rr, label, m);
+			read_text(x, &rr);
 	}
 	return 0;
 }
 
 int pu_mdns_parse(struct pu_bytes b, const char *label, struct pu_mdns_message *out)
 {
+	struct reading x = { .label = label, .m = out };
 	unsigned flags;
-	ns_msg h;
 	int r = 0;
 
 	memset(out, 0, sizeof *out);
-	if (b.len < HEADER_LEN || b.len > PU_MDNS_RECV_MAX || ns_initparse(b.p, (int)b.len, &h) < 0)
+	if (b.len < HEADER_LEN || b.len > PU_MDNS_RECV_MAX || ns_initparse(b.p, (int)b.len, &x.h) < 0)
 		return PU_EPROTO;
 	flags = pu_get_be16(b.p + 2);
 	if (flags & (FLAG_OPCODE | FLAG_RCODE))
@@ -151,14 +174,14 @@ int pu_mdns_parse(struct pu_bytes b, const char *label, struct pu_mdns_message *
 	out->response = flags & FLAG_RESPONSE;
 	out->dull = out->response;
 	if (out->response) {
-		r = read_section(&h, ns_s_an, label, out);
-		return r < 0 ? r : read_section(&h, ns_s_ar, label, out);
+		r = read_section(&x, ns_s_an);
+		return r < 0 ? r : read_section(&x, ns_s_ar);
 	}
-	for (int i = 0; i < ns_msg_count(h, ns_s_qd) && i < PU_MDNS_RECORDS_MAX && r == 0; i++)
-		r = read_question(&h, i, label, out);
-	if (ns_msg_count(h, ns_s_qd) == 1)
+	for (int i = 0; i < ns_msg_count(x.h, ns_s_qd) && i < PU_MDNS_RECORDS_MAX && r == 0; i++)
+		r = read_question(&x, i);
+	if (ns_msg_count(x.h, ns_s_qd) == 1)
 		out->question = first_question(b);
-	return r < 0 ? r : read_section(&h, ns_s_an, label, out);
+	return r < 0 ? r : read_section(&x, ns_s_an);
 }
 
 /* Writing. */

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "p2p/host/dial_advice.h"
 #include "p2p/host/dial_names.h"
 #include "p2p/host/state.h"
 
@@ -79,20 +80,6 @@ static void remember(struct attempt *a, int err)
 		pu_peerstore_remember(known, &t);
 }
 
-/* Public addresses only: what is private says nothing about the way out. */
-static void note_black_holes(struct attempt *a, int err)
-{
-	bool ok = err == 0 || err == PU_EREFUSED || pu_dialer_got_answer(err);
-	struct pu_host *h = a->job->h;
-
-	if (!pu_multiaddr_is_public(&a->ma) || pu_multiaddr_kind(&a->ma) == PU_MA_KIND_CIRCUIT)
-		return;
-	if (pu_multiaddr_has(&a->ma, PU_MA_UDP))
-		pu_black_hole_note(&h->no_udp, ok);
-	if (pu_multiaddr_has(&a->ma, PU_MA_IP6))
-		pu_black_hole_note(&h->no_ip6, ok);
-}
-
 static void attempt_stop(struct attempt *a)
 {
 	if (a->d || a->names)
@@ -141,7 +128,7 @@ static void score(struct attempt *a, int err)
 
 	remember(a, err);
 	if (a->state != ATTEMPT_RESOLVING)
-		note_black_holes(a, err);
+		pu_dial_advice_note(a->job->h, &a->ma, err);
 	if (!known)
 		return;
 	if (err == PU_EPEERID && !known->permanent)
@@ -404,31 +391,6 @@ static void pump(void *arg)
 					  ? a->start_at : job->deadline);
 }
 
-/* Kinds of addresses that this network seems to swallow are left out, when others are
- * left or what is wanted is a luxury. */
-static size_t avoid_black_holes(struct pu_host *h, struct pu_dial_plan *plan, size_t n, bool luxury)
-{
-	bool udp = pu_black_hole_allows(&h->no_udp), ip6 = pu_black_hole_allows(&h->no_ip6);
-	size_t kept = 0;
-
-	if (udp && ip6)
-		return n;
-	for (size_t i = 0; i < n; i++) {
-		const struct pu_multiaddr *ma = &plan[i].ma;
-		bool lost = pu_multiaddr_is_public(ma) &&
-			    pu_multiaddr_kind(ma) != PU_MA_KIND_CIRCUIT &&
-			    ((!udp && pu_multiaddr_has(ma, PU_MA_UDP)) ||
-			     (!ip6 && pu_multiaddr_has(ma, PU_MA_IP6)));
-		struct pu_dial_plan keep = plan[i];
-
-		if (lost)
-			continue;
-		plan[i] = plan[kept];
-		plan[kept++] = keep;
-	}
-	return kept > 0 || luxury ? kept : n;
-}
-
 static bool in_job(const struct pu_dial_job *job, const struct pu_multiaddr *ma)
 {
 	PU_LIST_FOREACH(it, tmp, &job->attempts)
@@ -461,25 +423,7 @@ static size_t collect(struct pu_dial_job *job, struct pu_dial_plan *plan, size_t
 		else
 			plan[n++] = (struct pu_dial_plan){ .ma = a->ma };
 	}
-	return avoid_black_holes(h, plan, n, job->least > PU_WORTH_RELAYED);
-}
-
-/* A relay of our own gets a head start over relay servers. */
-static void prefer_own_relays(struct pu_host *h, struct pu_dial_plan *plan, size_t n)
-{
-	struct pu_peerid relay;
-	bool any = false, own[PU_DIALER_ATTEMPTS_MAX];
-
-	for (size_t i = 0; i < n; i++) {
-		bool circuit = pu_host_relay_of(&plan[i].ma, &relay);
-		const struct pu_peer *p = circuit ? pu_peerstore_find(&h->peers, &relay) : NULL;
-
-		own[i] = !circuit || (p && p->own_relay);
-		any |= circuit && own[i];
-	}
-	for (size_t i = 0; any && i < n; i++)
-		if (!own[i])
-			plan[i].delay += PU_MS(PU_DIALER_STEP_PUBLIC_MS);
+	return pu_dial_advice_filter(h, plan, n, job->least > PU_WORTH_RELAYED);
 }
 
 /* Whoever comes later may know more addresses, or be content with less. */
@@ -492,7 +436,7 @@ static size_t extend(struct pu_dial_job *job, enum pu_worth least, bool *pheld)
 	job->least = pu_min(job->least, least);
 	n = collect(job, plan, PU_ARRAY_LEN(plan), pheld);
 	pu_dialer_rank(plan, n);
-	prefer_own_relays(job->h, plan, n);
+	pu_dial_advice_order(job->h, plan, n);
 	for (size_t i = 0; i < n; i++)
 		attempt_new(job, &plan[i], NULL, 0);
 	if (n > 0)

@@ -200,20 +200,26 @@ static bool sane_name(const char *s, size_t max)
 	return n > 0;
 }
 
+/* rust-libp2p tells on each connection what it handles on that one. What it told on the
+ * others counts as well, until a push says what there is. */
 static int apply_protocols(struct host_conn *hc, const PuPb__Identify *m, bool push)
 {
 	size_t cap = pu_min(m->n_protocols, PU_PEERSTORE_PROTOCOLS_MAX), n = 0;
+	const struct pu_peer *p = hc->peer;
+	size_t n_old = push || p->n_conns < 2 ? 0 : p->n_protocols;
 	struct pu_bytes *names;
 	int r;
 
 	if (push && m->n_protocols == 0)
 		return 0;
-	names = calloc(cap + 1, sizeof *names);
+	names = calloc(cap + n_old + 1, sizeof *names);
 	if (!names)
 		return PU_ENOMEM;
 	for (size_t i = 0; i < cap; i++)
 		if (sane_name(m->protocols[i], PROTOCOL_MAX))
 			names[n++] = pu_bytes_str(m->protocols[i]);
+	for (size_t i = 0; i < n_old && n < PU_PEERSTORE_PROTOCOLS_MAX; i++)
+		names[n++] = pu_bytes_str(p->protocols[i]);
 	r = pu_peerstore_set_protocols(hc->peer, names, n);
 	free(names);
 	return r;

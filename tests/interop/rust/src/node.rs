@@ -199,6 +199,9 @@ impl Node {
         let Some(Protocol::P2p(peer)) = addr.iter().last() else {
             return Err("the address names no peer".into());
         };
+        if self.swarm.is_connected(&peer) {
+            return Ok(());
+        }
         let opts = DialOpts::peer_id(peer).addresses(vec![addr]).build();
         self.dialed.insert(opts.connection_id());
         Ok(self.swarm.dial(opts)?)

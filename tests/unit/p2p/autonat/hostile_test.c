@@ -154,8 +154,8 @@ static void addresses_that_are_never_dialled(void **state)
 		"/dnsaddr/victim.example",
 		"/ip4/11.0.0.2/tcp/4001/ws",
 		"/ip4/11.0.0.2/udp/4001",
-		"/ip4/11.0.0.3/tcp/4001/p2p/12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq"
-		"/p2p-circuit",
+		("/ip4/11.0.0.3/tcp/4001/p2p/12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq"
+		 "/p2p-circuit"),
 		"/ip4/11.0.0.2/tcp/4001/p2p/12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq",
 	};
 	struct world w;

@@ -226,6 +226,31 @@ static void many_text_records_are_read(void **state)
 	assert_true(pu_bytes_eq_str(m.texts[1], "/b"));
 }
 
+/* rust-libp2p: the name is one label. Only the pointer makes it one of the service. */
+static void a_bare_name_is_one_when_pointed_to(void **state)
+{
+	static const char b[] = HEAD("\x84\0", "\0", "\1") SERVICE "\0\x0c\0\1\0\0\1\x68\0\5" "\3Abc\0"
+				"\3aBc\0" "\0\x10\x80\1\0\0\1\x68\0\x0b" "\x0a" "dnsaddr=/a"
+				"\3xyz\0" "\0\x10\x80\1\0\0\1\x68\0\x0b" "\x0a" "dnsaddr=/b";
+	static const char other[] = HEAD("\x84\0", "\0", "\1") "\5other\0\0\x0c\0\1\0\0\1\x68\0\5"
+				    "\3abc\0" "\3abc\0" "\0\x10\x80\1\0\0\1\x68\0\x0b" "\x0a"
+				    "dnsaddr=/a";
+	uint8_t two[sizeof b];
+	struct pu_mdns_message m;
+
+	memcpy(two, b, sizeof b);
+	two[11] = 2; /* additional records */
+	assert_int_equal(parse_text((const char *)two, sizeof b - 1, &m), 0);
+	assert_false(m.dull);
+	assert_int_equal(m.n_texts, 1);
+	assert_true(pu_bytes_eq_str(m.texts[0], "/a"));
+	memcpy(two, other, sizeof other);
+	two[11] = 1;
+	assert_int_equal(parse_text((const char *)two, sizeof other - 1, &m), 0);
+	assert_true(m.dull);
+	assert_int_equal(m.n_texts, 0);
+}
+
 static void other_services_are_not_ours(void **state)
 {
 	static const char b[] = HEAD("\x84\0", "\0", "\1") "\1z\5_http\4_tcp\5local\0"
@@ -301,6 +326,7 @@ int main(void)
 		cmocka_unit_test(questions_are_understood),
 		cmocka_unit_test(known_answers_must_be_ours_and_fresh),
 		cmocka_unit_test(many_text_records_are_read),
+		cmocka_unit_test(a_bare_name_is_one_when_pointed_to),
 		cmocka_unit_test(other_services_are_not_ours),
 		cmocka_unit_test(malformed_messages_are_refused),
 		cmocka_unit_test(a_legacy_asker_gets_his_question_back),

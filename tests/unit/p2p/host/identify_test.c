@@ -295,6 +295,59 @@ static void odd_content_is_dropped_and_the_rest_kept(void **state)
 	pair_stop(&p);
 }
 
+static void every_connection_may_have_protocols_of_its_own(void **state)
+{
+	char *first[] = { (char *)"/a/1" }, *second[] = { (char *)"/b/1" };
+	PuPb__Identify m = PU_PB__IDENTIFY__INIT;
+	struct pu_peer *peer;
+	struct pair p;
+
+	pair_start(&p);
+	peer = conn_of(&p.a, &p.b)->peer;
+	m.n_protocols = 1;
+	m.protocols = first;
+	assert_int_equal(apply(&p, &m, false), 0);
+	assert_int_equal(peer->n_protocols, 1);
+	peer->n_conns++; /* as if this were another one */
+	m.protocols = second;
+	assert_int_equal(apply(&p, &m, false), 0);
+	assert_int_equal(apply(&p, &m, false), 0);
+	assert_int_equal(peer->n_protocols, 2);
+	assert_true(pu_host_peer_supports(p.a.h, &peer->id, "/a/1"));
+	assert_true(pu_host_peer_supports(p.a.h, &peer->id, "/b/1"));
+	assert_int_equal(apply(&p, &m, true), 0);
+	peer->n_conns--;
+	assert_int_equal(peer->n_protocols, 1);
+	assert_true(pu_host_peer_supports(p.a.h, &peer->id, "/b/1"));
+	pair_stop(&p);
+}
+
+static void protocols_of_many_connections_are_bounded(void **state)
+{
+	enum { AT_ONCE = 200 };
+	char text[AT_ONCE][32], *names[AT_ONCE];
+	PuPb__Identify m = PU_PB__IDENTIFY__INIT;
+	struct pu_peer *peer;
+	struct pair p;
+
+	pair_start(&p);
+	peer = conn_of(&p.a, &p.b)->peer;
+	peer->n_conns++;
+	m.n_protocols = AT_ONCE;
+	m.protocols = names;
+	for (int round = 0; round < 10; round++) {
+		for (int i = 0; i < AT_ONCE; i++) {
+			snprintf(text[i], sizeof text[i], "/name/%d/%d", round, i);
+			names[i] = text[i];
+		}
+		assert_int_equal(apply(&p, &m, false), 0);
+	}
+	peer->n_conns--;
+	assert_int_equal(peer->n_protocols, PU_PEERSTORE_PROTOCOLS_MAX);
+	assert_true(pu_host_peer_supports(p.a.h, &peer->id, "/name/9/199"));
+	pair_stop(&p);
+}
+
 static void old_records_do_not_win(void **state)
 {
 	PuPb__Identify m = PU_PB__IDENTIFY__INIT;
@@ -555,6 +608,8 @@ int main(void)
 		cmocka_unit_test(restless_changes_are_told_at_a_bearable_rate),
 		cmocka_unit_test(another_peers_key_is_not_believed),
 		cmocka_unit_test(odd_content_is_dropped_and_the_rest_kept),
+		cmocka_unit_test(every_connection_may_have_protocols_of_its_own),
+		cmocka_unit_test(protocols_of_many_connections_are_bounded),
 		cmocka_unit_test(old_records_do_not_win),
 		cmocka_unit_test(framing_is_bounded),
 		cmocka_unit_test(three_observers_make_an_address_advertised),
