@@ -317,6 +317,18 @@ static void session_counters(const struct pu_node *n, pu_api_counter_fn *fn, voi
 	fn(fn_arg, "session_halves", sum.halves);
 }
 
+static void roam_counters(const struct pu_node *n, pu_api_counter_fn *fn, void *arg)
+{
+	struct pu_roam_stats s = { 0 };
+
+	if (n->roam)
+		pu_roam_stats(n->roam, &s);
+	fn(arg, "roam_migrated", s.migrated);
+	fn(arg, "roam_followed", s.followed);
+	fn(arg, "roam_renewed", s.renewed);
+	fn(arg, "roam_given_up", s.given_up);
+}
+
 static void each_counter(void *arg, pu_api_counter_fn *fn, void *fn_arg)
 {
 	struct pu_control *c = arg;
@@ -336,6 +348,7 @@ static void each_counter(void *arg, pu_api_counter_fn *fn, void *fn_arg)
 	fn(fn_arg, "paths_recovered", hs.recovered);
 	fn(fn_arg, "paths_closed_silent", hs.closed_silent);
 	pu_control_path_counters(c->opt.node, fn, fn_arg);
+	roam_counters(c->opt.node, fn, fn_arg);
 	session_counters(c->opt.node, fn, fn_arg);
 	if (c->opt.vpn)
 		pu_vpn_each_counter(c->opt.vpn, fn, fn_arg);

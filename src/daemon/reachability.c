@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/config.h"
-#include "daemon/relay_service.h"
+#include "daemon/reachability_internal.h"
 #include "p2p/host/paths.h"
 
 enum {
@@ -14,7 +14,6 @@ enum {
 	STUN_SERVER_MAX = sizeof(((struct pu_hostport *)0)->host) + 8,
 	CIRCUITS_PER_PEER = PU_RELAYS_MAX,
 	OBSERVED_MAX = 16,
-	MAPPED_MAX = 16,
 };
 
 /* One peer that the hash table is asked for. */
@@ -23,29 +22,6 @@ struct search {
 	struct pu_reachability *owner;
 	struct pu_peerid peer;
 	struct pu_kad_query *query;
-};
-
-struct pu_reachability {
-	struct pu_reachability_options opt;
-	struct pu_transport *circuits; /* the host's */
-	struct pu_relays *relays;
-	struct pu_dcutr *dcutr;
-	struct pu_autonat *autonat;
-	struct pu_kad *kad;   /* NULL: off */
-	struct pu_mdns *mdns; /* NULL: off */
-	struct pu_relay_service *service;
-	struct pu_list searches;
-	unsigned n_searches;
-	struct pu_stun *stun; /* under way */
-	struct pu_stun_report stun_report;
-	struct pu_hostport *stun_servers;
-	size_t n_stun_servers;
-	char *network, *rendezvous;
-	bool force_private;
-	struct pu_multiaddr mapped[MAPPED_MAX]; /* by the router */
-	size_t n_mapped;
-	struct pu_multiaddr ips[PU_PLATFORM_ADDRS_MAX];
-	size_t n_ips;
 };
 
 /* --- what the parts tell --------------------------------------------------------- */
@@ -520,82 +496,4 @@ void pu_reachability_info(const struct pu_reachability *r, struct pu_reachabilit
 	out->reachable = pu_autonat_overall(r->autonat);
 	out->stun = r->stun_report;
 	out->relaying = pu_relay_service_running(r->service);
-}
-
-typedef void counter_fn(void *arg, const char *name, uint64_t value);
-
-static void count_relay(const struct pu_reachability *r, counter_fn *fn, void *arg)
-{
-	struct pu_hop_stats s;
-
-	pu_relay_service_stats(r->service, &s);
-	fn(arg, "relay_reservations", s.reservations);
-	fn(arg, "relay_circuits", s.circuits);
-	fn(arg, "relay_bytes", s.bytes);
-	fn(arg, "relay_refused", s.refused_reservation + s.refused_limit + s.refused_permission +
-				 s.refused_no_reservation);
-}
-
-static void count_dcutr(const struct pu_reachability *r, counter_fn *fn, void *arg)
-{
-	static const char *const names[PU_DCUTR_N_OUTCOMES] = {
-		[PU_DCUTR_DIRECT] = "holepunch_direct",
-		[PU_DCUTR_NO_ADDRESSES] = "holepunch_no_addresses",
-		[PU_DCUTR_UNSUPPORTED] = "holepunch_unsupported",
-		[PU_DCUTR_TIMEOUT] = "holepunch_timeout",
-		[PU_DCUTR_STREAM_FAILED] = "holepunch_stream_failed",
-		[PU_DCUTR_NONSENSE] = "holepunch_nonsense",
-	};
-	struct pu_dcutr_stats s;
-
-	pu_dcutr_stats(r->dcutr, &s);
-	for (int i = 0; i < PU_DCUTR_N_OUTCOMES; i++)
-		fn(arg, names[i], s.outcomes[i]);
-	fn(arg, "holepunch_refused", s.refused);
-}
-
-static void count_autonat(const struct pu_reachability *r, counter_fn *fn, void *arg)
-{
-	struct pu_autonat_stats s;
-
-	pu_autonat_stats(r->autonat, &s);
-	fn(arg, "autonat_asked", s.asked);
-	fn(arg, "autonat_answered_yes", s.answered_yes);
-	fn(arg, "autonat_answered_no", s.answered_no);
-	fn(arg, "autonat_requests", s.requests);
-	fn(arg, "autonat_refused", s.refused + s.rejected);
-	fn(arg, "autonat_malformed", s.malformed);
-}
-
-static void count_kad(const struct pu_reachability *r, counter_fn *fn, void *arg)
-{
-	struct pu_kad_stats s = { 0 };
-
-	if (r->kad)
-		pu_kad_stats(r->kad, &s);
-	fn(arg, "dht_peers", s.peers);
-	fn(arg, "dht_requests_in", s.requests_in);
-	fn(arg, "dht_requests_out", s.requests_out);
-	fn(arg, "dht_malformed", s.malformed);
-	fn(arg, "dht_refused", s.refused);
-}
-
-static void count_mdns(const struct pu_reachability *r, counter_fn *fn, void *arg)
-{
-	struct pu_mdns_stats s = { 0 };
-
-	if (r->mdns)
-		pu_mdns_stats(r->mdns, &s);
-	fn(arg, "mdns_queries_out", s.queries_out);
-	fn(arg, "mdns_answers_in", s.answers_in);
-	fn(arg, "mdns_malformed", s.malformed);
-}
-
-void pu_reachability_each_counter(const struct pu_reachability *r, counter_fn *fn, void *arg)
-{
-	count_relay(r, fn, arg);
-	count_dcutr(r, fn, arg);
-	count_autonat(r, fn, arg);
-	count_kad(r, fn, arg);
-	count_mdns(r, fn, arg);
 }
