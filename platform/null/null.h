@@ -1,5 +1,5 @@
-/* The platform of tests: does nothing, writes down what it is asked, and says what it
- * has been told to say. Linked instead of pu_platform. */
+/* The platform of tests: does nothing, knows nothing, and writes down what it is asked.
+ * Linked instead of pu_platform. */
 #ifndef PU_PLATFORM_NULL_NULL_H
 #define PU_PLATFORM_NULL_NULL_H
 
@@ -12,14 +12,5 @@
 const char *pu_null_log(const struct pu_platform *p);
 /* Requests of that kind fail with err from now on; 0: they succeed again. */
 void pu_null_fail(struct pu_platform *p, enum pu_privop op, int err);
-/* Answers to questions. Strings are borrowed; NULL: no overlap. method: what
- * pu_platform_dns_set() reports, "none" at first. */
-void pu_null_set_overlap(struct pu_platform *p, const char *route);
-void pu_null_set_addrs(struct pu_platform *p, const struct pu_prefix *addrs, size_t n);
-void pu_null_set_upstreams(struct pu_platform *p, const struct pu_prefix *servers, size_t n);
-void pu_null_set_method(struct pu_platform *p, const char *method);
-/* Lets something happen on the host. */
-void pu_null_route(struct pu_platform *p, const struct pu_route_event *ev);
-void pu_null_network_change(struct pu_platform *p);
 
 #endif

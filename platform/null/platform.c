@@ -6,21 +6,12 @@
 #include "base/err.h"
 #include "platform/null/null.h"
 
-enum { LOG_MAX = 8192, PREFIXES_MAX = 16, PREFIX_TEXT = 64 };
-
-struct prefixes {
-	struct pu_prefix v[PREFIXES_MAX];
-	size_t n;
-};
+enum { LOG_MAX = 8192, PREFIX_TEXT = 64 };
 
 struct pu_platform {
-	struct pu_platform_events ev;
-	void *arg;
 	struct pu_privops privops;
 	char log[LOG_MAX];
 	int fail[PU_PRIVOP_COUNT];
-	const char *overlap, *method;
-	struct prefixes addrs, upstreams;
 };
 
 static void note(struct pu_platform *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -56,44 +47,6 @@ const char *pu_null_log(const struct pu_platform *p)
 void pu_null_fail(struct pu_platform *p, enum pu_privop op, int err)
 {
 	p->fail[op] = err;
-}
-
-void pu_null_set_overlap(struct pu_platform *p, const char *route)
-{
-	p->overlap = route;
-}
-
-static void set_prefixes(struct prefixes *set, const struct pu_prefix *v, size_t n)
-{
-	set->n = pu_min(n, PREFIXES_MAX);
-	memcpy(set->v, v, set->n * sizeof *v);
-}
-
-void pu_null_set_addrs(struct pu_platform *p, const struct pu_prefix *addrs, size_t n)
-{
-	set_prefixes(&p->addrs, addrs, n);
-}
-
-void pu_null_set_upstreams(struct pu_platform *p, const struct pu_prefix *servers, size_t n)
-{
-	set_prefixes(&p->upstreams, servers, n);
-}
-
-void pu_null_set_method(struct pu_platform *p, const char *method)
-{
-	p->method = method;
-}
-
-void pu_null_route(struct pu_platform *p, const struct pu_route_event *ev)
-{
-	if (p->ev.on_route)
-		p->ev.on_route(p->arg, ev);
-}
-
-void pu_null_network_change(struct pu_platform *p)
-{
-	if (p->ev.on_network_change)
-		p->ev.on_network_change(p->arg);
 }
 
 /* --- requests --- */
@@ -136,7 +89,7 @@ int pu_privops_do_dns_set(struct pu_platform *p, const struct pu_privreq *rq)
 		len += (size_t)snprintf(servers + len, sizeof servers - len, "%s%s", i ? "," : "", ip);
 	}
 	note(p, "dns_set %s %s %s %s %s", rq->ifname, rq->mode, rq->suffix, servers, rq->state_dir);
-	*rq->pmethod = p->fail[PU_PRIVOP_DNS_SET] ? "none" : p->method;
+	*rq->pmethod = "none";
 	return p->fail[PU_PRIVOP_DNS_SET];
 }
 
@@ -149,9 +102,6 @@ int pu_platform_new(struct pu_loop *loop, const struct pu_platform_events *ev, v
 
 	if (!p)
 		return PU_ENOMEM;
-	p->ev = *ev;
-	p->arg = arg;
-	p->method = "none";
 	pu_privops_init(&p->privops, p);
 	*pp = p;
 	return 0;
@@ -209,10 +159,7 @@ int pu_platform_dns_set(struct pu_platform *p, const char *ifname, const char *m
 int pu_platform_route_overlap(struct pu_platform *p, const char *ifname,
 			      const struct pu_prefix *prefix, char *out, size_t cap)
 {
-	if (!p->overlap)
-		return 0;
-	snprintf(out, cap, "%s", p->overlap);
-	return 1;
+	return 0;
 }
 
 int pu_platform_watch_routes(struct pu_platform *p, const char *ifname)
@@ -221,23 +168,15 @@ int pu_platform_watch_routes(struct pu_platform *p, const char *ifname)
 	return 0;
 }
 
-static size_t get_prefixes(const struct prefixes *set, struct pu_prefix *out, size_t cap)
-{
-	size_t n = pu_min(cap, set->n);
-
-	memcpy(out, set->v, n * sizeof *out);
-	return n;
-}
-
 size_t pu_platform_addrs(struct pu_platform *p, const char *ifname_except, struct pu_prefix *out,
 			 size_t cap)
 {
-	return get_prefixes(&p->addrs, out, cap);
+	return 0;
 }
 
 size_t pu_platform_dns_upstreams(struct pu_platform *p, struct pu_prefix *out, size_t cap)
 {
-	return get_prefixes(&p->upstreams, out, cap);
+	return 0;
 }
 
 void pu_platform_seal(struct pu_platform *p)

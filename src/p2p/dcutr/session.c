@@ -339,11 +339,6 @@ void pu_dcutr_session_free(struct pu_dcutr_session *s)
 	free(s);
 }
 
-const struct pu_peerid *pu_dcutr_session_peer(const struct pu_dcutr_session *s)
-{
-	return &s->result.peer;
-}
-
 bool pu_dcutr_session_leads(const struct pu_dcutr_session *s)
 {
 	return s->result.leader;

@@ -39,7 +39,6 @@ int pu_dcutr_session_follow(const struct pu_dcutr_session_config *cfg,
 void pu_dcutr_session_continue(struct pu_dcutr_session *s, PU_TAKES struct pu_stream *st);
 void pu_dcutr_session_free(struct pu_dcutr_session *s);
 
-const struct pu_peerid *pu_dcutr_session_peer(const struct pu_dcutr_session *s);
 bool pu_dcutr_session_leads(const struct pu_dcutr_session *s);
 /* A direct connection to the peer stands. */
 void pu_dcutr_session_direct(struct pu_dcutr_session *s, const struct pu_conn *c);

@@ -83,11 +83,6 @@ static struct pu_kad_candidate *find_ref(const struct pu_kad_lookup *l, uint32_t
 	return NULL;
 }
 
-const struct pu_kad_candidate *pu_kad_lookup_find(const struct pu_kad_lookup *l, uint32_t ref)
-{
-	return find_ref(l, ref);
-}
-
 /* Where a distance is or belongs. */
 static unsigned place_of(const struct pu_kad_lookup *l, const struct pu_kad_key *distance)
 {
@@ -239,7 +234,6 @@ static void failed(struct pu_kad_lookup *l, struct pu_kad_candidate *c)
 	count_out(l, c);
 	c->state = PU_KAD_CANDIDATE_FAILED;
 	l->stats.failed++;
-	turned_out(l, c, false);
 }
 
 static void ask(struct pu_kad_lookup *l, struct pu_kad_candidate *c, unsigned path)
@@ -249,6 +243,7 @@ static void ask(struct pu_kad_lookup *l, struct pu_kad_candidate *c, unsigned pa
 	c->asked_at = pu_loop_now(l->cfg.loop);
 	l->path[path].asked++;
 	l->stats.asked++;
+	/* We were not able to: nobody's lie. */
 	if (l->ev->ask(l->arg, c) < 0)
 		failed(l, c);
 }
@@ -426,6 +421,7 @@ void pu_kad_lookup_failed(struct pu_kad_lookup *l, uint32_t ref)
 	if (!c)
 		return;
 	failed(l, c);
+	turned_out(l, c, false);
 	pu_job_defer(&l->work);
 }
 

@@ -85,8 +85,6 @@ void pu_kad_lookup_failed(struct pu_kad_lookup *l, uint32_t ref);
  * not end where its peers claim success: that is what a liar would claim.) */
 void pu_kad_lookup_finish(struct pu_kad_lookup *l, pu_time grace);
 
-/* NULL: no such peer, or it is of no interest any more. */
-const struct pu_kad_candidate *pu_kad_lookup_find(const struct pu_kad_lookup *l, uint32_t ref);
 /* Those that have answered, nearest first. */
 size_t pu_kad_lookup_closest(const struct pu_kad_lookup *l, const struct pu_kad_candidate **out,
 			     size_t cap);

@@ -296,6 +296,25 @@ static void peer_whose_referrals_are_dead_loses_the_rest(void **state)
 	fixture_free(f);
 }
 
+/* Twenty are refused by our own limits, and none of them is the fault of who named it. */
+static void what_we_cannot_ask_is_nobodys_lie(void **state)
+{
+	struct pu_kad_peer named[20];
+	struct fixture *f = fixture_new(
+		&(struct pu_kad_lookup_config){ .alpha = 2, .paths = 1 }, 1);
+
+	turn(f, 0);
+	for (unsigned i = 0; i < 20; i++)
+		named[i] = peer(100 + i);
+	f->refuse = true;
+	pu_kad_lookup_answered(f->l, f->ref[0], named, 20);
+	turn(f, 1);
+	assert_int_equal(f->liars, 0);
+	assert_int_equal(f->n, 21);
+	assert_int_equal(f->done, 1);
+	fixture_free(f);
+}
+
 static void one_living_referral_clears_a_peer(void **state)
 {
 	struct pu_kad_peer named[8];
@@ -392,6 +411,7 @@ int main(void)
 		cmocka_unit_test(finishing_leaves_some_grace),
 		cmocka_unit_test(paths_share_no_peer),
 		cmocka_unit_test(peer_whose_referrals_are_dead_loses_the_rest),
+		cmocka_unit_test(what_we_cannot_ask_is_nobodys_lie),
 		cmocka_unit_test(one_living_referral_clears_a_peer),
 		cmocka_unit_test(another_path_may_correct_an_address),
 		cmocka_unit_test(peers_that_cannot_be_asked_are_passed_over),
