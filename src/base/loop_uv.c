@@ -143,7 +143,8 @@ static void on_prepare(uv_prepare_t *h)
 	pu_time deadline = pu_loop_next_timeout(&l->loop);
 	uint64_t now_ms = uv_now(&l->uv), ms;
 
-	l->due = deadline;
+	/* A timer that was set for the past is no sign of a sleep. */
+	l->due = pu_max(deadline, PU_MS(now_ms) > l->stood ? PU_MS(now_ms) - l->stood : 0);
 	if (deadline == PU_TIME_NEVER) {
 		uv_timer_stop(&l->wake);
 		return;

@@ -69,21 +69,21 @@ eventually 10 on laptop ping -c 1 -W 2 home.p2p
 eventually 10 is_over "DIRECT quic"
 
 say "UDP is dropped"
-listen 12
+listen 20
 sleep 2
 firewall udp
-eventually 8 is_over "DIRECT tcp"
+eventually 15 is_over "DIRECT tcp"
 wait "$LISTENER"
-shorter "$LAB/listen.out" 6
+shorter "$LAB/listen.out" 10
 says 'because.*QUIC|because.*silent' peerup laptop status
 
 say "TCP as well: the relay is left"
-listen 20
+listen 30
 sleep 2
 firewall udp tcp
-eventually 12 is_path laptop home RELAYED
+eventually 20 is_path laptop home RELAYED
 wait "$LISTENER"
-shorter "$LAB/listen.out" 10
+shorter "$LAB/listen.out" 20
 says 'RELAYED' peerup laptop ping home -c 1
 says 'path: \[RELAYED\]' peerup laptop traceroute home
 
@@ -93,5 +93,5 @@ firewall
 ok on laptop ip addr add 192.168.99.2/24 dev eth0
 eventually 15 is_over "DIRECT quic"
 wait "$LISTENER"
-shorter "$LAB/listen.out" 6
+shorter "$LAB/listen.out" 10
 says '"timed out"' peerup laptop why home --json

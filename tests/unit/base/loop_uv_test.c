@@ -151,6 +151,22 @@ static void a_pause_of_the_process_is_told_and_not_counted(void **state)
 	pu_loop_unwatch_gaps(&watch);
 }
 
+static void a_timer_set_for_the_past_is_no_pause(void **state)
+{
+	struct fixture *f = *state;
+	struct still s = { .uv = f->uv };
+	struct pu_gap_watch watch;
+	struct pu_timer timer;
+
+	pu_loop_watch_gaps(f->loop, &watch, on_gap, &s);
+	pu_timer_init(&timer, f->loop, on_still_timer, &s);
+	pu_timer_set(&timer, pu_loop_now(f->loop) - PU_SEC(10));
+	pu_loop_uv_run(f->uv);
+	assert_int_equal(s.timers, 1);
+	assert_int_equal(s.gaps, 0);
+	pu_loop_unwatch_gaps(&watch);
+}
+
 static void random_bytes_differ(void **state)
 {
 	struct fixture *f = *state;
@@ -170,6 +186,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_stopped_timer_does_not_fire, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_pause_of_the_process_is_told_and_not_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_timer_set_for_the_past_is_no_pause, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(random_bytes_differ, setup, teardown),
 	};
 
