@@ -114,7 +114,7 @@ struct pu_api_path {
 	int64_t connected_at;   /* Unix seconds */
 	pu_time rtt;            /* 0: not measured */
 	/* For `why`. */
-	enum pu_path_state state;
+	enum pu_host_path_state state;
 	int64_t since;          /* of the state, Unix seconds */
 	pu_time silent;         /* when suspect */
 	unsigned n_suspected;

@@ -83,14 +83,14 @@ void pu_api_get_paths(struct pu_api_call *c)
 
 /* --- why ---------------------------------------------------------------------------- */
 
-static const char *state_text(enum pu_path_state s)
+static const char *state_text(enum pu_host_path_state s)
 {
 	switch (s) {
-	case PU_PATH_ACTIVE:
+	case PU_HOST_PATH_ACTIVE:
 		return "active";
-	case PU_PATH_STANDBY:
+	case PU_HOST_PATH_STANDBY:
 		return "standby";
-	case PU_PATH_SUSPECT:
+	case PU_HOST_PATH_SUSPECT:
 		break;
 	}
 	return "suspect";

@@ -127,7 +127,7 @@ void pu_control_reason(struct pu_node *n, const struct pu_peerid *peer, char *ou
 
 	if (n_paths == 0)
 		reason_for_none(n, peer, out, cap);
-	else if (v[0].state == PU_PATH_SUSPECT)
+	else if (v[0].state == PU_HOST_PATH_SUSPECT)
 		snprintf(out, cap, "silent for %.1f s, and there is no other path yet",
 			 (double)v[0].silent / 1e9);
 	else if (n_paths == 1 || v[0].worth == PU_WORTH_RELAYED)

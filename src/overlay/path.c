@@ -73,7 +73,7 @@ static enum pu_path_goal wanted(const struct target *t, struct pu_host_path *bes
 {
 	if (pu_host_paths(t->owner->host, &t->peer, best, 1) == 0)
 		return PU_PATH_NONE;
-	if (best->state == PU_PATH_SUSPECT)
+	if (best->state == PU_HOST_PATH_SUSPECT)
 		return PU_PATH_REPLACE;
 	return best->worth == PU_WORTH_DIRECT ? PU_PATH_NONE : PU_PATH_IMPROVE;
 }
@@ -99,7 +99,7 @@ static bool leave_old_circuits(struct target *t)
 	bool any = false;
 
 	for (size_t i = 1; t->renewal.c && i < n; i++) {
-		if (!v[i].c->limited || v[i].state == PU_PATH_SUSPECT)
+		if (!v[i].c->limited || v[i].state == PU_HOST_PATH_SUSPECT)
 			continue;
 		if (v[i].c->n_streams == 0 && v[i].c->opened_at < v[0].c->opened_at)
 			pu_conn_close(v[i].c, PU_CONN_CODE_SUPPLANTED);

@@ -220,7 +220,7 @@ static struct pu_api_path fake_path(const struct fake *f, const struct pu_peerid
 		.connected_at = 1700000000,
 		.since = 1700000060,
 		.rtt = relayed ? 0 : PU_US(12345),
-		.state = relayed ? PU_PATH_SUSPECT : PU_PATH_ACTIVE,
+		.state = relayed ? PU_HOST_PATH_SUSPECT : PU_HOST_PATH_ACTIVE,
 		.silent = relayed ? PU_MS(4500) : 0,
 		.n_suspected = relayed,
 		.n_streams = 3,

@@ -13,16 +13,16 @@ enum pu_worth {
 	PU_WORTH_DIRECT,        /* QUIC with datagrams */
 };
 
-enum pu_path_state {
-	PU_PATH_ACTIVE,  /* new streams and packets go there */
-	PU_PATH_STANDBY, /* works, and is not used */
-	PU_PATH_SUSPECT, /* silent, passed over while there is another one */
+enum pu_host_path_state {
+	PU_HOST_PATH_ACTIVE,  /* new streams and packets go there */
+	PU_HOST_PATH_STANDBY, /* works, and is not used */
+	PU_HOST_PATH_SUSPECT, /* silent, passed over while there is another one */
 };
 
 struct pu_host_path {
 	struct pu_conn *c;
 	enum pu_worth worth;
-	enum pu_path_state state;
+	enum pu_host_path_state state;
 	pu_time since;        /* well or suspect since */
 	pu_time silent;       /* when suspect: nothing heard for so long */
 	unsigned n_suspected; /* times it went silent */

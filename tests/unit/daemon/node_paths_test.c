@@ -307,6 +307,7 @@ static void a_friend_relays_until_one_is_no_friend_any_more(void **state)
 	assert_true(packets_pass(PU_SEC(5)));
 	pu_reachability_info(c->node->reachability, &info);
 	assert_true(info.relaying);
+	assert_in_range(counter(a, "circuit_open"), 1, 2);
 	c->members[0] = '\0';
 	pu_lab_authorize(c, a, "");
 	pu_lab_reload(c);
@@ -316,6 +317,7 @@ static void a_friend_relays_until_one_is_no_friend_any_more(void **state)
 	assert_true(pu_lab_connected(c, a));
 	assert_int_equal(counter(c, "relay_reservations"), 1);
 	assert_int_equal(counter(c, "relay_circuits"), 0);
+	assert_int_equal(counter(a, "circuit_open"), 0);
 	pu_lab_deinit(&lab);
 }
 

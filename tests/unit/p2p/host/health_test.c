@@ -157,7 +157,7 @@ static struct pu_conn *conn_of(struct test_host *h, const struct test_host *peer
 	return pu_host_conn(h->h, &peer->key.peer);
 }
 
-static enum pu_path_state state_of(struct test_host *h, const struct test_host *peer,
+static enum pu_host_path_state state_of(struct test_host *h, const struct test_host *peer,
 				   const struct pu_conn *c)
 {
 	struct pu_host_path v[8];
@@ -167,7 +167,7 @@ static enum pu_path_state state_of(struct test_host *h, const struct test_host *
 		if (v[i].c == c)
 			return v[i].state;
 	fail();
-	return PU_PATH_ACTIVE;
+	return PU_HOST_PATH_ACTIVE;
 }
 
 static bool moved(void *arg)
@@ -202,7 +202,7 @@ static void blocked_udp_is_left_in_seconds_and_its_connection_closed_later(void 
 	t = pu_sim_now(p.sim) - t;
 	assert_in_range(t / 1000000, PU_HEALTH_SUSPECT_MIN_MS, 3500);
 	assert_ptr_equal(conn_of(&p.a, &p.b), tcp);
-	assert_int_equal(state_of(&p.a, &p.b, quic), PU_PATH_SUSPECT);
+	assert_int_equal(state_of(&p.a, &p.b, quic), PU_HOST_PATH_SUSPECT);
 	assert_int_equal(p.a.disconnected, 0);
 	pu_timer_stop(&p.talk_a.timer);
 	pu_sim_run(p.sim, PU_SEC(9));
@@ -230,7 +230,7 @@ static void silent_connection_is_kept_while_there_is_no_other(void **state)
 	pu_sim_run(p.sim, PU_SEC(15));
 	assert_int_equal(p.a.recovered, 1);
 	assert_int_equal(p.a.disconnected, 0);
-	assert_int_equal(state_of(&p.a, &p.b, quic), PU_PATH_ACTIVE);
+	assert_int_equal(state_of(&p.a, &p.b, quic), PU_HOST_PATH_ACTIVE);
 	pair_stop(&p);
 }
 

@@ -139,8 +139,8 @@ static void one_spare_of_another_kind_survives(void **state)
 		dial_only(&p, "/ip4/11.0.0.2/udp/4001/quic-v1");
 	}
 	assert_int_equal(pu_host_paths(p.a.h, &p.b.key.peer, v, PU_ARRAY_LEN(v)), 6);
-	assert_int_equal(v[0].state, PU_PATH_ACTIVE);
-	assert_int_equal(v[1].state, PU_PATH_STANDBY);
+	assert_int_equal(v[0].state, PU_HOST_PATH_ACTIVE);
+	assert_int_equal(v[1].state, PU_HOST_PATH_STANDBY);
 	pu_sim_run(p.sim, PU_SEC(400));
 	assert_int_equal(pu_host_paths(p.a.h, &p.b.key.peer, v, PU_ARRAY_LEN(v)), 2);
 	assert_true(v[0].c->datagrams);
