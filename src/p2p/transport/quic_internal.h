@@ -244,6 +244,9 @@ struct quic_stream {
 	bool rx_stopped;     /* we asked the peer to stop, */
 	bool stop_due;       /* or the job will */
 	size_t discarded;    /* after close */
+	uint64_t window;     /* the peer may be ahead of the consumer by so much */
+	uint64_t taken;      /* by the consumer since grew_at; half a window at most */
+	pu_time grew_at;
 
 	bool wire_open; /* ngtcp2 knows it */
 	bool owned;     /* a consumer holds the handle (or will, while fresh) */
@@ -324,6 +327,9 @@ int pu_quic_conn_dial(struct pu_quic *q, struct quic_endpoint *ep,
 int pu_quic_conn_accept(struct quic_endpoint *ep, const struct pu_dgrams *d,
 			const ngtcp2_pkt_hd *hd, const ngtcp2_cid *odcid,
 			struct quic_conn **pc);
+
+/* What a stream may hold, of the most that it would: there may be a limit for all. */
+uint64_t pu_quic_stream_window(const struct quic_conn *c, uint64_t most);
 
 /* quic_events.c. */
 void pu_quic_callbacks(ngtcp2_callbacks *cb);

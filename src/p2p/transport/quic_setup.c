@@ -7,7 +7,7 @@
 /* The connection's window leaves room for several streams that nobody reads. */
 enum { STREAMS_PER_CONN_WINDOW = 6, STREAMS_PER_CONN_WINDOW_MAX = 12 };
 
-static uint64_t stream_window(const struct quic_conn *c, uint64_t most)
+uint64_t pu_quic_stream_window(const struct quic_conn *c, uint64_t most)
 {
 	size_t memory = c->q->cfg.stream_memory;
 
@@ -30,7 +30,10 @@ static void set_settings(const struct quic_conn *c, ngtcp2_settings *s)
 	s->handshake_timeout = c->c.inbound ? PU_MS(QUIC_HANDSHAKE_MS) : UINT64_MAX;
 	s->max_tx_udp_payload_size = QUIC_MAX_UDP;
 	s->max_window = conn_window(c, QUIC_CONN_WINDOW_MAX, STREAMS_PER_CONN_WINDOW_MAX);
-	s->max_stream_window = stream_window(c, QUIC_STREAM_WINDOW_MAX);
+	/* Streams' windows grow in quic_stream_rx.c: ngtcp2 0.12 forgets what it has
+	 * announced when the announcement did not fit into its packet, and then takes the
+	 * peer's use of it for a violation. */
+	s->max_stream_window = 0;
 	s->rand_ctx.native_handle = c->q->cfg.loop;
 }
 
@@ -38,7 +41,7 @@ static void set_params(const struct quic_conn *c, ngtcp2_transport_params *p)
 {
 	ngtcp2_transport_params_default(p);
 	p->initial_max_data = conn_window(c, QUIC_CONN_WINDOW, STREAMS_PER_CONN_WINDOW);
-	p->initial_max_stream_data_bidi_local = stream_window(c, QUIC_STREAM_WINDOW);
+	p->initial_max_stream_data_bidi_local = pu_quic_stream_window(c, QUIC_STREAM_WINDOW);
 	p->initial_max_stream_data_bidi_remote = p->initial_max_stream_data_bidi_local;
 	p->initial_max_streams_bidi = c->q->cfg.max_streams;
 	p->max_idle_timeout = PU_MS(QUIC_IDLE_MS);

@@ -9,6 +9,27 @@ enum {
 	DISCARD_FREE = 4096,
 };
 
+/* A consumer that takes half a window in two round trips is held up by the window. */
+static uint64_t growth(struct quic_stream *st, size_t n)
+{
+	struct quic_conn *c = quic_conn_of_stream(st);
+	const uint64_t most = pu_quic_stream_window(c, QUIC_STREAM_WINDOW_MAX);
+	const pu_time now = quic_now(c), since = now - st->grew_at;
+	uint64_t more = 0;
+
+	if (st->window == 0)
+		st->window = pu_quic_stream_window(c, QUIC_STREAM_WINDOW);
+	st->taken += n;
+	if (st->taken < st->window / 2)
+		return 0;
+	if (since < 2 * pu_ng_srtt(c->ng) && st->window < most)
+		more = pu_min(st->window, most - st->window);
+	st->window += more;
+	st->taken = 0;
+	st->grew_at = now;
+	return more;
+}
+
 static void credit(struct quic_stream *st, size_t n)
 {
 	struct quic_conn *c = quic_conn_of_stream(st);
@@ -16,7 +37,8 @@ static void credit(struct quic_stream *st, size_t n)
 	if (n == 0 || !c->ng)
 		return;
 	if (st->wire_open)
-		ngtcp2_conn_extend_max_stream_offset(c->ng, (int64_t)st->s.id, n);
+		ngtcp2_conn_extend_max_stream_offset(c->ng, (int64_t)st->s.id,
+						     n + growth(st, n));
 	ngtcp2_conn_extend_max_offset(c->ng, n);
 	pu_job_defer(&c->job);
 }

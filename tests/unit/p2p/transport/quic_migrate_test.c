@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -358,6 +359,100 @@ static void client_that_returns_is_taken_back_at_once(void **state)
 	await_load(PU_SEC(5));
 }
 
+/* Both ends go from address to address, said or unsaid, over all kinds of links. */
+static const char *const a_ips[] = { "10.0.0.1", "10.0.0.11", "10.0.0.12" };
+static const char *const b_ips[] = { "10.0.0.2", "10.0.0.21", "10.0.0.22" };
+
+static void step(unsigned *a_at, unsigned *b_at)
+{
+	unsigned old = *a_at;
+	char addr[64];
+	struct pu_multiaddr ma;
+
+	switch (pu_sim_random(pair.sim, 6)) {
+	case 0:
+	case 1:
+		*a_at = (unsigned)pu_sim_random(pair.sim, 3);
+		if (*a_at != old)
+			a_becomes(a_ips[old], a_ips[*a_at]);
+		break;
+	case 2:
+		(void)pu_conn_migrate(pair.a.c);
+		break;
+	case 3:
+		old = *b_at;
+		*b_at = (unsigned)pu_sim_random(pair.sim, 3);
+		if (*b_at != old)
+			rename_node(pair.b.node, b_ips[old], b_ips[*b_at]);
+		break;
+	case 4:
+		snprintf(addr, sizeof addr, "/ip4/%s/udp/4002/quic-v1", b_ips[*b_at]);
+		assert_int_equal(pu_multiaddr_from_text(&ma, addr), 0);
+		(void)pu_conn_follow(pair.a.c, &ma);
+		break;
+	default:
+		pu_conn_probe(pu_sim_random(pair.sim, 2) ? pair.a.c : pair.b.c);
+	}
+	pu_sim_run(pair.sim, PU_MS(1) << pu_sim_random(pair.sim, 11));
+}
+
+/* In the end the client learns where the server is. False: it has used up its connection
+ * IDs on ways that led nowhere, and would have to dial. */
+static bool come_together(unsigned b_at)
+{
+	char addr[64];
+	struct pu_multiaddr ma;
+	int r;
+
+	snprintf(addr, sizeof addr, "/ip4/%s/udp/4002/quic-v1", b_ips[b_at]);
+	assert_int_equal(pu_multiaddr_from_text(&ma, addr), 0);
+	r = pu_conn_follow(pair.a.c, &ma);
+	if (r == PU_EEXIST)
+		r = pu_conn_migrate(pair.a.c);
+	return r != PU_ENOTSUP;
+}
+
+static void random_walks_harm_nobody(void **state)
+{
+	const struct pu_sim_link links[] = {
+		wan,
+		{ .delay = PU_MS(5), .mtu = 1400 },
+		{ .delay = PU_MS(30), .jitter = PU_MS(10), .loss = 50000, .reorder = 50000 },
+		{ .delay = PU_MS(100), .mtu = 1350, .loss = 10000 },
+	};
+	unsigned lived = 0;
+
+	for (unsigned round = 0; round < 24; round++) {
+		unsigned a_at = 0, b_at = 0;
+		bool movable = true;
+
+		start(&links[round % PU_ARRAY_LEN(links)]);
+		for (unsigned i = 0; i < round * 17; i++)
+			pu_sim_random(pair.sim, 2);
+		if (round % 3)
+			load(round % 3 == 2);
+		for (unsigned i = 0; i < 40 && pair.a.c && pair.b.c; i++)
+			step(&a_at, &b_at);
+		for (unsigned i = 0; i < 4 && pair.a.c && pair.b.c; i++) {
+			movable = come_together(b_at);
+			pu_sim_run(pair.sim, PU_SEC(3));
+		}
+		/* Not moving: the server has connection IDs left to answer with, too. */
+		if (movable && pair.a.c && pair.b.c && !pair.a.c->moving) {
+			uint64_t got = pair.b.dgrams;
+
+			lived++;
+			for (unsigned i = 0; i < 20 && pair.b.dgrams == got; i++) {
+				say(&pair.a, 10);
+				pu_sim_run(pair.sim, PU_MS(500));
+			}
+			assert_true(pair.b.dgrams > got);
+		}
+		teardown(NULL);
+	}
+	assert_true(lived >= 18);
+}
+
 #define T(f) cmocka_unit_test_teardown(f, teardown)
 
 int main(void)
@@ -379,6 +474,7 @@ int main(void)
 		T(nat_rebinding_is_followed),
 		T(rebinding_that_is_undone_does_no_harm),
 		T(client_that_returns_is_taken_back_at_once),
+		T(random_walks_harm_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

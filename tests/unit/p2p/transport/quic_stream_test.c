@@ -368,12 +368,48 @@ static void consumer_may_close_or_reset_inside_its_callback(void **state)
 	assert_int_equal(pair.b.c->n_streams, 0);
 }
 
+/* The first window alone would allow 2 MiB in each 100 ms. */
+static void window_grows_on_a_long_path(void **state)
+{
+	const struct pu_sim_link far = { .delay = PU_MS(50), .rate = 800000000, .queue = 10000000 };
+	pu_time before;
+
+	start(&far);
+	qp_open(&pair.a, 60 << 20, true);
+	before = pu_sim_now(pair.sim);
+	pu_sim_run(pair.sim, PU_MS(300)); /* b knows the stream */
+	assert_true(pu_sim_run_until(pair.sim, all_over, &pair.b, PU_SEC(10)));
+	assert_int_equal(pair.b.streams[0].got, 60 << 20);
+	assert_in_range(pu_sim_now(pair.sim) - before, PU_MS(600), PU_MS(2200));
+}
+
+/* Announcements of credit do not always fit into the packet that they were meant for. */
+static void growing_windows_and_losses_get_along(void **state)
+{
+	const struct pu_sim_link narrow = { .delay = PU_MS(20), .rate = 50000000,
+					    .queue = 200000, .loss = 2000 };
+
+	for (unsigned i = 0; i < 12; i++) {
+		start(&narrow);
+		for (unsigned j = 0; j < i; j++)
+			pu_sim_random(pair.sim, 2);
+		qp_open(&pair.a, 6 << 20, true);
+		qp_open(&pair.b, 6 << 20, true);
+		pu_sim_run(pair.sim, PU_SEC(6));
+		assert_non_null(pair.a.c);
+		assert_true(pair.a.streams[1].eof && pair.b.streams[1].eof);
+		teardown(NULL);
+	}
+}
+
 #define T(f) cmocka_unit_test_teardown(f, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(stream_carries_bytes_both_ways),
+		T(window_grows_on_a_long_path),
+		T(growing_windows_and_losses_get_along),
 		T(bytes_survive_a_bad_path),
 		T(hundred_streams_share_a_connection),
 		T(half_close_keeps_the_other_direction),
