@@ -8,14 +8,14 @@ build='build-essential cmake ninja-build pkg-config protobuf-c-compiler
 	libsodium-dev libgnutls28-dev libngtcp2-dev libngtcp2-crypto-gnutls-dev libuv1-dev
 	liblwip-dev libnl-3-dev libnl-route-3-dev libcap-ng-dev libseccomp-dev libsystemd-dev
 	libyaml-dev libjansson-dev libmicrohttpd-dev libprotobuf-c-dev libsecp256k1-dev
-	libwslay-dev libminiupnpc-dev libnatpmp-dev'
+	libwslay-dev libminiupnpc-dev libnatpmp-dev libqrencode-dev libcurl4-gnutls-dev'
 
 # What the demonstration runs: ordinary programs of two machines.
 programs='iproute2 procps kmod openssh-client openssh-server bind9-dnsutils curl iputils-ping
 	iperf3 python3'
 
 tests='libcmocka-dev clang libclang-rt-dev clang-format valgrind nftables mandoc ca-certificates
-	miniupnpd miniupnpd-nftables'
+	miniupnpd miniupnpd-nftables spin debootstrap dpkg-dev file zsh fish'
 
 usage() {
 	echo 'usage: deploy/packages.sh [--demo | --tests] [--list]'

@@ -28,17 +28,28 @@ static struct pu_roster_peer *allowed_peer(const struct pu_node *n, const struct
 	return pu_roster_allowed(p, pu_loop_unix(n->loop)) ? p : NULL;
 }
 
+static void tell(struct pu_node *n, enum pu_event_kind kind, const struct pu_peerid *peer,
+		 const char *what)
+{
+	pu_events_tell(&n->events, &(struct pu_event){ .kind = kind, .peer = peer, .what = what });
+}
+
 static bool on_gate(void *arg, const struct pu_peerid *peer, const struct pu_multiaddr *remote)
 {
 	struct pu_node *n = arg;
 	char id[PU_PEERID_SHORT_MAX], addr[PU_MULTIADDR_TEXT_MAX];
 
-	if (!n->cfg->gating || allowed_peer(n, peer))
+	if (!n->cfg->gating)
 		return true;
+	if (allowed_peer(n, peer)) {
+		tell(n, PU_EVENT_AUTH_DECISION, peer, "allow");
+		return true;
+	}
 	/* We asked somebody to dial us back: what becomes of this one is the host's affair. */
 	if (pu_host_on_probation(n->host))
 		return false;
 	n->gated++;
+	tell(n, PU_EVENT_AUTH_DECISION, peer, "deny");
 	pu_log(PU_LOG_WARN, "gate", "stranger refused",
 	       PU_KV_STR("peer", pu_peerid_short(peer, id)),
 	       PU_KV_STR("from", pu_multiaddr_text(remote, addr)));
@@ -153,6 +164,30 @@ static void on_connection(struct pu_node *n, const struct pu_conn *c)
 		tell_peer(n, p);
 }
 
+struct others {
+	const struct pu_conn *c;
+	unsigned *n;
+};
+
+static void count_others(void *arg, struct pu_conn *c)
+{
+	const struct others *o = arg;
+
+	*o->n += c != o->c && !c->closing && pu_peerid_eq(&c->peer, &o->c->peer);
+}
+
+/* The first connection, or one that takes over from the first. */
+static void tell_connected(struct pu_node *n, const struct pu_conn *c)
+{
+	bool relayed = pu_multiaddr_has(&c->remote, PU_MA_P2P_CIRCUIT);
+	unsigned others = 0;
+
+	pu_host_each_conn(n->host, count_others, &(struct others){ .c = c, .n = &others });
+	if (others == 0 || pu_host_conn(n->host, &c->peer) == c)
+		tell(n, others == 0 ? PU_EVENT_PEER_CONNECTED : PU_EVENT_PATH, &c->peer,
+		     relayed ? "RELAYED" : "DIRECT");
+}
+
 static void on_connected(void *arg, struct pu_conn *c)
 {
 	char id[PU_PEERID_SHORT_MAX], addr[PU_MULTIADDR_TEXT_MAX];
@@ -161,6 +196,7 @@ static void on_connected(void *arg, struct pu_conn *c)
 	       PU_KV_STR("addr", pu_multiaddr_text(&c->remote, addr)),
 	       PU_KV_STR("security", c->security),
 	       PU_KV_STR("direction", c->inbound ? "in" : "out"));
+	tell_connected(arg, c);
 	on_connection(arg, c);
 }
 
@@ -176,8 +212,10 @@ static void on_disconnected(void *arg, struct pu_conn *c, int err, uint64_t code
 	pu_log(PU_LOG_INFO, "node", "disconnected",
 	       PU_KV_STR("peer", pu_peerid_short(&c->peer, id)), PU_KV_ERR(err),
 	       PU_KV_U64("code", code));
-	if (last)
-		on_connection(arg, c);
+	if (!last)
+		return;
+	tell(arg, PU_EVENT_PEER_DISCONNECTED, &c->peer, NULL);
+	on_connection(arg, c);
 }
 
 static void check_expiry(void *arg)
@@ -188,6 +226,7 @@ static void check_expiry(void *arg)
 		struct pu_roster_peer *p = pu_roster_at(n->roster, i);
 
 		if (p->authorized && pu_loop_unix(n->loop) >= p->expires) {
+			tell(n, PU_EVENT_AUTH_CHANGE, &p->id, "expired");
 			pu_node_expel(n, p);
 			pu_node_keep(n, &p->id, pu_node_wants(n, p));
 		}
@@ -378,6 +417,7 @@ int pu_node_new(const struct pu_node_options *opt, struct pu_node **pn, struct p
 	n->paths = *opt->paths;
 	n->cfg = opt->cfg;
 	n->started_at = pu_loop_now(n->loop);
+	pu_events_init(&n->events);
 	pu_timer_init(&n->expiry, n->loop, check_expiry, n);
 	r = init(n, opt, why);
 	if (r < 0 && !n->host)

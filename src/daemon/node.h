@@ -6,6 +6,7 @@
 
 #include "base/loop.h"
 #include "daemon/config.h"
+#include "daemon/event.h"
 #include "daemon/failure.h"
 #include "daemon/paths.h"
 #include "daemon/reachability.h"
@@ -56,6 +57,7 @@ struct pu_node {
 	struct pu_path *path;
 	struct pu_reachability *reachability;
 	struct pu_roam *roam;
+	struct pu_events events; /* told as long as the node lives */
 	const struct pu_node_events *ev; /* NULL: packets are dropped */
 	void *arg;
 	pu_job_fn *on_network_change;

@@ -184,6 +184,10 @@ int pu_host_connect(struct pu_host *h, const struct pu_peerid *peer, pu_host_con
 /* The same, but a limited (relayed) connection does not count. */
 int pu_host_connect_direct(struct pu_host *h, const struct pu_peerid *peer,
 			   pu_host_connect_fn *on_done, void *arg, struct pu_host_request **preq);
+/* Connects to whoever is at that address (no /p2p/ID in it): an introduction by a third party,
+ * which what is spoken next has to prove. TCP, QUIC, names of DNS. Whom it was is in c->peer. */
+int pu_host_connect_addr(struct pu_host *h, const struct pu_multiaddr *ma,
+			 pu_host_connect_fn *on_done, void *arg, struct pu_host_request **preq);
 /* One hole punch to that address at this moment: the peer, who was told when, does the
  * same with the other role (p2p/dcutr). The connection that results is like any other;
  * one that the peer opened meanwhile ends the request with success, too. PU_ENOTSUP: no

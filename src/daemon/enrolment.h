@@ -1,0 +1,53 @@
+/* A peer becomes known: authorised, named, reachable. Several files change (authorized_keys,
+ * the config), all or nothing, also across a crash: what is to be done is first written
+ * to a journal beside the config (.enrolment, 0600), done step by step, each step without effect when it
+ * is done already, and then the journal goes. Used by invitations, pairing and introductions,
+ * with a daemon or without. */
+#ifndef PU_DAEMON_ENROLMENT_H
+#define PU_DAEMON_ENROLMENT_H
+
+#include "daemon/config.h"
+#include "overlay/member.h"
+
+enum {
+	PU_ENROLMENT_PEERS_MAX = 256,
+	PU_ENROLMENT_RELAYS_MAX = 8,
+	PU_ENROLMENT_NAME_MAX = 64, /* as the config has it */
+};
+
+struct pu_enrolment_peer {
+	struct pu_peerid id;
+	char name[PU_ENROLMENT_NAME_MAX + 1]; /* wanted, clean; "" for none. What it became: out */
+	char comment[257];
+	enum pu_access access;
+	int64_t expires;       /* PU_MEMBER_NO_EXPIRY; a peer that is a member already keeps its own */
+	char group[65];        /* "" for none */
+	char hmac_proof[65];   /* "" for none */
+	bool unnamed;          /* authorised only (a relay) */
+	bool was_member;       /* out: authorised before */
+};
+
+struct pu_enrolment {
+	size_t n_peers;
+	struct pu_enrolment_peer *peer;
+	size_t n_relays; /* to be added to relay.addresses, those there already aside */
+	struct pu_multiaddr relay[PU_ENROLMENT_RELAYS_MAX];
+};
+
+/* Letters, digits, '.', '_' and '-' of a name from elsewhere, 64 at most; true when something
+ * is left. */
+bool pu_enrolment_clean_name(const char *from, char out[PU_ENROLMENT_NAME_MAX + 1]);
+
+/* Does all of it. A name that another peer has gets -2 … -100. The caller has the
+ * node load its files again. On failure nothing has changed, or (power loss) the journal says
+ * what is left to do. cfg: as loaded from its file; owner: of new files, may be NULL. */
+int pu_enrolment_apply(const struct pu_config *cfg, const struct pu_file_owner *owner,
+		       struct pu_enrolment *e, struct pu_failure *why);
+/* Finishes what a journal says, if there is one. Call before the config at that path is used. */
+int pu_enrolment_recover(const char *config, const struct pu_file_owner *owner,
+			 struct pu_failure *why);
+/* Takes a peer back that was enrolled for a short while (expires) and did not finish, or makes
+ * it one for good (forever). PU_ENOENT. */
+int pu_enrolment_settle(const struct pu_config *cfg, const struct pu_peerid *peer, bool forever);
+
+#endif
