@@ -14,6 +14,7 @@
 #include "daemon/node.h"
 #include "daemon/portmapper.h"
 #include "daemon/process.h"
+#include "daemon/telemetry.h"
 #include "daemon/version.h"
 #include "daemon/vpn.h"
 #include "p2p/transport/net_uv.h"
@@ -35,6 +36,7 @@ struct daemon {
 	struct pu_interfaces *interfaces; /* … only its eyes */
 	struct pu_portmapper *portmapper; /* NULL: off */
 	struct pu_control *control;
+	struct pu_telemetry *telemetry;
 	struct pu_api *api;
 	struct pu_timer stop_timer;
 	bool stopping;
@@ -76,15 +78,17 @@ static void stop(void *arg)
 	d->stopping = true;
 	pu_log_msg(PU_LOG_INFO, "daemon", "stopping");
 	pu_platform_notify("STOPPING=1");
+	d->n_stopping = 2 + !!d->portmapper;
 	pu_api_stop(d->api);
+	pu_telemetry_stop(d->telemetry, one_part_stopped, d);
 	pu_control_free(d->control);
 	pu_vpn_stop(d->vpn);
 	pu_interfaces_stop(d->interfaces);
 	d->interfaces = NULL;
 	d->api = NULL;
+	d->telemetry = NULL;
 	d->control = NULL;
 	d->vpn = NULL;
-	d->n_stopping = 1 + !!d->portmapper;
 	if (d->portmapper)
 		pu_portmapper_stop(d->portmapper, one_part_stopped, d);
 	pu_node_stop(d->node, one_part_stopped, d);
@@ -221,7 +225,11 @@ static int open_control(struct daemon *d)
 
 	if (r < 0)
 		return r;
+	r = pu_telemetry_start(d->node, &pu_control_ops, d->control, &d->telemetry, d->opt->why);
+	if (r < 0)
+		return r;
 	aopt.ops_arg = d->control;
+	aopt.events = &d->node->events;
 	return pu_api_start(&aopt, &d->api, d->opt->why);
 }
 

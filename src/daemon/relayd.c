@@ -7,7 +7,8 @@
 #include "base/log.h"
 #include "daemon/config_archive.h"
 #include "daemon/process.h"
-#include "daemon/relay_http.h"
+#include "daemon/relay_server.h"
+#include "daemon/telemetry.h"
 #include "daemon/version.h"
 #include "p2p/transport/net_uv.h"
 #include "platform/platform.h"
@@ -21,7 +22,7 @@ struct relayd {
 	struct pu_loop *loop; /* the process's */
 	struct pu_platform *platform;
 	struct pu_relay_server *server;
-	struct pu_relay_http *http;
+	struct pu_telemetry *telemetry;
 	uv_fs_event_t watch; /* the directory of the authorized keys */
 	bool watching;
 	struct pu_timer settle;
@@ -52,6 +53,13 @@ static void on_server_stopped(void *arg)
 	pu_loop_uv_stop(d->process.driver);
 }
 
+static void on_telemetry_stopped(void *arg)
+{
+	struct relayd *d = arg;
+
+	pu_relay_server_stop(d->server, on_server_stopped, d);
+}
+
 static void stop(struct relayd *d)
 {
 	if (d->stopping)
@@ -59,13 +67,12 @@ static void stop(struct relayd *d)
 	d->stopping = true;
 	pu_log_msg(PU_LOG_INFO, "relay", "stopping");
 	pu_platform_notify("STOPPING=1");
-	pu_relay_http_stop(d->http);
-	d->http = NULL;
 	pu_timer_stop(&d->settle);
 	if (d->watching)
 		uv_close((uv_handle_t *)&d->watch, NULL);
 	d->watching = false;
-	pu_relay_server_stop(d->server, on_server_stopped, d);
+	pu_telemetry_stop(d->telemetry, on_telemetry_stopped, d);
+	d->telemetry = NULL;
 }
 
 static void reload(struct relayd *d)
@@ -186,7 +193,7 @@ static int start_all(struct relayd *d)
 	if (r == 0)
 		r = make_server(d);
 	if (r == 0)
-		r = pu_relay_http_start(d->server, &d->http, d->opt->why);
+		r = pu_telemetry_start_relay(d->server, &d->telemetry, d->opt->why);
 	if (r < 0)
 		return r;
 	watch_keys(d);
