@@ -124,6 +124,8 @@ static inline void host_walk_end(struct pu_host *h, struct host_walk *w)
 
 /* connmgr.c: takes over a new connection. False: it was turned away and closed. */
 bool pu_connmgr_adopt(struct pu_host *h, struct pu_conn *c);
+/* The same for one that was on probation. False: there is no room, it stays as it is. */
+bool pu_connmgr_promote(struct host_conn *hc);
 /* Says goodbye to a connection that nobody takes over. */
 void pu_connmgr_turn_away(struct pu_host *h, struct pu_conn *c, uint64_t code);
 void pu_connmgr_close_all(struct pu_host *h, uint64_t code);
