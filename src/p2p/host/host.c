@@ -35,10 +35,12 @@ static bool gate(void *arg, const struct pu_peerid *peer, bool inbound,
 	struct pu_host *h = arg;
 	char text[PU_PEERID_SHORT_MAX];
 
+	if (pu_peerid_eq(peer, &h->cfg.key->peer)) {
+		h->met_self_at = pu_loop_now(h->loop);
+		return false;
+	}
 	if (!inbound)
 		return true;
-	if (pu_peerid_eq(peer, &h->cfg.key->peer))
-		return false;
 	if (!h->cfg.gate || h->cfg.gate(h->cfg.gate_arg, peer, remote))
 		return true;
 	h->stats.inbound_gated++;

@@ -201,7 +201,11 @@ int pu_host_connect(struct pu_host *h, const struct pu_peerid *peer, pu_host_con
 int pu_host_connect_direct(struct pu_host *h, const struct pu_peerid *peer,
 			   pu_host_connect_fn *on_done, void *arg, struct pu_host_request **preq);
 /* Connects to whoever is at that address (no /p2p/ID in it): an introduction by a third party,
- * which what is spoken next has to prove. TCP, QUIC, names of DNS. Whom it was is in c->peer. */
+ * which what is spoken next has to prove. TCP, QUIC, WebSocket, names of DNS except dnsaddr.
+ * Whom it was is in c->peer. When there is a direct connection to that peer already, that is
+ * handed out and the new one closed. At once or later: PU_EPEERID (that is ourselves),
+ * PU_EUNREACH (an address that may not be dialled); at once: PU_EINVAL (no such address),
+ * PU_ENOTSUP, PU_ECLOSED, PU_ENOMEM. */
 int pu_host_connect_addr(struct pu_host *h, const struct pu_multiaddr *ma,
 			 pu_host_connect_fn *on_done, void *arg, struct pu_host_request **preq);
 /* One hole punch to that address at this moment: the peer, who was told when, does the
