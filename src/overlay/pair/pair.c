@@ -82,8 +82,12 @@ static void answer(struct served *sv, const struct pu_pair_ask *ask)
 
 	if (r == PU_EDENIED)
 		pu_guesses_wrong(s->guesses, c, now);
-	pu_log(r < 0 ? PU_LOG_WARN : PU_LOG_INFO, "pair", r < 0 ? "refused" : "paired",
-	       PU_KV_STR("peer", pu_peerid_text(&c->peer, id)), PU_KV_ERR(r));
+	if (r < 0)
+		pu_log(PU_LOG_WARN, "pair", "refused",
+		       PU_KV_STR("peer", pu_peerid_text(&c->peer, id)), PU_KV_ERR(r));
+	else
+		pu_log(PU_LOG_INFO, "pair", "paired",
+		       PU_KV_STR("peer", pu_peerid_text(&c->peer, id)));
 	if (r < 0) {
 		pu_buf_clear(&sv->out, 0);
 		r = pu_pair_message_write_failed(&sv->out);
