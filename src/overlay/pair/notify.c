@@ -183,15 +183,15 @@ static void incoming_eof(void *arg, struct pu_stream *st)
 {
 	struct incoming *i = arg;
 	struct pu_notify_receiver *r = i->owner;
-	struct pu_peerid from = st->conn->peer;
 
 	if (pu_notify_parse(pu_buf_bytes(&i->in), &r->message) < 0) {
 		drop(i, PU_STREAM_CODE_PROTOCOL);
-		return;
+	} else if (!r->fn(r->arg, &st->conn->peer, &r->message)) {
+		drop(i, PU_STREAM_CODE_NONE);
+	} else {
+		pu_stream_close(st);
+		incoming_free(i);
 	}
-	pu_stream_close(st);
-	incoming_free(i);
-	r->fn(r->arg, &from, &r->message);
 }
 
 static void incoming_closed(void *arg, struct pu_stream *st, int err, uint32_t code)

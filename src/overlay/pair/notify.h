@@ -46,8 +46,9 @@ int pu_notify_send(struct pu_host *h, const struct pu_peerid *to, const struct p
 void pu_notify_cancel(struct pu_notify_sending *s);
 
 /* A node's side. from is the authenticated sender; whether to believe it is the
- * caller's affair (a relay of ours, a group that we are in, union within size). */
-typedef void pu_notify_fn(void *arg, const struct pu_peerid *from, const struct pu_notify *m);
+ * caller's affair (a relay of ours, a group that we are in, union within size). False: it could
+ * not be stored, the sender shall try again some time. */
+typedef bool pu_notify_fn(void *arg, const struct pu_peerid *from, const struct pu_notify *m);
 struct pu_notify_receiver;
 int pu_notify_receiver_new(struct pu_host *h, pu_notify_fn *fn, void *arg,
 			   struct pu_notify_receiver **pr);

@@ -53,59 +53,58 @@ static void flush(struct served *sv)
 }
 
 /* Makes the peer a member and writes the good news. < 0: there are none. */
-static int pair(struct served *sv, const struct pu_pair_ask *ask)
+static int pair(struct served *sv, const struct pu_pair_ask *ask, struct pu_group **pg)
 {
 	struct pu_pair_server *s = sv->owner;
 	const struct pu_peerid *peer = &sv->st->conn->peer;
-	struct pu_group *g;
 	struct pu_group_slot *slot;
 	bool again;
-	int r = pu_groups_redeem(s->opt.groups, ask->token, peer, ask->name, &g, &slot, &again);
+	int r = pu_groups_redeem(s->opt.groups, ask->token, peer, ask->name, pg, &slot, &again);
 
 	if (r < 0)
 		return r;
-	r = pu_pair_message_write_paired(g, peer, &sv->out);
+	r = pu_pair_message_write_paired(*pg, peer, s->opt.is_member, s->opt.arg, &sv->out);
 	if (r == 0 && !again)
-		r = s->opt.on_paired(s->opt.arg, g, peer, ask->name);
+		r = s->opt.on_paired(s->opt.arg, *pg, slot);
 	if (r < 0 && !again)
-		pu_groups_return(s->opt.groups, g, slot);
+		pu_groups_return(s->opt.groups, *pg, slot);
 	return r;
+}
+
+static void answer_failed(struct served *sv)
+{
+	sv->answered = true;
+	pu_buf_clear(&sv->out, 0);
+	if (pu_pair_message_write_failed(&sv->out) < 0)
+		give_up(sv, PU_STREAM_CODE_LIMIT);
+	else
+		flush(sv);
 }
 
 static void answer(struct served *sv, const struct pu_pair_ask *ask)
 {
 	struct pu_pair_server *s = sv->owner;
 	const struct pu_conn *c = sv->st->conn;
+	const struct pu_peerid peer = c->peer;
 	pu_time now = pu_loop_now(pu_host_loop(s->host));
 	char id[PU_PEERID_TEXT_MAX];
-	int r = pu_guesses_allowed(s->guesses, c, now) ? pair(sv, ask) : PU_ELIMIT;
+	struct pu_group *g = NULL;
+	int r = pu_guesses_allowed(s->guesses, c, now) ? pair(sv, ask, &g) : PU_ELIMIT;
 
 	if (r == PU_EDENIED)
 		pu_guesses_wrong(s->guesses, c, now);
-	if (r < 0)
-		pu_log(PU_LOG_WARN, "pair", "refused",
-		       PU_KV_STR("peer", pu_peerid_text(&c->peer, id)), PU_KV_ERR(r));
-	else
-		pu_log(PU_LOG_INFO, "pair", "paired",
-		       PU_KV_STR("peer", pu_peerid_text(&c->peer, id)));
 	if (r < 0) {
-		pu_buf_clear(&sv->out, 0);
-		r = pu_pair_message_write_failed(&sv->out);
+		pu_log(PU_LOG_WARN, "pair", "refused",
+		       PU_KV_STR("peer", pu_peerid_text(&peer, id)), PU_KV_ERR(r));
+		answer_failed(sv);
+		return;
 	}
+	pu_log(PU_LOG_INFO, "pair", "paired", PU_KV_STR("peer", pu_peerid_text(&peer, id)),
+	       PU_KV_STR("group", g->id));
 	sv->answered = true;
-	if (r < 0)
-		give_up(sv, PU_STREAM_CODE_LIMIT);
-	else
-		flush(sv);
-}
-
-static void refuse(struct served *sv)
-{
-	sv->answered = true;
-	if (pu_pair_message_write_failed(&sv->out) < 0)
-		give_up(sv, PU_STREAM_CODE_LIMIT);
-	else
-		flush(sv);
+	flush(sv);
+	if (s->opt.on_answered)
+		s->opt.on_answered(s->opt.arg, g, &peer);
 }
 
 static size_t on_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t len)
@@ -121,7 +120,7 @@ static size_t on_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t 
 	if (r == PU_EAGAIN)
 		return len;
 	if (r < 0)
-		refuse(sv);
+		answer_failed(sv);
 	else
 		answer(sv, &ask);
 	explicit_bzero(&ask, sizeof ask);
@@ -133,7 +132,7 @@ static void on_eof(void *arg, struct pu_stream *st)
 	struct served *sv = arg;
 
 	if (!sv->answered)
-		refuse(sv);
+		answer_failed(sv);
 }
 
 static void on_writable(void *arg, struct pu_stream *st)

@@ -20,10 +20,14 @@ enum {
 
 struct pu_pair_server_options {
 	struct pu_groups *groups; /* outlives it */
-	/* The code was good: make the peer a member, durably, before it is told so. name as
-	 * sent. < 0: the peer is told that pairing failed and the code is free again. */
-	int (*on_paired)(void *arg, const struct pu_group *g, const struct pu_peerid *peer,
-			 const char *name);
+	/* The code was good: make the peer a member, durably, before it is told so. slot->name
+	 * is as sent and may be replaced: that is how others hear of the peer. < 0: the peer is
+	 * told that pairing failed and the code is free again. */
+	int (*on_paired)(void *arg, const struct pu_group *g, struct pu_group_slot *slot);
+	/* The answer is on its way. May be NULL. */
+	void (*on_answered)(void *arg, const struct pu_group *g, const struct pu_peerid *peer);
+	/* Is who paired still a member? Others are not told of one who is not. NULL: yes. */
+	bool (*is_member)(void *arg, const struct pu_peerid *peer);
 	void *arg;
 };
 int pu_pair_server_new(struct pu_host *h, const struct pu_pair_server_options *opt,

@@ -129,35 +129,52 @@ static int put_lp(struct pu_buf *out, const void *p, size_t len)
 	return r < 0 ? r : pu_buf_append(out, p, len);
 }
 
-static bool is_listed(const struct pu_group_slot *s, const struct pu_peerid *to)
+struct listing {
+	const struct pu_group *g;
+	const struct pu_peerid *to;
+	bool (*is_member)(void *arg, const struct pu_peerid *peer);
+	void *arg;
+};
+
+static bool is_listed(const struct listing *l, const struct pu_group_slot *s)
 {
-	return s->used && !pu_peerid_eq(&s->peer, to);
+	return s->used && !pu_peerid_eq(&s->peer, l->to) &&
+	       (!l->is_member || l->is_member(l->arg, &s->peer));
 }
 
-int pu_pair_message_write_paired(const struct pu_group *g, const struct pu_peerid *to,
-				 struct pu_buf *out)
+static int put_peers(const struct listing *l, struct pu_buf *out)
 {
-	uint8_t count = 0;
-	int r = put(out, STATUS_PAIRED);
+	int r = 0;
 
-	for (unsigned i = 0; i < g->n; i++)
-		count += is_listed(&g->slot[i], to);
-	if (r == 0)
-		r = put_lp(out, g->id, strlen(g->id));
-	if (r == 0)
-		r = put(out, (uint8_t)g->n);
-	if (r == 0)
-		r = put(out, count);
-	for (unsigned i = 0; i < g->n && r == 0; i++) {
-		const struct pu_group_slot *s = &g->slot[i];
+	for (unsigned i = 0; i < l->g->n && r == 0; i++) {
+		const struct pu_group_slot *s = &l->g->slot[i];
 
-		if (!is_listed(s, to))
+		if (!is_listed(l, s))
 			continue;
 		r = put_lp(out, s->peer.b, s->peer.len);
 		if (r == 0)
 			r = put_lp(out, s->name, strlen(s->name));
 	}
 	return r;
+}
+
+int pu_pair_message_write_paired(const struct pu_group *g, const struct pu_peerid *to,
+				 bool (*is_member)(void *arg, const struct pu_peerid *peer),
+				 void *arg, struct pu_buf *out)
+{
+	const struct listing l = { g, to, is_member, arg };
+	uint8_t count = 0;
+	int r = put(out, STATUS_PAIRED);
+
+	for (unsigned i = 0; i < g->n; i++)
+		count += is_listed(&l, &g->slot[i]);
+	if (r == 0)
+		r = put_lp(out, g->id, strlen(g->id));
+	if (r == 0)
+		r = put(out, (uint8_t)g->n);
+	if (r == 0)
+		r = put(out, count);
+	return r == 0 ? put_peers(&l, out) : r;
 }
 
 int pu_pair_message_write_failed(struct pu_buf *out)

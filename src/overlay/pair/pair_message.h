@@ -30,9 +30,10 @@ size_t pu_pair_message_write_request(const struct pu_pair_ask *m,
  * left out. proof is not part of the message and stays as it is. out is undefined on failure. */
 int pu_pair_message_parse_response(struct pu_bytes b, const struct pu_peerid *self,
 				   struct pu_pair_result *out);
-/* The group's other members as they are now, in the order of its codes, names as they came. */
+/* The group's other members, in the order of its codes; is_member as in the server's options. */
 int pu_pair_message_write_paired(const struct pu_group *g, const struct pu_peerid *to,
-				 struct pu_buf *out);
+				 bool (*is_member)(void *arg, const struct pu_peerid *peer),
+				 void *arg, struct pu_buf *out);
 int pu_pair_message_write_failed(struct pu_buf *out);
 
 /* Is that the name of a group, as we accept it? 1 to PU_GROUP_ID_MAX of a-z and 0-9. */

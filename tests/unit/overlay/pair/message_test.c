@@ -84,10 +84,10 @@ static void answers_are_as_peer_up_sends_them(void **state)
 	struct pu_buf out;
 
 	pu_buf_init(&out, PU_PAIR_RESPONSE_MAX);
-	assert_int_equal(pu_pair_message_write_paired(two, &joiner, &out), 0);
+	assert_int_equal(pu_pair_message_write_paired(two, &joiner, NULL, NULL, &out), 0);
 	assert_bytes(pu_buf_bytes(&out), "paired");
 	pu_buf_clear(&out, 0);
-	assert_int_equal(pu_pair_message_write_paired(solo, &joiner, &out), 0);
+	assert_int_equal(pu_pair_message_write_paired(solo, &joiner, NULL, NULL, &out), 0);
 	assert_bytes(pu_buf_bytes(&out), "paired_solo");
 	pu_buf_clear(&out, 0);
 	assert_int_equal(pu_pair_message_write_failed(&out), 0);
@@ -158,7 +158,7 @@ static void repeated_peers_and_ourselves_are_left_out(void **state)
 
 	g->slot[2] = g->slot[0];
 	pu_buf_init(&out, PU_PAIR_RESPONSE_MAX);
-	assert_int_equal(pu_pair_message_write_paired(g, &nobody, &out), 0);
+	assert_int_equal(pu_pair_message_write_paired(g, &nobody, NULL, NULL, &out), 0);
 	assert_int_equal(parse(pu_buf_bytes(&out).p, out.len, &r), 0);
 	assert_int_equal(r.n_peers, 1);
 	assert_string_equal(r.peer[0].name, "home");

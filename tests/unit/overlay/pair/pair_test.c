@@ -41,14 +41,13 @@ struct lab {
 	char last_name[PU_GROUP_NAME_MAX + 1];
 };
 
-static int on_paired(void *arg, const struct pu_group *g, const struct pu_peerid *peer,
-		     const char *name)
+static int on_paired(void *arg, const struct pu_group *g, struct pu_group_slot *slot)
 {
 	struct lab *l = arg;
 
 	l->stored++;
-	l->last = *peer;
-	memcpy(l->last_name, name, strlen(name) + 1);
+	l->last = slot->peer;
+	memcpy(l->last_name, slot->name, sizeof l->last_name);
 	return l->store;
 }
 
@@ -318,17 +317,19 @@ static void relays_that_misbehave_are_named(void **state)
 
 struct heard {
 	unsigned n;
+	bool cannot; /* store it */
 	struct pu_peerid from;
 	struct pu_notify last;
 };
 
-static void on_notify(void *arg, const struct pu_peerid *from, const struct pu_notify *m)
+static bool on_notify(void *arg, const struct pu_peerid *from, const struct pu_notify *m)
 {
 	struct heard *h = arg;
 
 	h->n++;
 	h->from = *from;
 	h->last = *m;
+	return !h->cannot;
 }
 
 static void on_sent(void *arg, int err)
@@ -371,6 +372,8 @@ static void introduction_arrives_whole_and_its_sender_knows(void **state)
 	assert_int_equal(heard->n, 1);
 	assert_true(pu_peerid_eq(&heard->from, &l->relay.key.peer));
 	assert_memory_equal(&heard->last, m, sizeof *m);
+	heard->cannot = true;
+	assert_int_equal(notify(l, m), PU_ERESET);
 	pu_notify_receiver_free(r);
 	lab_free(l);
 	free(heard);
