@@ -45,7 +45,7 @@ static bool on_gate(void *arg, const struct pu_peerid *peer, const struct pu_mul
 		tell(n, PU_EVENT_AUTH_DECISION, peer, "allow");
 		return true;
 	}
-	/* We asked somebody to dial us back: what becomes of this one is the host's affair. */
+	/* Strangers are awaited: what becomes of this one is the host's affair. */
 	if (pu_host_on_probation(n->host))
 		return false;
 	n->gated++;

@@ -9,8 +9,14 @@
 
 #define PU_PAIR_PROTOCOL "/peerup/relay-pair/1.0.0"
 
-/* The relay. */
+/* The relay. Whatever is wrong, a joiner hears the same; see guesses.h for how often. */
 struct pu_pair_server;
+
+enum {
+	PU_PAIR_STREAMS_MAX = 64,
+	PU_PAIR_STREAMS_PER_CONN = 2,
+	PU_PAIR_DEADLINE_S = 10, /* from the opening of a stream to its end */
+};
 
 struct pu_pair_server_options {
 	struct pu_groups *groups; /* outlives it */
