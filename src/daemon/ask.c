@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "daemon/json_text.h"
 #include "daemon/sock.h"
 
 enum {
@@ -335,6 +336,27 @@ int pu_ask_text(const struct pu_ask_target *to, const char *method, const char *
 	}
 	r = pu_ask_refusal(a.status, a.body, a.len, why);
 	free(a.body);
+	return r;
+}
+
+char *pu_ask_quote(const char *text)
+{
+	json_t *v = pu_json_text(text);
+	char *s = v ? json_dumps(v, JSON_ENCODE_ANY) : NULL;
+
+	json_decref(v);
+	return s;
+}
+
+int pu_ask_member(const char *json, const char *key, char *out, size_t cap)
+{
+	json_t *o = json_loads(json, 0, NULL);
+	const char *s = json_string_value(json_object_get(o, key));
+	int r = s ? 0 : PU_EPROTO;
+
+	if (s && snprintf(out, cap, "%s", s) >= (int)cap)
+		r = PU_ELIMIT;
+	json_decref(o);
 	return r;
 }
 

@@ -43,6 +43,11 @@ int pu_ask_data(const struct pu_ask_target *to, const char *method, const char *
 int pu_ask_text(const struct pu_ask_target *to, const char *method, const char *path,
 		const char *body, char **ptext, int *pstatus, struct pu_failure *why);
 
+/* For callers without a JSON library: a text as JSON string, malloc()ed, NULL without memory;
+ * and the string member of a JSON object. PU_EPROTO: no such member; PU_ELIMIT: beyond cap. */
+char *pu_ask_quote(const char *text);
+int pu_ask_member(const char *json, const char *key, char *out, size_t cap);
+
 /* One segment of a path or a value of a query, escaped. PU_ELIMIT: more than cap. */
 int pu_ask_escape(const char *text, char *out, size_t cap);
 
