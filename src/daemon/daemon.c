@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "crypto/key.h"
 #include "daemon/control.h"
+#include "daemon/enrolment.h"
 #include "daemon/interfaces.h"
 #include "daemon/janitor.h"
 #include "daemon/node.h"
@@ -235,15 +236,18 @@ static int open_control(struct daemon *d)
 
 static int start_all(struct daemon *d)
 {
+	const struct pu_paths *paths = &d->opt->paths;
 	struct pu_failure *why = d->opt->why;
-	int r = load_config(d->opt->paths.config, &d->cfg, why);
+	int r = pu_enrolment_recover(paths->config, &paths->owner, why);
 
+	if (r == 0)
+		r = load_config(paths->config, &d->cfg, why);
 	if (r < 0)
 		return r;
 	d->with_vpn = d->opt->force_vpn || d->cfg->vpn.enabled;
 	r = pu_crypto_init();
 	if (r == 0 && d->with_vpn)
-		r = pu_janitor_start(&d->janitor, d->opt->paths.state_dir);
+		r = pu_janitor_start(&d->janitor, paths->state_dir);
 	if (r == 0)
 		r = make_loop(d);
 	if (r == 0)
