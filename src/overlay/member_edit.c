@@ -1,50 +1,84 @@
 #include "overlay/member_edit.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/filelock.h"
 #include "overlay/member_line.h"
 
 enum { MODE = 0600 };
 
 struct edit {
-	const char *path;
+	char *path; /* no symbolic link */
+	int lock;
 	char *text; /* content before, NULL when there was no file */
 	size_t len;
 	struct pu_file_owner owner;
 	struct pu_buf out;
 };
 
-static int edit_open(struct edit *e, const char *path, const struct pu_file_owner *owner)
+/* Where the file really is. A link that leads nowhere is not replaced by a file. */
+static int find_target(const char *path, char **ptarget)
+{
+	char *target = realpath(path, NULL);
+	struct stat st;
+
+	if (!target && errno != ENOENT)
+		return pu_err_from_errno(errno);
+	if (!target && lstat(path, &st) == 0)
+		return PU_ENOENT;
+	*ptarget = target ? target : strdup(path);
+	return *ptarget ? 0 : PU_ENOMEM;
+}
+
+static int read_target(struct edit *e)
 {
 	struct pu_file_info info;
+	struct stat st;
 	int r;
 
-	*e = (struct edit){ .path = path };
-	pu_buf_init(&e->out, PU_MEMBER_FILE_MAX);
-	if (owner)
-		e->owner = *owner;
-	r = pu_file_read(path, PU_MEMBER_FILE_MAX, &e->text, &e->len, &info);
+	/* Root may edit a user's file; it must stay the user's, and so must the lock. */
+	if (geteuid() == 0 && stat(e->path, &st) == 0)
+		e->owner = (struct pu_file_owner){ .set = true, .uid = st.st_uid,
+						   .gid = st.st_gid };
+	r = pu_filelock_take(e->path, &e->owner, PU_MS(PU_MEMBER_EDIT_WAIT_MS), &e->lock);
+	if (r < 0)
+		return r;
+	r = pu_file_read(e->path, PU_MEMBER_FILE_MAX, &e->text, &e->len, &info);
 	if (r == PU_ENOENT)
 		return 0;
-	/* Root may edit a user's file; it must stay the user's. */
 	if (r == 0)
 		e->owner = (struct pu_file_owner){ .set = geteuid() == 0, .uid = info.uid,
 						   .gid = info.gid };
 	return r;
 }
 
-static int edit_commit(struct edit *e)
+static int edit_open(struct edit *e, const char *path, const struct pu_file_owner *owner)
 {
-	return pu_file_replace(e->path, pu_buf_bytes(&e->out), MODE, &e->owner);
+	int r;
+
+	*e = (struct edit){ .lock = -1 };
+	pu_buf_init(&e->out, PU_MEMBER_FILE_MAX);
+	if (owner)
+		e->owner = *owner;
+	r = find_target(path, &e->path);
+	return r == 0 ? read_target(e) : r;
 }
 
-static void edit_close(struct edit *e)
+/* r: result of the edit so far. Nothing is written when it failed. */
+static int edit_close(struct edit *e, int r)
 {
+	if (r == 0)
+		r = pu_file_replace(e->path, pu_buf_bytes(&e->out), MODE, &e->owner);
+	pu_filelock_release(e->lock);
+	free(e->path);
 	free(e->text);
 	pu_buf_deinit(&e->out);
+	return r;
 }
 
 static int put(struct edit *e, const char *s)
@@ -52,9 +86,14 @@ static int put(struct edit *e, const char *s)
 	return pu_buf_append(&e->out, s, strlen(s));
 }
 
+static int put_bytes(struct edit *e, const uint8_t *from, const uint8_t *to)
+{
+	return to > from ? pu_buf_append(&e->out, from, (size_t)(to - from)) : 0;
+}
+
 static int put_line(struct edit *e, struct pu_bytes line, bool lf)
 {
-	int r = line.len ? pu_buf_append(&e->out, line.p, line.len) : 0;
+	int r = put_bytes(e, line.p, line.p + line.len);
 
 	return r == 0 && lf ? put(e, "\n") : r;
 }
@@ -79,9 +118,39 @@ static int put_comment(struct edit *e, const char *comment)
 	return r;
 }
 
-static int append_peer(struct edit *e, const struct pu_peerid *peer, enum pu_access access,
-		       const char *comment)
+static int put_attr(struct edit *e, const struct pu_member_setting *s)
 {
+	int r = s->value[0] ? put(e, "  ") : 0;
+
+	if (r < 0 || !s->value[0])
+		return r;
+	r = put(e, s->key);
+	if (r == 0)
+		r = put(e, "=");
+	return r == 0 ? put(e, s->value) : r;
+}
+
+static bool word_ok(const char *s)
+{
+	for (const char *p = s; *p; p++)
+		if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == '#')
+			return false;
+	return strlen(s) <= PU_MEMBER_ATTR_MAX;
+}
+
+static bool settings_ok(const struct pu_member_setting *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!v[i].key[0] || strchr(v[i].key, '=') || !word_ok(v[i].key) ||
+		    !word_ok(v[i].value))
+			return false;
+	return true;
+}
+
+static int append_peer(struct edit *e, const struct pu_peerid *peer, enum pu_access access,
+		       const struct pu_member_setting *v, size_t n, const char *comment)
+{
+	static const struct pu_member_setting network = { "access", "network" };
 	char id[PU_PEERID_TEXT_MAX];
 	int r = 0;
 
@@ -91,31 +160,40 @@ static int append_peer(struct edit *e, const struct pu_peerid *peer, enum pu_acc
 		r = put(e, pu_peerid_text(peer, id));
 	/* Without the attribute the Go program's own lines mean the same. */
 	if (r == 0 && access == PU_ACCESS_NETWORK)
-		r = put(e, "  access=network");
+		r = put_attr(e, &network);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = put_attr(e, &v[i]);
 	if (r == 0 && comment)
 		r = put_comment(e, comment);
 	return r == 0 ? put(e, "\n") : r;
 }
 
-int pu_member_edit_add(const char *path, const struct pu_peerid *peer, enum pu_access access,
-		       const char *comment, const struct pu_file_owner *owner)
+int pu_member_edit_add_with(const char *path, const struct pu_peerid *peer,
+			    enum pu_access access, const struct pu_member_setting *v, size_t n,
+			    const char *comment, const struct pu_file_owner *owner)
 {
 	struct pu_bytes rest, line;
 	struct pu_member_line l;
 	struct edit e;
 	bool lf;
-	int r = edit_open(&e, path, owner);
+	int r;
 
+	if (!settings_ok(v, n))
+		return PU_EINVAL;
+	r = edit_open(&e, path, owner);
 	rest = pu_bytes(e.text, e.len);
 	while (r == 0 && pu_member_next_line(&rest, &line, &lf))
 		if (is_peer(line, peer, &l))
 			r = PU_EEXIST;
 	if (r == 0)
-		r = append_peer(&e, peer, access, comment);
-	if (r == 0)
-		r = edit_commit(&e);
-	edit_close(&e);
-	return r;
+		r = append_peer(&e, peer, access, v, n, comment);
+	return edit_close(&e, r);
+}
+
+int pu_member_edit_add(const char *path, const struct pu_peerid *peer, enum pu_access access,
+		       const char *comment, const struct pu_file_owner *owner)
+{
+	return pu_member_edit_add_with(path, peer, access, NULL, 0, comment, owner);
 }
 
 int pu_member_edit_remove(const char *path, const struct pu_peerid *peer)
@@ -135,85 +213,130 @@ int pu_member_edit_remove(const char *path, const struct pu_peerid *peer)
 	}
 	if (r == 0 && !found)
 		r = PU_ENOENT;
-	if (r == 0)
-		r = edit_commit(&e);
-	edit_close(&e);
-	return r;
+	return edit_close(&e, r);
 }
 
-static int put_attr(struct edit *e, struct pu_bytes key, struct pu_bytes value)
-{
-	int r = put(e, "  ");
+struct change {
+	const struct pu_member_setting *v;
+	size_t n;
+	const char *comment;
+	struct pu_bytes line;
+	struct pu_member_line l;
+};
 
-	if (r == 0)
-		r = put_line(e, key, false);
-	if (r == 0)
-		r = put(e, "=");
-	return r == 0 ? put_line(e, value, false) : r;
+/* i of the setting for this key, n when there is none. */
+static size_t find_setting(const struct change *c, struct pu_bytes key)
+{
+	size_t i = 0;
+
+	while (i < c->n && !pu_bytes_eq_str(key, c->v[i].key))
+		i++;
+	return i;
 }
 
-/* The attribute keeps its place when it was there, else it becomes the last one.
- * Duplicates of it disappear. */
-static int put_changed(struct edit *e, const struct pu_member_line *l, struct pu_bytes key,
-		       struct pu_bytes value)
+static bool is_first(const struct change *c, const struct pu_member_attr *a)
 {
-	char id[PU_PEERID_TEXT_MAX];
-	struct pu_member_attr a;
-	bool done = value.len == 0;
+	struct pu_member_attr b;
 	size_t off = 0;
-	int r = put(e, pu_peerid_text(&l->peer, id));
 
-	while (r == 0 && pu_member_line_next(l, &off, &a)) {
-		if (!pu_bytes_eq(a.key, key)) {
-			r = put_attr(e, a.key, a.value);
-		} else if (!done) {
-			r = put_attr(e, key, value);
-			done = true;
+	while (pu_member_line_next(&c->l, &off, &b) && b.key.p != a->key.p)
+		if (pu_bytes_eq(b.key, a->key))
+			return false;
+	return true;
+}
+
+/* An attribute keeps its place when it was there; further ones of that name disappear, with
+ * the blanks before them. */
+static int put_fields(struct edit *e, const struct change *c)
+{
+	const uint8_t *done = c->line.p, *cut;
+	struct pu_member_attr a;
+	size_t off = 0, i;
+	int r = 0;
+
+	while (r == 0 && pu_member_line_next(&c->l, &off, &a)) {
+		i = find_setting(c, a.key);
+		if (i == c->n)
+			continue;
+		if (c->v[i].value[0] && is_first(c, &a)) {
+			r = put_bytes(e, done, a.value.p);
+			if (r == 0)
+				r = put(e, c->v[i].value);
+		} else {
+			for (cut = a.key.p; pu_member_line_blank(cut[-1]); cut--)
+				;
+			r = put_bytes(e, done, cut);
+		}
+		done = a.value.p + a.value.len;
+	}
+	return r == 0 ? put_bytes(e, done, c->l.fields.p + c->l.fields.len) : r;
+}
+
+static bool has_attr(const struct change *c, const char *key)
+{
+	struct pu_member_attr a;
+	size_t off = 0;
+
+	while (pu_member_line_next(&c->l, &off, &a))
+		if (pu_bytes_eq_str(a.key, key))
+			return true;
+	return false;
+}
+
+/* What stands behind the fields: blanks, a comment, a carriage return. */
+static int put_tail(struct edit *e, const struct change *c)
+{
+	const uint8_t *tail = c->l.fields.p + c->l.fields.len, *end = c->line.p + c->line.len;
+	int r;
+
+	if (!c->comment)
+		return put_bytes(e, tail, end);
+	r = put_comment(e, c->comment);
+	return r == 0 && end > tail && end[-1] == '\r' ? put(e, "\r") : r;
+}
+
+static int put_changed(struct edit *e, const struct change *c, bool lf)
+{
+	int r = put_fields(e, c);
+
+	for (size_t i = 0; i < c->n && r == 0; i++)
+		if (!has_attr(c, c->v[i].key))
+			r = put_attr(e, &c->v[i]);
+	if (r == 0)
+		r = put_tail(e, c);
+	return r == 0 && lf ? put(e, "\n") : r;
+}
+
+int pu_member_edit_set(const char *path, const struct pu_peerid *peer,
+		       const struct pu_member_setting *v, size_t n, const char *comment)
+{
+	struct change c = { .v = v, .n = n, .comment = comment };
+	struct pu_bytes rest;
+	struct edit e;
+	bool lf, found = false;
+	int r;
+
+	if (!settings_ok(v, n))
+		return PU_EINVAL;
+	r = edit_open(&e, path, NULL);
+	rest = pu_bytes(e.text, e.len);
+	while (r == 0 && pu_member_next_line(&rest, &c.line, &lf)) {
+		if (is_peer(c.line, peer, &c.l)) {
+			found = true;
+			r = put_changed(&e, &c, lf);
+		} else {
+			r = put_line(&e, c.line, lf);
 		}
 	}
-	if (r == 0 && !done)
-		r = put_attr(e, key, value);
-	if (r == 0 && l->comment.len) {
-		r = put(e, "  # ");
-		if (r == 0)
-			r = put_line(e, l->comment, false);
-	}
-	return r == 0 ? put(e, "\n") : r;
-}
-
-static bool attr_ok(const char *s)
-{
-	for (const char *p = s; *p; p++)
-		if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == '#')
-			return false;
-	return strlen(s) <= PU_MEMBER_ATTR_MAX;
+	if (r == 0 && !found)
+		r = PU_ENOENT;
+	return edit_close(&e, r);
 }
 
 int pu_member_edit_set_attr(const char *path, const struct pu_peerid *peer, const char *key,
 			     const char *value)
 {
-	struct pu_bytes rest, line;
-	struct pu_member_line l;
-	struct edit e;
-	bool lf, found = false;
-	int r;
+	const struct pu_member_setting s = { key, value };
 
-	if (!attr_ok(key) || !attr_ok(value) || !*key || strchr(key, '='))
-		return PU_EINVAL;
-	r = edit_open(&e, path, NULL);
-	rest = pu_bytes(e.text, e.len);
-	while (r == 0 && pu_member_next_line(&rest, &line, &lf)) {
-		if (is_peer(line, peer, &l)) {
-			found = true;
-			r = put_changed(&e, &l, pu_bytes_str(key), pu_bytes_str(value));
-		} else {
-			r = put_line(&e, line, lf);
-		}
-	}
-	if (r == 0 && !found)
-		r = PU_ENOENT;
-	if (r == 0)
-		r = edit_commit(&e);
-	edit_close(&e);
-	return r;
+	return pu_member_edit_set(path, peer, &s, 1, NULL);
 }

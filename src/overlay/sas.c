@@ -119,3 +119,16 @@ enum pu_sas_state pu_sas_check(const struct pu_peerid *self, const struct pu_pee
 	pu_sas_of(self, peer, &sas);
 	return strcmp(stored, sas.stored) == 0 ? PU_SAS_VERIFIED : PU_SAS_STALE;
 }
+
+const char *pu_sas_state_text(enum pu_sas_state s)
+{
+	switch (s) {
+	case PU_SAS_UNVERIFIED:
+		return "unverified";
+	case PU_SAS_VERIFIED:
+		return "verified";
+	case PU_SAS_STALE:
+		return "stale";
+	}
+	return "";
+}

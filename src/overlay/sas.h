@@ -31,6 +31,9 @@ enum pu_sas_state {
 enum pu_sas_state pu_sas_check(const struct pu_peerid *self, const struct pu_peerid *peer,
 			       const char *stored);
 
+/* "unverified", "verified", "stale" */
+const char *pu_sas_state_text(enum pu_sas_state s);
+
 /* The emoji of one byte. Returns out. */
 const char *pu_sas_emoji(uint8_t i, char out[PU_SAS_EMOJI_MAX]);
 

@@ -1,0 +1,27 @@
+#include "cli/ask.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+bool pu_ask(const char *prompt, char *line, size_t cap)
+{
+	size_t n;
+
+	fputs(prompt, stdout);
+	fflush(stdout);
+	if (!fgets(line, (int)cap, stdin))
+		return false;
+	n = strlen(line);
+	while (n > 0 && strchr(" \t\r\n", line[n - 1]))
+		line[--n] = '\0';
+	memmove(line, line + strspn(line, " \t"), n + 1 - strspn(line, " \t"));
+	return true;
+}
+
+bool pu_ask_yes(const char *prompt)
+{
+	char line[16];
+
+	return pu_ask(prompt, line, sizeof line) &&
+	       (strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0);
+}
