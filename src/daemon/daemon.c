@@ -14,6 +14,7 @@
 #include "daemon/node.h"
 #include "daemon/portmapper.h"
 #include "daemon/process.h"
+#include "daemon/refresh.h"
 #include "daemon/version.h"
 #include "daemon/vpn.h"
 #include "p2p/transport/net_uv.h"
@@ -34,6 +35,7 @@ struct daemon {
 	struct pu_vpn *vpn;		    /* or, without a device, … */
 	struct pu_interfaces *interfaces; /* … only its eyes */
 	struct pu_portmapper *portmapper; /* NULL: off */
+	struct pu_refresh *refresh; /* NULL: files are loaded on request only */
 	struct pu_control *control;
 	struct pu_api *api;
 	struct pu_timer stop_timer;
@@ -78,9 +80,11 @@ static void stop(void *arg)
 	pu_platform_notify("STOPPING=1");
 	pu_api_stop(d->api);
 	pu_control_free(d->control);
+	pu_refresh_stop(d->refresh);
 	pu_vpn_stop(d->vpn);
 	pu_interfaces_stop(d->interfaces);
 	d->interfaces = NULL;
+	d->refresh = NULL;
 	d->api = NULL;
 	d->control = NULL;
 	d->vpn = NULL;
@@ -111,9 +115,8 @@ static void on_device_lost(void *arg)
 	stop_soon(d, 0);
 }
 
-static int on_reload_request(void *arg, struct pu_failure *why)
+static int reload(struct daemon *d, struct pu_failure *why)
 {
-	struct daemon *d = arg;
 	struct pu_config *cfg;
 	int r = load_config(d->opt->paths.config, &cfg, why);
 
@@ -124,6 +127,16 @@ static int on_reload_request(void *arg, struct pu_failure *why)
 		pu_config_free(cfg);
 	else
 		pu_log_msg(PU_LOG_INFO, "daemon", "configuration loaded again");
+	return r;
+}
+
+static int on_reload_request(void *arg, struct pu_failure *why)
+{
+	struct daemon *d = arg;
+	int r = reload(d, why);
+
+	pu_events_tell(&d->node->events, &(struct pu_event){ .kind = PU_EVENT_CONFIG,
+		       .what = r < 0 ? "refused" : "loaded", .detail = r < 0 ? why->why : NULL });
 	return r;
 }
 
@@ -200,6 +213,14 @@ static void on_network_change(void *arg)
 		map_ports(d);
 }
 
+static void follow_files(struct daemon *d)
+{
+	pu_loop_uv_enter(d->loop);
+	if (pu_refresh_start(d->node, on_reload_request, d, &d->refresh) < 0)
+		pu_log_msg(PU_LOG_WARN, "daemon", "changes of files will not be noticed");
+	pu_loop_uv_leave(d->loop);
+}
+
 static int open_control(struct daemon *d)
 {
 	const struct pu_control_options copt = {
@@ -255,6 +276,7 @@ static int start_all(struct daemon *d)
 		return r;
 	map_ports(d);
 	pu_node_on_network_change(d->node, on_network_change, d);
+	follow_files(d);
 	return open_control(d);
 }
 
@@ -276,6 +298,7 @@ static void free_all(struct daemon *d)
 {
 	pu_api_stop(d->api);
 	pu_control_free(d->control);
+	pu_refresh_stop(d->refresh);
 	pu_vpn_stop(d->vpn);
 	pu_interfaces_stop(d->interfaces);
 	pu_portmapper_free(d->portmapper);
