@@ -222,15 +222,7 @@ static void check_expiry(void *arg)
 {
 	struct pu_node *n = arg;
 
-	for (uint32_t i = 1; i <= pu_roster_count(n->roster); i++) {
-		struct pu_roster_peer *p = pu_roster_at(n->roster, i);
-
-		if (p->authorized && pu_loop_unix(n->loop) >= p->expires) {
-			tell(n, PU_EVENT_AUTH_CHANGE, &p->id, "expired");
-			pu_node_expel(n, p);
-			pu_node_keep(n, &p->id, pu_node_wants(n, p));
-		}
-	}
+	pu_node_check_expiry(n);
 	pu_timer_set(&n->expiry, pu_loop_now(n->loop) + PU_SEC(EXPIRY_CHECK_S));
 }
 

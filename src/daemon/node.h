@@ -90,6 +90,8 @@ void pu_node_free(struct pu_node *n);
 /* Applies a new config's names, peers and services, and the members file. All or
  * nothing; cfg is taken on success only. */
 int pu_node_reload(struct pu_node *n, struct pu_config *cfg, struct pu_failure *why);
+/* The members file alone. On failure nothing changed. */
+int pu_node_reload_members(struct pu_node *n, struct pu_failure *why);
 /* Name or peer ID → peer. PU_ENOENT. */
 int pu_node_resolve(const struct pu_node *n, const char *text, struct pu_peerid *peer,
 		    bool *pfrom_id);
