@@ -25,6 +25,8 @@ static const struct pu_config_option options[] = {
 	  "relay_authorized_keys", 1, 1000, NULL, NULL, "Who may connect, one peer per line." },
 	{ "security.enable_connection_gating", PU_CONFIG_BOOL, 0, AT(gating), "true", 0, 0, NULL,
 	  NULL, "Refuse peers that are not in the authorized keys file." },
+	{ "security.members_may_invite", PU_CONFIG_BOOL, 0, AT(members_may_invite), "true", 0, 0,
+	  NULL, NULL, "Members may bring others in by invitation, who become members, too." },
 	{ "resources.max_reservations", PU_CONFIG_UINT, 0, AT(max_reservations), "128", 0, 100000,
 	  NULL, NULL, "Peers that may wait here for others." },
 	{ "resources.max_circuits", PU_CONFIG_UINT, 0, AT(max_circuits), "16", 0, 10000, NULL,

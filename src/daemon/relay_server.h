@@ -6,6 +6,7 @@
 #include "daemon/event.h"
 #include "daemon/failure.h"
 #include "daemon/relay_config.h"
+#include "daemon/relay_guests.h"
 #include "overlay/member.h"
 #include "p2p/autonat/autonat.h"
 #include "p2p/host/host.h"
@@ -17,6 +18,7 @@ struct pu_relay_server {
 	struct pu_key key;
 	struct pu_host *host;
 	struct pu_hop *hop;
+	struct pu_relay_guests *guests; /* strangers with an invitation */
 	struct pu_kad *kad;         /* nodes find each other in it */
 	struct pu_autonat *autonat; /* tells nodes how the world sees them */
 	struct pu_host_observer observer;
@@ -42,6 +44,8 @@ void pu_relay_server_stop(struct pu_relay_server *s, pu_job_fn *on_stopped, void
 /* After it has stopped. NULL is fine. */
 void pu_relay_server_free(struct pu_relay_server *s);
 
+/* Is the peer a member now? Everybody is without gating. */
+bool pu_relay_server_allowed(const struct pu_relay_server *s, const struct pu_peerid *peer);
 /* The authorized keys file changed: who is not in it any more loses everything. When it
  * cannot be read nothing changes. */
 int pu_relay_server_reload_members(struct pu_relay_server *s);
