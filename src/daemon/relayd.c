@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "daemon/config_archive.h"
 #include "daemon/process.h"
+#include "daemon/relay_admin.h"
 #include "daemon/relay_http.h"
 #include "daemon/version.h"
 #include "p2p/transport/net_uv.h"
@@ -22,6 +23,7 @@ struct relayd {
 	struct pu_platform *platform;
 	struct pu_relay_server *server;
 	struct pu_relay_http *http;
+	struct pu_relay_admin *admin; /* NULL when it could not start */
 	uv_fs_event_t watch; /* the directory of the authorized keys */
 	bool watching;
 	struct pu_timer settle;
@@ -59,7 +61,9 @@ static void stop(struct relayd *d)
 	d->stopping = true;
 	pu_log_msg(PU_LOG_INFO, "relay", "stopping");
 	pu_platform_notify("STOPPING=1");
+	pu_relay_admin_stop(d->admin);
 	pu_relay_http_stop(d->http);
+	d->admin = NULL;
 	d->http = NULL;
 	pu_timer_stop(&d->settle);
 	if (d->watching)
@@ -175,6 +179,16 @@ static int make_server(struct relayd *d)
 	return pu_relay_server_new(&opt, &d->server, d->opt->why);
 }
 
+/* Only the operator's commands suffer without it. */
+static void start_admin(struct relayd *d)
+{
+	struct pu_failure why = { .what = "" };
+
+	if (pu_relay_admin_start(d->server, &d->admin, &why) < 0)
+		pu_log(PU_LOG_WARN, "relay", "relay pair will not work",
+		       PU_KV_STR("what", why.what), PU_KV_STR("why", why.why));
+}
+
 static int start_all(struct relayd *d)
 {
 	int r = load_config(d, &d->cfg, d->opt->why);
@@ -189,6 +203,7 @@ static int start_all(struct relayd *d)
 		r = pu_relay_http_start(d->server, &d->http, d->opt->why);
 	if (r < 0)
 		return r;
+	start_admin(d);
 	watch_keys(d);
 	r = pu_platform_new(d->loop, &platform_events, d, &d->platform);
 	if (r < 0)
