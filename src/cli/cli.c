@@ -73,6 +73,15 @@ static const struct pu_cli_flag relay_authorize_flags[] = {
 	{ "comment", 0, "TEXT", "who this is" },
 	{ NULL },
 };
+static const struct pu_cli_flag relay_pair_flags[] = {
+	{ "count", 'c', "N", "make N codes, 1 to 100; default 1" },
+	{ "ttl", 0, "TIME", "the codes are good for that long; default 1h" },
+	{ "expires", 0, "TIME", "who uses one is a member for that long; default 0: for ever" },
+	{ "namespace", 0, "NAME", "private network name in the codes; default: the relay's" },
+	{ "list", 0, NULL, "show the groups of codes instead" },
+	{ "revoke", 0, "ID", "make the codes of a group worthless instead" },
+	{ NULL },
+};
 static const struct pu_cli_flag relay_add_flags[] = {
 	{ "peer-id", 0, "ID", "of the relay, for an address without it" },
 	{ NULL },
@@ -165,6 +174,8 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "shut a peer out of this relay" },
 	{ "relay", "list-peers", "", 0, 0, NULL, pu_cmd_relay_list_peers,
 	  "who may use this relay" },
+	{ "relay", "pair", "", 0, 0, relay_pair_flags, pu_cmd_relay_pair,
+	  "codes by which others join this relay and meet each other" },
 	{ "relay", "config", "validate|rollback", 1, 1, NULL, pu_cmd_relay_config,
 	  "check the relay's config, or go back to the last good one" },
 	{ "relay", "version", "", 0, 0, NULL, pu_cmd_relay_version, "which version this is" },

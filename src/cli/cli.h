@@ -104,6 +104,7 @@ int pu_cmd_relay_info(struct pu_cli *c);
 int pu_cmd_relay_authorize(struct pu_cli *c);
 int pu_cmd_relay_deauthorize(struct pu_cli *c);
 int pu_cmd_relay_list_peers(struct pu_cli *c);
+int pu_cmd_relay_pair(struct pu_cli *c);
 int pu_cmd_relay_config(struct pu_cli *c);
 int pu_cmd_relay_version(struct pu_cli *c);
 int pu_cmd_relay_add(struct pu_cli *c);

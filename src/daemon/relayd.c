@@ -8,6 +8,7 @@
 #include "daemon/config_archive.h"
 #include "daemon/filewatch.h"
 #include "daemon/process.h"
+#include "daemon/relay_admin.h"
 #include "daemon/relay_server.h"
 #include "daemon/telemetry.h"
 #include "daemon/version.h"
@@ -22,6 +23,7 @@ struct relayd {
 	struct pu_platform *platform;
 	struct pu_relay_server *server;
 	struct pu_telemetry *telemetry;
+	struct pu_relay_admin *admin; /* NULL when it could not start */
 	struct pu_filewatch *config, *members; /* NULL: not followed */
 	bool stopping;
 };
@@ -64,6 +66,8 @@ static void stop(struct relayd *d)
 	d->stopping = true;
 	pu_log_msg(PU_LOG_INFO, "relay", "stopping");
 	pu_platform_notify("STOPPING=1");
+	pu_relay_admin_stop(d->admin);
+	d->admin = NULL;
 	pu_filewatch_stop(d->config);
 	pu_filewatch_stop(d->members);
 	d->config = NULL;
@@ -176,6 +180,16 @@ static int make_server(struct relayd *d)
 	return pu_relay_server_new(&opt, &d->server, d->opt->why);
 }
 
+/* Only the operator's commands suffer without it. */
+static void start_admin(struct relayd *d)
+{
+	struct pu_failure why = { .what = "" };
+
+	if (pu_relay_admin_start(d->server, &d->admin, &why) < 0)
+		pu_log(PU_LOG_WARN, "relay", "relay pair will not work",
+		       PU_KV_STR("what", why.what), PU_KV_STR("why", why.why));
+}
+
 static int start_all(struct relayd *d)
 {
 	int r = load_config(d, &d->cfg, d->opt->why);
@@ -190,6 +204,7 @@ static int start_all(struct relayd *d)
 		r = pu_telemetry_start_relay(d->server, &d->telemetry, d->opt->why);
 	if (r < 0)
 		return r;
+	start_admin(d);
 	follow_files(d);
 	r = pu_platform_new(d->loop, &platform_events, d, &d->platform);
 	if (r < 0)
