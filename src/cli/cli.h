@@ -87,6 +87,7 @@ int pu_cmd_service_disable(struct pu_cli *c);
 int pu_cmd_peer_add(struct pu_cli *c);
 int pu_cmd_peer_list(struct pu_cli *c);
 int pu_cmd_peer_remove(struct pu_cli *c);
+int pu_cmd_config(struct pu_cli *c);
 int pu_cmd_relay_serve(struct pu_cli *c);
 int pu_cmd_relay_setup(struct pu_cli *c);
 int pu_cmd_relay_info(struct pu_cli *c);
