@@ -41,7 +41,7 @@ int pu_cmd_relay_serve(struct pu_cli *c)
 {
 	struct pu_relayd_options opt = {
 		.config = pu_relay_local_path(c),
-		.owner = pu_relay_local_owner(),
+		.owner = pu_relay_local_owner(c),
 		.on_ready = on_ready,
 		.why = &c->why,
 	};

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "cli/background.h"
 #include "cli/client.h"
 #include "cli/heal.h"
@@ -105,6 +106,9 @@ static int up(struct pu_cli *c, struct pu_local *l)
 		return already_up(c, l, log_path);
 	if (pu_cli_has(c, "foreground"))
 		return run_daemon(c, l, true);
+	/* Its log is a file, wherever ours goes. */
+	if (!pu_cli_has(c, "log-format"))
+		pu_log_set_fields(NULL);
 	r = pu_file_make_dirs(l->paths.state_dir, 0700, &l->paths.owner);
 	if (r < 0)
 		return pu_cli_fail(c, l->paths.state_dir, NULL, "%s", pu_err_text(r));

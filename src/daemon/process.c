@@ -74,11 +74,12 @@ void pu_process_end(struct pu_process *p)
 
 int pu_process_drop_rights(const struct pu_file_owner *user, struct pu_failure *why)
 {
+	const bool root = geteuid() == 0;
 	int r;
 
-	if (geteuid() != 0)
+	if (!root && !pu_platform_has_rights())
 		return 0;
-	r = pu_platform_drop(user->set ? user->uid : 0, user->set ? user->gid : 0);
+	r = pu_platform_drop(root && user->set ? user->uid : 0, user->set ? user->gid : 0);
 	if (r == 0)
 		r = pu_platform_seccomp();
 	if (r == PU_ENOTSUP) {

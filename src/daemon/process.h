@@ -30,8 +30,8 @@ void pu_process_follow(struct pu_process *p, int fd);
 /* All other handles of the loop are closed or closing. */
 void pu_process_end(struct pu_process *p);
 
-/* Root keeps what a running daemon needs and becomes the user behind sudo, if any; others
- * have nothing to give up. */
+/* Root keeps what a running daemon needs and becomes the user behind it, if any; others keep
+ * what they have of that. */
 int pu_process_drop_rights(const struct pu_file_owner *user, struct pu_failure *why);
 
 /* The text of a config file, which is the caller's. */

@@ -43,6 +43,14 @@ struct pu_watchdog {
 	char line[LINE_MAX_LEN];
 };
 
+static bool is_us(const char *pid)
+{
+	char *end;
+	long v = strtol(pid, &end, 10);
+
+	return !*end && (v == getpid() || v == getppid());
+}
+
 /* The manager means its own child, which is the process around us or we ourselves. */
 static pu_time wanted_interval(void)
 {
@@ -55,7 +63,7 @@ static pu_time wanted_interval(void)
 	v = strtoull(usec, &end, 10);
 	if (*end || v == 0 || v > UINT64_MAX / 2000)
 		return 0;
-	if (pid && atol(pid) != getpid() && atol(pid) != getppid())
+	if (pid && !is_us(pid))
 		return 0;
 	return PU_US(v) / PER_INTERVAL;
 }
