@@ -74,6 +74,12 @@ void pu_api_reply_error(struct pu_http_request *rq, unsigned status, const char 
 	respond_json(rq, status, json_pack("{s:o}", "error", pu_json_text(text)));
 }
 
+void pu_api_reply_failure(struct pu_http_request *rq, unsigned status,
+			  const struct pu_failure *why)
+{
+	pu_api_reply_error(rq, status, "%s%s%s", why->what, why->what[0] ? ": " : "", why->why);
+}
+
 void pu_api_reply_text(struct pu_http_request *rq, char *text, size_t len)
 {
 	if (!text)
@@ -149,6 +155,7 @@ static void reply_not_allowed(struct pu_http_request *rq)
 {
 	static const char *const methods[] = { "DELETE", "GET", "HEAD", "POST" };
 	char param[PU_API_PARAM_MAX], allow[ALLOW_MAX] = "";
+	size_t n = 0;
 
 	for (size_t m = 0; m < PU_ARRAY_LEN(methods); m++) {
 		bool found = false;
@@ -156,10 +163,9 @@ static void reply_not_allowed(struct pu_http_request *rq)
 		for (size_t i = 0; i < pu_api_n_routes && !found; i++)
 			found = same_method(&pu_api_routes[i], methods[m]) &&
 				match(pu_api_routes[i].pattern, pu_http_path(rq), param);
-		if (found && allow[0])
-			strcat(allow, ", ");
 		if (found)
-			strcat(allow, methods[m]);
+			n += (size_t)snprintf(allow + n, sizeof allow - n, "%s%s", n ? ", " : "",
+					      methods[m]);
 	}
 	pu_http_add_header(rq, MHD_HTTP_HEADER_ALLOW, allow);
 	reply_plain(rq, MHD_HTTP_METHOD_NOT_ALLOWED, "Method Not Allowed\n");
@@ -244,8 +250,7 @@ void pu_api_post_reload(struct pu_api_call *c)
 	struct pu_failure why = { .what = "" };
 
 	if (c->api->ops->reload(c->api->ops_arg, &why) < 0)
-		pu_api_reply_error(c->rq, MHD_HTTP_INTERNAL_SERVER_ERROR, "%s%s%s", why.what,
-				   why.what[0] ? ": " : "", why.why);
+		pu_api_reply_failure(c->rq, MHD_HTTP_INTERNAL_SERVER_ERROR, &why);
 	else
 		pu_api_reply(c->rq, MHD_HTTP_OK, json_pack("{s:s}", "status", "reloaded"));
 }

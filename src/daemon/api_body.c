@@ -104,7 +104,7 @@ const char *pu_api_quote(const char *s, char out[PU_API_QUOTE_MAX])
 			*p++ = '\\';
 			*p++ = to[e - from];
 		} else if ((unsigned char)s[i] < ' ' || s[i] == 0x7f) {
-			p += sprintf(p, "\\x%02x", (unsigned char)s[i]);
+			p += snprintf(p, 5, "\\x%02x", (unsigned char)s[i]);
 		} else {
 			*p++ = s[i];
 		}

@@ -67,6 +67,19 @@ void pu_api_reply_error(struct pu_http_request *rq, unsigned status, const char 
 /* text: malloc()ed, taken. NULL: out of memory. */
 void pu_api_reply_text(struct pu_http_request *rq, PU_TAKES char *text, size_t len);
 
+/* A list on its way to the client, as JSON or as lines of text. */
+struct pu_api_list {
+	json_t *array; /* or */
+	FILE *text;
+	char *p;
+	size_t len;
+};
+/* False: answered already, memory is out. */
+bool pu_api_list_begin(struct pu_api_call *c, struct pu_api_list *l);
+void pu_api_list_reply(struct pu_api_call *c, struct pu_api_list *l);
+/* Something else is answered. */
+void pu_api_list_drop(struct pu_api_list *l);
+
 /* A body as an object; null is an empty one. NULL: invalid. */
 json_t *pu_api_body_parse(struct pu_bytes b);
 /* String member of a body, NULL when absent or null. */
@@ -90,6 +103,8 @@ void pu_api_connects_drop(struct pu_api *api);
 int pu_api_streams_start(struct pu_api *api);
 void pu_api_streams_stop(struct pu_api *api);
 void pu_api_streams_free(struct pu_api *api);
+/* {"up": …, "interface": …} of the device. */
+json_t *pu_api_vpn_json(const struct pu_api_vpn *v);
 /* An op failed: what and why as one text. */
 void pu_api_reply_failure(struct pu_http_request *rq, unsigned status,
 			  const struct pu_failure *why);

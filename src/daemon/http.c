@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "daemon/http_internal.h"
 
-enum { HANGUP_CHECK_MS = 1000 };
+enum { HANGUP_CHECK_MS = 1000, LAST_RUNS = 4 };
 
 static const char too_long[] = "{\"error\":\"invalid request body\"}\n";
 
@@ -436,6 +436,9 @@ void pu_http_stop(struct pu_http *h)
 {
 	if (!h)
 		return;
+	/* What streams have to say is on its way when each of their steps was run. */
+	for (int i = 0; i < LAST_RUNS; i++)
+		MHD_run(h->mhd);
 	/* libmicrohttpd does not stop while connections are suspended. */
 	PU_LIST_FOREACH (it, tmp, &h->requests) {
 		struct pu_http_request *rq = PU_CONTAINER_OF(it, struct pu_http_request, node);

@@ -39,7 +39,8 @@ struct pu_http_options {
 
 /* PU_ENOMEM, PU_ESYS. */
 int pu_http_start(const struct pu_http_options *opt, struct pu_http **ph);
-/* Open requests are dropped: their on_gone is called. NULL is fine. */
+/* Streams may say their last words; open requests are dropped: their on_gone is called.
+ * NULL is fine. */
 void pu_http_stop(struct pu_http *h);
 
 /* Valid until the request is answered. */
@@ -61,7 +62,9 @@ void pu_http_on_gone(struct pu_http_request *rq, pu_job_fn *fn, void *arg);
 void pu_http_respond(struct pu_http_request *rq, unsigned status, const char *content_type,
 		     PU_TAKES char *body, size_t len);
 
-/* Writes the next bytes of a stream, at most max, and returns how many; 0: nothing now. */
+#define PU_HTTP_STREAM_END SIZE_MAX
+/* Writes the next bytes of a stream, at most max, and returns how many; 0: nothing now;
+ * PU_HTTP_STREAM_END: nothing any more. */
 typedef size_t pu_http_more_fn(void *arg, char *out, size_t max);
 /* An answer that goes on until the client leaves. more is called when there is room, and after
  * a 0 again once pu_http_wake() was called. The request lives until on_gone, which has

@@ -15,6 +15,8 @@ static ssize_t read_more(void *arg, uint64_t pos, char *out, size_t max)
 	if (rq->state == PU_HTTP_GONE)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	n = rq->more(rq->more_arg, out, max);
+	if (n == PU_HTTP_STREAM_END)
+		return MHD_CONTENT_READER_END_OF_STREAM;
 	if (n > 0)
 		return (ssize_t)n;
 	rq->state = PU_HTTP_IDLE;
