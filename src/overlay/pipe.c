@@ -181,6 +181,11 @@ void pu_pipe_bytes(const struct pu_pipe *p, uint64_t *pfrom_stream, uint64_t *pf
 	*pfrom_tcp = p->from_tcp;
 }
 
+void pu_pipe_tcp_ended(struct pu_pipe *p)
+{
+	tcp_eof(p);
+}
+
 static void ignore_done(void *arg, uint64_t from_stream, uint64_t from_tcp)
 {
 }
