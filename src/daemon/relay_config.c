@@ -19,6 +19,9 @@ static const struct pu_config_option options[] = {
 	  "/ip4/0.0.0.0/tcp/7777 /ip4/0.0.0.0/udp/7777/quic-v1 /ip6/::/tcp/7777 "
 	  "/ip6/::/udp/7777/quic-v1",
 	  1, 64, NULL, NULL, "Where the relay listens." },
+	{ "network.announce_addresses", PU_CONFIG_MULTIADDR, PU_CONFIG_IS_LIST, AT(announce), "",
+	  0, 16, NULL, NULL,
+	  "Where the relay is reached from outside, when it cannot see that itself." },
 	{ "discovery.network", PU_CONFIG_LABEL, 0, AT(network), "", 0, 63, NULL, NULL,
 	  "Private network name; empty for the global one." },
 	{ "security.authorized_keys_file", PU_CONFIG_PATH, 0, AT(authorized_keys_file),

@@ -12,7 +12,7 @@ struct pu_relay_config {
 	char *dir;
 	unsigned version;
 	char *key_file;
-	PU_CONFIG_LIST(struct pu_multiaddr) listen;
+	PU_CONFIG_LIST(struct pu_multiaddr) listen, announce;
 	char *network; /* "" for the global one */
 	char *authorized_keys_file;
 	bool gating, members_may_invite;

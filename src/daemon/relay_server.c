@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "daemon/identity.h"
 #include "daemon/listening.h"
+#include "daemon/relay_announce.h"
+#include "daemon/relay_pairing.h"
 #include "p2p/transport/ws.h"
 
 enum {
@@ -125,6 +127,7 @@ int pu_relay_server_reload(struct pu_relay_server *s, struct pu_relay_config *cf
 	pu_relay_config_limits(cfg, &limits);
 	pu_hop_set_limits(s->hop, &limits);
 	pu_relay_guests_reload(s->guests);
+	pu_relay_announce(s);
 	return pu_relay_server_reload_members(s);
 }
 
@@ -168,6 +171,10 @@ static int make_services(struct pu_relay_server *s)
 		r = pu_kad_new(s->host, &kad, &s->kad);
 	if (r == 0)
 		r = pu_autonat_new(s->host, &autonat, &s->autonat);
+	if (r == 0)
+		r = pu_relay_pairing_new(s, &s->pairing);
+	if (r == 0)
+		pu_relay_announce(s);
 	return r;
 }
 
@@ -233,6 +240,7 @@ int pu_relay_server_new(const struct pu_relay_server_options *opt, struct pu_rel
 	}
 	s->loop = opt->loop;
 	s->cfg = opt->cfg;
+	s->owner = opt->owner;
 	s->started_at = pu_loop_now(s->loop);
 	pu_events_init(&s->events);
 	pu_loop_random(s->loop, s->hash_key, sizeof s->hash_key);
@@ -251,10 +259,12 @@ int pu_relay_server_new(const struct pu_relay_server_options *opt, struct pu_rel
 void pu_relay_server_stop(struct pu_relay_server *s, pu_job_fn *on_stopped, void *arg)
 {
 	pu_timer_stop(&s->expiry);
+	pu_relay_pairing_free(s->pairing);
 	pu_autonat_free(s->autonat);
 	pu_kad_free(s->kad);
 	pu_hop_free(s->hop);
 	pu_relay_guests_free(s->guests);
+	s->pairing = NULL;
 	s->guests = NULL;
 	s->autonat = NULL;
 	s->kad = NULL;

@@ -12,6 +12,8 @@
 #include "p2p/host/host.h"
 #include "p2p/kad/kad.h"
 
+struct pu_relay_pairing;
+
 struct pu_relay_server {
 	struct pu_loop *loop;
 	struct pu_relay_config *cfg;
@@ -21,8 +23,10 @@ struct pu_relay_server {
 	struct pu_relay_guests *guests; /* strangers with an invitation */
 	struct pu_kad *kad;         /* nodes find each other in it */
 	struct pu_autonat *autonat; /* tells nodes how the world sees them */
+	struct pu_relay_pairing *pairing; /* members that come with a code */
 	struct pu_host_observer observer;
 	struct pu_members *members;
+	const struct pu_file_owner *owner; /* of new files; may be NULL */
 	uint8_t hash_key[16];
 	struct pu_timer expiry; /* of members */
 	struct pu_events events;
@@ -33,7 +37,7 @@ struct pu_relay_server_options {
 	struct pu_loop *loop;
 	struct pu_net *net;
 	PU_TAKES struct pu_relay_config *cfg; /* also on failure */
-	const struct pu_file_owner *owner;    /* of a new key file; may be NULL */
+	const struct pu_file_owner *owner;    /* of new files; outlives it; may be NULL */
 	const char *version;
 };
 

@@ -4,7 +4,6 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "overlay/pair/pair_message.h"
 
 /* One who is told of others. */
 struct recipient {
