@@ -20,6 +20,9 @@ enum {
 	DATE_LEN = 10,
 };
 
+/* Then the date: the comment of a member that came without a name. */
+static const char nameless[] = PU_INTRODUCER_NAMELESS;
+
 struct pu_relay_pairing {
 	struct pu_relay_server *server;
 	struct pu_groups *groups;
@@ -69,13 +72,19 @@ static bool is_taken(const struct pu_members *set, const char *comment,
 	return false;
 }
 
-/* The name that the newcomer wants, or one like it that no other member has; "" for none. */
-static void choose_name(const struct pu_members *set, const struct pu_group_slot *slot,
-			char out[PU_GROUP_NAME_MAX + 1])
+/* By which the relay knows the newcomer: the name that it had here before, or the one that it
+ * wants, or one like that which no other member has; "" for none. */
+static void choose_name(const struct pu_members *set, const struct pu_member *before,
+			const struct pu_group_slot *slot, char out[PU_GROUP_NAME_MAX + 1])
 {
 	char name[PU_ENROLMENT_NAME_MAX + 1];
 
 	out[0] = '\0';
+	if (before && before->comment[0] && strlen(before->comment) <= PU_GROUP_NAME_MAX &&
+	    strncmp(before->comment, nameless, sizeof nameless - 1) != 0) {
+		snprintf(out, PU_GROUP_NAME_MAX + 1, "%s", before->comment);
+		return;
+	}
 	if (!pu_enrolment_clean_name(slot->name, name))
 		return;
 	snprintf(out, PU_GROUP_NAME_MAX + 1, "%s", name);
@@ -104,10 +113,10 @@ static int store(struct pu_relay_pairing *p, const struct pu_members *set,
 	char comment[PU_GROUP_NAME_MAX + 1], when[PU_RFC3339_MAX] = "";
 	struct pu_member_change c = { .peer = slot->peer, .comment = comment, .n = 2 };
 
-	choose_name(set, slot, slot->name);
-	memcpy(comment, slot->name, sizeof comment);
+	choose_name(set, before, slot, comment);
+	memcpy(slot->name, comment, sizeof comment);
 	if (!comment[0])
-		snprintf(comment, sizeof comment, "paired-%.*s", DATE_LEN,
+		snprintf(comment, sizeof comment, "%s%.*s", nameless, DATE_LEN,
 			 pu_rfc3339_text(now, when));
 	when[0] = '\0';
 	if (expires != PU_MEMBER_NO_EXPIRY)
