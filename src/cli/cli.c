@@ -24,6 +24,19 @@ static const struct pu_cli_flag up_flags[] = {
 static const struct pu_cli_flag auth_add_flags[] = {
 	{ "access", 0, "WHAT", "services (the default) or network: raw packets too" },
 	{ "comment", 0, "TEXT", "who this is" },
+	{ "expires", 0, "WHEN", "shut out then: 30d, 12h or 2027-01-01T00:00:00Z" },
+	{ "file", 0, "PATH", "use this authorized_keys file" },
+	{ NULL },
+};
+static const struct pu_cli_flag auth_set_flags[] = {
+	{ "access", 0, "WHAT", "services or network: raw packets too" },
+	{ "comment", 0, "TEXT", "who this is; \"\": nothing" },
+	{ "expires", 0, "WHEN", "shut out then: 30d, 12h, never or 2027-01-01T00:00:00Z" },
+	{ "file", 0, "PATH", "use this authorized_keys file" },
+	{ NULL },
+};
+static const struct pu_cli_flag verify_flags[] = {
+	{ "yes", 'y', NULL, "the codes were compared already: ask nothing" },
 	{ "file", 0, "PATH", "use this authorized_keys file" },
 	{ NULL },
 };
@@ -122,9 +135,13 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "whoami", NULL, "", 0, 0, NULL, pu_cmd_whoami, "this node's peer ID" },
 	{ "auth", "add", "<peer id>", 1, 1, auth_add_flags, pu_cmd_auth_add, "let a peer in" },
 	{ "auth", "list", "", 0, 0, auth_flags, pu_cmd_auth_list, "who may connect" },
+	{ "auth", "set", "<peer>", 1, 1, auth_set_flags, pu_cmd_auth_set,
+	  "change what a peer may do, or how long" },
 	{ "auth", "remove", "<peer>", 1, 1, auth_flags, pu_cmd_auth_remove, "shut a peer out" },
 	{ "auth", "validate", "[file]", 0, 1, auth_flags, pu_cmd_auth_validate,
 	  "check the authorized_keys file" },
+	{ "verify", NULL, "<peer>", 1, 1, verify_flags, pu_cmd_verify,
+	  "compare codes with a peer: is nobody in between?" },
 	{ "name", "add", "<name> <peer id>", 2, 2, NULL, pu_cmd_name_add, "name a peer" },
 	{ "name", "list", "", 0, 0, NULL, pu_cmd_name_list, "names of peers" },
 	{ "name", "remove", "<name>", 1, 1, NULL, pu_cmd_name_remove, "forget a name" },

@@ -1,6 +1,7 @@
 #include "cli/summary.h"
 
 #include "cli/out.h"
+#include "cli/show_trust.h"
 
 const char *pu_summary_text(const json_t *o, const char *key, char out[PU_SUMMARY_TEXT_MAX])
 {
@@ -200,13 +201,19 @@ static void print_peer(const struct pu_cli *c, const json_t *peer, const char *s
 	char text[PU_SUMMARY_TEXT_MAX], more[PU_SUMMARY_TEXT_MAX], line[2 * PU_SUMMARY_TEXT_MAX];
 
 	pu_summary_text(peer, "name", text);
-	printf("\n%s%s%s%s%s%s%s  %s%s%s%s\n",
+	printf("\n%s%s%s%s%s%s%s  %s%s%s%s",
 	       pu_out_on(c, connected ? PU_OUT_GREEN : PU_OUT_YELLOW),
 	       !c->color ? "" : connected ? "\u25cf " : "\u25cb ", pu_out_on(c, PU_OUT_BOLD),
 	       text[0] ? text : "(no name)", text[0] && suffix[0] ? "." : "",
 	       text[0] ? suffix : "", pu_out_off(c), connected ? "connected" : "not connected",
 	       authorized ? "" : ", not authorized here", authorized ? ", access " : "",
 	       pu_summary_text(peer, "access", more));
+	if (authorized) {
+		fputs("  ", stdout);
+		pu_show_badge(c, strcmp(pu_summary_text(peer, "verification", more), "verified") ?
+					 PU_SAS_UNVERIFIED : PU_SAS_VERIFIED);
+	}
+	putchar('\n');
 	row(c, "peer id", pu_summary_text(peer, "id", text));
 	snprintf(line, sizeof line, "%s%s%s", pu_summary_text(peer, "ipv4", text),
 		 text[0] ? "  " : "", pu_summary_text(peer, "ipv6", more));

@@ -4,8 +4,10 @@
 #define PU_DAEMON_API_H
 
 #include "base/loop.h"
+#include "daemon/event.h"
 #include "daemon/failure.h"
 #include "overlay/member.h"
+#include "overlay/sas.h"
 #include "overlay/trace.h"
 #include "p2p/addr/multiaddr.h"
 #include "p2p/host/paths.h"
@@ -76,6 +78,7 @@ struct pu_api_peer {
 	const char *agent; /* NULL before identify */
 	bool authorized;
 	enum pu_access access; /* when authorized */
+	enum pu_sas_state trust; /* were codes compared with it? */
 	bool connected;
 	/* Of the best connection, when connected. */
 	const char *path;      /* "DIRECT" or "RELAYED" */
@@ -206,6 +209,7 @@ struct pu_api_options {
 	struct pu_file_owner owner; /* of socket and cookie, both 0600 */
 	const struct pu_api_ops *ops;
 	void *ops_arg;
+	struct pu_events *events; /* told of every answer (API_ACCESS); NULL: nobody */
 };
 
 /* Opens the socket and serves. PU_EEXIST: another daemon answers there; other

@@ -15,6 +15,8 @@
 #include "daemon/node.h"
 #include "daemon/portmapper.h"
 #include "daemon/process.h"
+#include "daemon/refresh.h"
+#include "daemon/telemetry.h"
 #include "daemon/version.h"
 #include "daemon/vpn.h"
 #include "p2p/transport/net_uv.h"
@@ -35,7 +37,9 @@ struct daemon {
 	struct pu_vpn *vpn;		    /* or, without a device, … */
 	struct pu_interfaces *interfaces; /* … only its eyes */
 	struct pu_portmapper *portmapper; /* NULL: off */
+	struct pu_refresh *refresh; /* NULL: files are loaded on request only */
 	struct pu_control *control;
+	struct pu_telemetry *telemetry;
 	struct pu_api *api;
 	struct pu_timer stop_timer;
 	bool stopping;
@@ -77,15 +81,19 @@ static void stop(void *arg)
 	d->stopping = true;
 	pu_log_msg(PU_LOG_INFO, "daemon", "stopping");
 	pu_platform_notify("STOPPING=1");
+	d->n_stopping = 2 + !!d->portmapper;
 	pu_api_stop(d->api);
+	pu_telemetry_stop(d->telemetry, one_part_stopped, d);
 	pu_control_free(d->control);
+	pu_refresh_stop(d->refresh);
 	pu_vpn_stop(d->vpn);
 	pu_interfaces_stop(d->interfaces);
 	d->interfaces = NULL;
+	d->refresh = NULL;
 	d->api = NULL;
+	d->telemetry = NULL;
 	d->control = NULL;
 	d->vpn = NULL;
-	d->n_stopping = 1 + !!d->portmapper;
 	if (d->portmapper)
 		pu_portmapper_stop(d->portmapper, one_part_stopped, d);
 	pu_node_stop(d->node, one_part_stopped, d);
@@ -112,9 +120,8 @@ static void on_device_lost(void *arg)
 	stop_soon(d, 0);
 }
 
-static int on_reload_request(void *arg, struct pu_failure *why)
+static int reload(struct daemon *d, struct pu_failure *why)
 {
-	struct daemon *d = arg;
 	struct pu_config *cfg;
 	int r = load_config(d->opt->paths.config, &cfg, why);
 
@@ -125,6 +132,16 @@ static int on_reload_request(void *arg, struct pu_failure *why)
 		pu_config_free(cfg);
 	else
 		pu_log_msg(PU_LOG_INFO, "daemon", "configuration loaded again");
+	return r;
+}
+
+static int on_reload_request(void *arg, struct pu_failure *why)
+{
+	struct daemon *d = arg;
+	int r = reload(d, why);
+
+	pu_events_tell(&d->node->events, &(struct pu_event){ .kind = PU_EVENT_CONFIG,
+		       .what = r < 0 ? "refused" : "loaded", .detail = r < 0 ? why->why : NULL });
 	return r;
 }
 
@@ -201,6 +218,14 @@ static void on_network_change(void *arg)
 		map_ports(d);
 }
 
+static void follow_files(struct daemon *d)
+{
+	pu_loop_uv_enter(d->loop);
+	if (pu_refresh_start(d->node, on_reload_request, d, &d->refresh) < 0)
+		pu_log_msg(PU_LOG_WARN, "daemon", "changes of files will not be noticed");
+	pu_loop_uv_leave(d->loop);
+}
+
 static int open_control(struct daemon *d)
 {
 	const struct pu_control_options copt = {
@@ -222,7 +247,11 @@ static int open_control(struct daemon *d)
 
 	if (r < 0)
 		return r;
+	r = pu_telemetry_start(d->node, &pu_control_ops, d->control, &d->telemetry, d->opt->why);
+	if (r < 0)
+		return r;
 	aopt.ops_arg = d->control;
+	aopt.events = &d->node->events;
 	return pu_api_start(&aopt, &d->api, d->opt->why);
 }
 
@@ -259,6 +288,7 @@ static int start_all(struct daemon *d)
 		return r;
 	map_ports(d);
 	pu_node_on_network_change(d->node, on_network_change, d);
+	follow_files(d);
 	return open_control(d);
 }
 
@@ -280,6 +310,7 @@ static void free_all(struct daemon *d)
 {
 	pu_api_stop(d->api);
 	pu_control_free(d->control);
+	pu_refresh_stop(d->refresh);
 	pu_vpn_stop(d->vpn);
 	pu_interfaces_stop(d->interfaces);
 	pu_portmapper_free(d->portmapper);

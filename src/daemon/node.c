@@ -223,15 +223,7 @@ static void check_expiry(void *arg)
 {
 	struct pu_node *n = arg;
 
-	for (uint32_t i = 1; i <= pu_roster_count(n->roster); i++) {
-		struct pu_roster_peer *p = pu_roster_at(n->roster, i);
-
-		if (p->authorized && pu_loop_unix(n->loop) >= p->expires) {
-			tell(n, PU_EVENT_AUTH_CHANGE, &p->id, "expired");
-			pu_node_expel(n, p);
-			pu_node_keep(n, &p->id, pu_node_wants(n, p));
-		}
-	}
+	pu_node_check_expiry(n);
 	pu_timer_set(&n->expiry, pu_loop_now(n->loop) + PU_SEC(EXPIRY_CHECK_S));
 }
 
@@ -354,14 +346,38 @@ static int make_reachability(struct pu_node *n)
 		.authorized = packets_allowed,
 		.on_news = on_news,
 		.arg = n,
+		.events = &n->events,
 	};
 
 	return pu_reachability_new(&opt, n->cfg, &n->reachability);
 }
 
+static void on_service_denied(void *arg, const char *name, const struct pu_peerid *peer)
+{
+	tell(arg, PU_EVENT_SERVICE_DENIED, peer, name);
+}
+
+static void on_service_closed(void *arg, const char *name, const struct pu_peerid *peer,
+			      pu_time lasted)
+{
+	struct pu_node *n = arg;
+
+	pu_events_tell(&n->events, &(struct pu_event){ .kind = PU_EVENT_SERVICE_CLOSED,
+						       .peer = peer, .what = name,
+						       .duration_us = lasted / 1000 });
+}
+
+static const struct pu_services_events services_events = {
+	.on_denied = on_service_denied,
+	.on_closed = on_service_closed,
+};
+
 static int make_overlay(struct pu_node *n)
 {
 	int r = pu_services_new(n->host, n->net, service_allowed, n, &n->services);
+
+	if (r == 0)
+		pu_services_set_events(n->services, &services_events, n);
 
 	if (r == 0)
 		r = pu_offers_new(n->host, &offers_events, n, &n->offers);

@@ -6,14 +6,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/config_archive.h"
+#include "daemon/filewatch.h"
 #include "daemon/process.h"
 #include "daemon/relay_admin.h"
-#include "daemon/relay_http.h"
+#include "daemon/relay_server.h"
+#include "daemon/telemetry.h"
 #include "daemon/version.h"
 #include "p2p/transport/net_uv.h"
 #include "platform/platform.h"
-
-enum { SETTLE_MS = 200 /* an editor writes a file in several steps */ };
 
 struct relayd {
 	const struct pu_relayd_options *opt;
@@ -22,11 +22,9 @@ struct relayd {
 	struct pu_loop *loop; /* the process's */
 	struct pu_platform *platform;
 	struct pu_relay_server *server;
-	struct pu_relay_http *http;
+	struct pu_telemetry *telemetry;
 	struct pu_relay_admin *admin; /* NULL when it could not start */
-	uv_fs_event_t watch; /* the directory of the authorized keys */
-	bool watching;
-	struct pu_timer settle;
+	struct pu_filewatch *config, *members; /* NULL: not followed */
 	bool stopping;
 };
 
@@ -54,6 +52,13 @@ static void on_server_stopped(void *arg)
 	pu_loop_uv_stop(d->process.driver);
 }
 
+static void on_telemetry_stopped(void *arg)
+{
+	struct relayd *d = arg;
+
+	pu_relay_server_stop(d->server, on_server_stopped, d);
+}
+
 static void stop(struct relayd *d)
 {
 	if (d->stopping)
@@ -62,26 +67,29 @@ static void stop(struct relayd *d)
 	pu_log_msg(PU_LOG_INFO, "relay", "stopping");
 	pu_platform_notify("STOPPING=1");
 	pu_relay_admin_stop(d->admin);
-	pu_relay_http_stop(d->http);
 	d->admin = NULL;
-	d->http = NULL;
-	pu_timer_stop(&d->settle);
-	if (d->watching)
-		uv_close((uv_handle_t *)&d->watch, NULL);
-	d->watching = false;
-	pu_relay_server_stop(d->server, on_server_stopped, d);
+	pu_filewatch_stop(d->config);
+	pu_filewatch_stop(d->members);
+	d->config = NULL;
+	d->members = NULL;
+	pu_telemetry_stop(d->telemetry, on_telemetry_stopped, d);
+	d->telemetry = NULL;
 }
+
+static void follow_members(struct relayd *d);
 
 static void reload(struct relayd *d)
 {
 	struct pu_failure why = { .what = "" };
 	struct pu_relay_config *cfg;
 
-	if (load_config(d, &cfg, &why) < 0)
+	if (load_config(d, &cfg, &why) < 0) {
 		pu_log(PU_LOG_ERROR, "relay", "reload failed, nothing changed",
 		       PU_KV_STR("what", why.what), PU_KV_STR("why", why.why));
-	else
-		pu_relay_server_reload(d->server, cfg);
+		return;
+	}
+	pu_relay_server_reload(d->server, cfg);
+	follow_members(d);
 }
 
 static void on_signal(void *arg, int signum)
@@ -96,44 +104,39 @@ static void on_signal(void *arg, int signum)
 
 /* --- what changes around us ------------------------------------------------------- */
 
-static void settled(void *arg)
+static void on_members_changed(void *arg)
 {
 	struct relayd *d = arg;
 
 	pu_relay_server_reload_members(d->server);
 }
 
-static const char *base_name(const char *path)
+static void on_config_changed(void *arg)
 {
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
+	reload(arg);
 }
 
-static void on_file_event(uv_fs_event_t *w, const char *name, int events, int status)
+static void follow_members(struct relayd *d)
 {
-	struct relayd *d = w->data;
+	const char *path = d->server->cfg->authorized_keys_file;
 
-	if (name && strcmp(name, base_name(d->server->cfg->authorized_keys_file)) != 0)
+	if (d->members && strcmp(pu_filewatch_path(d->members), path) == 0)
 		return;
-	pu_loop_uv_enter(d->loop);
-	pu_timer_set(&d->settle, pu_loop_now(d->loop) + PU_MS(SETTLE_MS));
-	pu_loop_uv_leave(d->loop);
+	pu_filewatch_stop(d->members);
+	d->members = NULL;
+	if (pu_filewatch_start(d->loop, path, on_members_changed, d, &d->members) < 0)
+		pu_log(PU_LOG_WARN, "relay", "changes are noticed on SIGHUP only",
+		       PU_KV_STR("file", path));
 }
 
-/* The directory, because commands replace the file. */
-static void watch_keys(struct relayd *d)
+static void follow_files(struct relayd *d)
 {
-	const char *file = d->server->cfg->authorized_keys_file, *name = base_name(file);
-	char *dir = name == file ? strdup(".") : strndup(file, (size_t)(name - file));
-
-	uv_fs_event_init(pu_loop_uv_of(d->loop), &d->watch);
-	d->watch.data = d;
-	d->watching = true;
-	if (!dir || uv_fs_event_start(&d->watch, on_file_event, dir, 0) < 0)
+	pu_loop_uv_enter(d->loop);
+	follow_members(d);
+	if (pu_filewatch_start(d->loop, d->opt->config, on_config_changed, d, &d->config) < 0)
 		pu_log(PU_LOG_WARN, "relay", "changes are noticed on SIGHUP only",
-		       PU_KV_STR("file", file));
-	free(dir);
+		       PU_KV_STR("file", d->opt->config));
+	pu_loop_uv_leave(d->loop);
 }
 
 static void tell_addresses(void *arg)
@@ -158,8 +161,6 @@ static int make_loop(struct relayd *d)
 	int r = pu_process_start(&d->process, on_signal, d);
 
 	d->loop = d->process.loop;
-	if (d->loop)
-		pu_timer_init(&d->settle, d->loop, settled, d);
 	if (r == 0 && geteuid() == 0 && d->opt->owner.set)
 		pu_net_uv_set_owner(d->process.net, d->opt->owner.uid);
 	return r;
@@ -200,11 +201,11 @@ static int start_all(struct relayd *d)
 	if (r == 0)
 		r = make_server(d);
 	if (r == 0)
-		r = pu_relay_http_start(d->server, &d->http, d->opt->why);
+		r = pu_telemetry_start_relay(d->server, &d->telemetry, d->opt->why);
 	if (r < 0)
 		return r;
 	start_admin(d);
-	watch_keys(d);
+	follow_files(d);
 	r = pu_platform_new(d->loop, &platform_events, d, &d->platform);
 	if (r < 0)
 		return pu_failure_set(d->opt->why, r, "network interfaces", NULL, "%s",

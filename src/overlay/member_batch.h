@@ -2,21 +2,16 @@
 #ifndef PU_OVERLAY_MEMBER_BATCH_H
 #define PU_OVERLAY_MEMBER_BATCH_H
 
-#include "overlay/member.h"
+#include "overlay/member_edit.h"
 
 enum { PU_MEMBER_SET_MAX = 6 }; /* attributes set per peer */
-
-/* key=value, or the attribute removed when value is "". */
-struct pu_member_set {
-	const char *key, *value;
-};
 
 struct pu_member_change {
 	struct pu_peerid peer;
 	bool remove;         /* every line of the peer */
 	const char *comment; /* of the line when the peer gets one; NULL: none */
 	size_t n;
-	struct pu_member_set set[PU_MEMBER_SET_MAX];
+	struct pu_member_setting set[PU_MEMBER_SET_MAX];
 	bool listed;         /* out: it was there before */
 };
 
