@@ -121,31 +121,43 @@ static int store(struct pu_relay_pairing *p, const struct pu_members *set,
 	when[0] = '\0';
 	if (expires != PU_MEMBER_NO_EXPIRY)
 		pu_rfc3339_text(expires, when);
-	c.set[0] = (struct pu_member_set){ "group", g->id };
-	c.set[1] = (struct pu_member_set){ "expires", when };
+	c.set[0] = (struct pu_member_setting){ "group", g->id };
+	c.set[1] = (struct pu_member_setting){ "expires", when };
 	return pu_member_batch(p->server->cfg->authorized_keys_file, &c, 1, p->server->owner);
 }
 
 /* The file is read anew: it may have been changed a moment ago. */
-static int on_paired(void *arg, const struct pu_group *g, struct pu_group_slot *slot)
+static int enrol(struct pu_relay_pairing *p, const struct pu_group *g, struct pu_group_slot *slot)
 {
-	struct pu_relay_pairing *p = arg;
 	struct pu_relay_server *s = p->server;
 	struct pu_members *set;
 	int r = pu_member_load(s->cfg->authorized_keys_file, s->hash_key, NULL, NULL, &set);
 
-	if (r == 0) {
-		r = store(p, set, g, slot);
-		pu_member_free(set);
-	}
-	if (r == 0)
-		r = pu_relay_server_reload_members(s);
 	if (r < 0)
+		return r;
+	r = store(p, set, g, slot);
+	pu_member_free(set);
+	return r < 0 ? r : pu_relay_server_reload_members(s);
+}
+
+static int on_paired(void *arg, const struct pu_group *g, struct pu_group_slot *slot)
+{
+	struct pu_relay_pairing *p = arg;
+	struct pu_relay_server *s = p->server;
+	bool was_member = pu_member_find(s->members, &slot->peer) != NULL;
+	int r = enrol(p, g, slot);
+
+	if (r < 0) {
 		pu_log(PU_LOG_ERROR, "relay", "a peer with a good pairing code cannot be stored",
 		       PU_KV_STR("file", s->cfg->authorized_keys_file), PU_KV_ERR(r));
-	else
-		pu_host_promote(s->host, &slot->peer);
-	return r;
+		return r;
+	}
+	pu_events_tell(&s->events, &(struct pu_event){ .kind = PU_EVENT_AUTH_CHANGE,
+						       .peer = &slot->peer,
+						       .what = was_member ? "changed" : "added",
+						       .detail = "paired" });
+	pu_host_promote(s->host, &slot->peer);
+	return 0;
 }
 
 static void on_answered(void *arg, const struct pu_group *g, const struct pu_peerid *peer)
