@@ -17,8 +17,9 @@ static const struct pu_cli_flag init_flags[] = {
 };
 static const struct pu_cli_flag up_flags[] = {
 	{ "foreground", 0, NULL, "stay in the foreground, log to stderr" },
+	{ "heal", 0, NULL, "start with the last good config when the present one is broken" },
 	{ "log-level", 0, "LEVEL", "debug, info, warn, error or off" },
-	{ "log-format", 0, "FORMAT", "text or json" },
+	{ "log-format", 0, "FORMAT", "text, json or journal" },
 	{ NULL },
 };
 static const struct pu_cli_flag auth_add_flags[] = {
@@ -65,8 +66,9 @@ static const struct pu_cli_flag relay_setup_flags[] = {
 	{ NULL },
 };
 static const struct pu_cli_flag relay_serve_flags[] = {
+	{ "heal", 0, NULL, "start with the last good config when the present one is broken" },
 	{ "log-level", 0, "LEVEL", "debug, info, warn, error or off" },
-	{ "log-format", 0, "FORMAT", "text or json" },
+	{ "log-format", 0, "FORMAT", "text, json or journal" },
 	{ NULL },
 };
 static const struct pu_cli_flag relay_authorize_flags[] = {
@@ -108,6 +110,13 @@ static const struct pu_cli_flag daemon_connect_flags[] = {
 };
 static const struct pu_cli_flag events_flags[] = {
 	{ "kind", 0, "KIND", "only events of this kind; may be repeated" },
+	{ NULL },
+};
+
+static const struct pu_cli_flag config_flags[] = {
+	{ "archived", 0, "N", "show: the n-th copy, 0 the newest" },
+	{ "to", 0, "N", "rollback: to the n-th copy; default 0, the newest" },
+	{ "confirm-timeout", 0, "TIME", "apply: take it back after that time; default 5m" },
 	{ NULL },
 };
 
@@ -159,6 +168,15 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "forget a peer's addresses, or one of them" },
 	{ "peer", "services", "<peer>", 1, 1, NULL, pu_cmd_peer_services,
 	  "services that a peer offers to us" },
+	{ "config", "validate", "[file]", 0, 1, NULL, pu_cmd_config, "check a config" },
+	{ "config", "show", "", 0, 0, config_flags, pu_cmd_config,
+	  "the config, or one that was good before" },
+	{ "config", "history", "", 0, 0, NULL, pu_cmd_config, "configs that were good before" },
+	{ "config", "rollback", "", 0, 0, config_flags, pu_cmd_config,
+	  "go back to a config that was good" },
+	{ "config", "apply", "<file>", 1, 1, config_flags, pu_cmd_config,
+	  "try a config: it is taken back unless confirmed in time" },
+	{ "config", "confirm", "", 0, 0, NULL, pu_cmd_config, "keep the config on trial" },
 	{ "relay", "add", "<address>...", 1, PU_CLI_ARGS_MAX, relay_add_flags, pu_cmd_relay_add,
 	  "use a relay: multiaddr, IP or IP:PORT" },
 	{ "relay", "list", "", 0, 0, NULL, pu_cmd_relay_list, "relays that this node uses" },
@@ -176,8 +194,8 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "who may use this relay" },
 	{ "relay", "pair", "", 0, 0, relay_pair_flags, pu_cmd_relay_pair,
 	  "codes by which others join this relay and meet each other" },
-	{ "relay", "config", "validate|rollback", 1, 1, NULL, pu_cmd_relay_config,
-	  "check the relay's config, or go back to the last good one" },
+	{ "relay", "config", "<action> [file]", 1, 2, config_flags, pu_cmd_relay_config,
+	  "the relay's config: validate, show, history, rollback, apply, confirm" },
 	{ "relay", "version", "", 0, 0, NULL, pu_cmd_relay_version, "which version this is" },
 	{ "ping", NULL, "<peer>", 1, 1, ping_flags, pu_cmd_ping, "is a peer there?" },
 	{ "traceroute", NULL, "<peer>", 1, 1, NULL, pu_cmd_traceroute,

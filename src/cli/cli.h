@@ -43,7 +43,8 @@ struct pu_cli {
 	int n_args;
 	struct pu_cli_value value[PU_CLI_VALUES_MAX];
 	int n_values;
-	const char *config; /* --config, NULL: search */
+	const char *config; /* --config, or that of --instance; NULL: search */
+	char instance_config[PU_PATHS_LEN];
 	bool json, color;
 	struct pu_failure why; /* set when the command fails */
 };
@@ -98,6 +99,7 @@ int pu_cmd_service_disable(struct pu_cli *c);
 int pu_cmd_peer_add(struct pu_cli *c);
 int pu_cmd_peer_list(struct pu_cli *c);
 int pu_cmd_peer_remove(struct pu_cli *c);
+int pu_cmd_config(struct pu_cli *c);
 int pu_cmd_relay_serve(struct pu_cli *c);
 int pu_cmd_relay_setup(struct pu_cli *c);
 int pu_cmd_relay_info(struct pu_cli *c);
