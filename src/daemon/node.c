@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/identity.h"
+#include "daemon/introductions.h"
 #include "daemon/listening.h"
 #include "daemon/node_apply.h"
 #include "daemon/node_path.h"
@@ -394,6 +395,8 @@ static int make_overlay(struct pu_node *n)
 	if (r == 0)
 		r = pu_roam_new(n->host, n->net, &n->roam);
 	if (r == 0)
+		r = pu_introductions_new(n, &n->introductions);
+	if (r == 0)
 		r = pu_node_path_new(n);
 	return r == 0 ? make_reachability(n) : r;
 }
@@ -474,12 +477,14 @@ static void free_overlay(struct pu_node *n)
 	pu_node_roam_stop(n);
 	pu_reachability_free(n->reachability);
 	pu_node_path_free(n);
+	pu_introductions_free(n->introductions);
 	pu_roam_free(n->roam);
 	pu_pingpong_free(n->pingpong);
 	pu_sessions_free(n->sessions);
 	pu_offers_free(n->offers);
 	pu_services_free(n->services);
 	n->reachability = NULL;
+	n->introductions = NULL;
 	n->roam = NULL;
 	n->pingpong = NULL;
 	n->sessions = NULL;
