@@ -81,6 +81,26 @@ static const struct pu_cli_flag relay_remove_flags[] = {
 	{ "force", 'f', NULL, "ask nothing; it never does" },
 	{ NULL },
 };
+/* daemon …, proxy, events */
+static const struct pu_cli_flag daemon_peers_flags[] = {
+	{ "all", 0, NULL, "also those that do not say that they are of our kind" },
+	{ NULL },
+};
+static const struct pu_cli_flag daemon_ping_flags[] = {
+	{ "count", 'c', "N", "number of pings; default 4" },
+	{ "interval", 'i', "MS", "milliseconds between pings; default 1000" },
+	{ NULL },
+};
+static const struct pu_cli_flag daemon_connect_flags[] = {
+	{ "peer", 0, "PEER", "name or peer ID" },
+	{ "service", 0, "NAME", "service of that peer" },
+	{ "listen", 0, "ADDR", "local address such as 127.0.0.1:2222; port 0: any free one" },
+	{ NULL },
+};
+static const struct pu_cli_flag events_flags[] = {
+	{ "kind", 0, "KIND", "only events of this kind; may be repeated" },
+	{ NULL },
+};
 
 /* Two-word commands of one noun stand together. */
 const struct pu_cli_command pu_cli_commands[] = {
@@ -89,6 +109,19 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "down", NULL, "", 0, 0, NULL, pu_cmd_down, "leave the network, stop the daemon" },
 	{ "daemon", NULL, "", 0, 0, up_flags, pu_cmd_daemon,
 	  "run in the foreground; device only if vpn.enabled" },
+	{ "daemon", "start", "", 0, 0, up_flags, pu_cmd_daemon, "the same" },
+	{ "daemon", "status", "", 0, 0, NULL, pu_cmd_daemon_show, "what the daemon says of itself" },
+	{ "daemon", "services", "", 0, 0, NULL, pu_cmd_daemon_show, "services that it offers" },
+	{ "daemon", "peers", "", 0, 0, daemon_peers_flags, pu_cmd_daemon_show,
+	  "peers that it knows" },
+	{ "daemon", "paths", "", 0, 0, NULL, pu_cmd_daemon_show, "its paths to peers" },
+	{ "daemon", "ping", "<peer>", 1, 1, daemon_ping_flags, pu_cmd_daemon_ping,
+	  "lets it ping a peer, then shows all results" },
+	{ "daemon", "connect", "", 0, 0, daemon_connect_flags, pu_cmd_daemon_connect,
+	  "opens a local port to a peer's service" },
+	{ "daemon", "disconnect", "<id>", 1, 1, NULL, pu_cmd_daemon_disconnect,
+	  "closes such a port" },
+	{ "daemon", "stop", "", 0, 0, NULL, pu_cmd_daemon_stop, "asks it to stop" },
 	{ "status", NULL, "", 0, 0, NULL, pu_cmd_status, "this node and its peers" },
 	{ "whoami", NULL, "", 0, 0, NULL, pu_cmd_whoami, "this node's peer ID" },
 	{ "auth", "add", "<peer id>", 1, 1, auth_add_flags, pu_cmd_auth_add, "let a peer in" },
@@ -115,6 +148,8 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "peer", "list", "", 0, 0, NULL, pu_cmd_peer_list, "peers with fixed addresses" },
 	{ "peer", "remove", "<peer|multiaddr>", 1, 1, NULL, pu_cmd_peer_remove,
 	  "forget a peer's addresses, or one of them" },
+	{ "peer", "services", "<peer>", 1, 1, NULL, pu_cmd_peer_services,
+	  "services that a peer offers to us" },
 	{ "relay", "add", "<address>...", 1, PU_CLI_ARGS_MAX, relay_add_flags, pu_cmd_relay_add,
 	  "use a relay: multiaddr, IP or IP:PORT" },
 	{ "relay", "list", "", 0, 0, NULL, pu_cmd_relay_list, "relays that this node uses" },
@@ -136,6 +171,10 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "ping", NULL, "<peer>", 1, 1, ping_flags, pu_cmd_ping, "is a peer there?" },
 	{ "traceroute", NULL, "<peer>", 1, 1, NULL, pu_cmd_traceroute,
 	  "the hops to a peer and how far they are" },
+	{ "proxy", NULL, "<peer> <service> <local port>", 3, 3, NULL, pu_cmd_proxy,
+	  "a local port to a peer's service, until ^C" },
+	{ "vpn", NULL, "", 0, 0, NULL, pu_cmd_vpn, "the device, its addresses and names" },
+	{ "events", NULL, "", 0, 0, events_flags, pu_cmd_events, "what happens, as it happens" },
 	{ "paths", NULL, "", 0, 0, NULL, pu_cmd_paths, "the path in use to every peer" },
 	{ "why", NULL, "<peer>", 1, 1, NULL, pu_cmd_why,
 	  "why a peer is reached as it is: what was tried and what came of it" },
@@ -193,19 +232,22 @@ int pu_cli_misuse(struct pu_cli *c, const char *what, const char *why_fmt, ...)
 
 int pu_cmd_help(struct pu_cli *c)
 {
-	for (const struct pu_cli_command *k = pu_cli_commands; k->noun && c->n_args > 0; k++) {
-		bool one = !k->verb || (c->n_args == 2 && strcmp(k->verb, c->arg[1]) == 0);
+	const struct pu_cli_command *k;
+	int used;
 
-		if (strcmp(k->noun, c->arg[0]) == 0 && one) {
-			pu_out_usage(stdout, k);
-			return PU_CLI_OK;
-		}
-	}
-	if (c->n_args > 0 && pu_out_usage_noun(stdout, c->arg[0]))
+	if (c->n_args == 0) {
+		pu_out_usage(stdout, NULL);
 		return PU_CLI_OK;
-	if (c->n_args > 0)
+	}
+	k = pu_args_find_command(c->arg[0], c->arg[1], &used);
+	if (k)
+		pu_out_usage(stdout, k);
+	if (k && (k->verb || !k[1].noun || strcmp(k[1].noun, k->noun) != 0))
+		return PU_CLI_OK;
+	if (k)
+		putchar('\n');
+	if (!pu_out_usage_noun(stdout, c->arg[0]))
 		return pu_cli_misuse(c, c->arg[0], "unknown command");
-	pu_out_usage(stdout, NULL);
 	return PU_CLI_OK;
 }
 

@@ -1,7 +1,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "cli/ask.h"
+#include "cli/prompt.h"
 #include "cli/local.h"
 #include "cli/out.h"
 #include "cli/relay_addr.h"
@@ -22,10 +22,10 @@ static int ask_relay(struct pu_cli *c, struct answers *a)
 	char line[LINE_LEN], peer[LINE_LEN];
 	int r;
 
-	if (!pu_ask("Relay (multiaddr or IP[:PORT], empty for none): ", line, sizeof line) ||
+	if (!pu_prompt("Relay (multiaddr or IP[:PORT], empty for none): ", line, sizeof line) ||
 	    line[0] == '\0')
 		return 0;
-	if (line[0] != '/' && !pu_ask("Peer ID of the relay: ", peer, sizeof peer))
+	if (line[0] != '/' && !pu_prompt("Peer ID of the relay: ", peer, sizeof peer))
 		return pu_cli_fail(c, "init", NULL, "no answer");
 	r = pu_relay_addr_parse(c, line, line[0] == '/' ? NULL : peer, a->typed);
 	if (r == 0)

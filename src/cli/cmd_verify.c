@@ -1,7 +1,7 @@
 /* verify: two people compare what their machines show, so that neither talks to somebody in
  * between. */
 #include "base/err.h"
-#include "cli/ask.h"
+#include "cli/prompt.h"
 #include "cli/out.h"
 #include "cli/show_trust.h"
 #include "daemon/json_text.h"
@@ -84,7 +84,7 @@ static bool confirmed(const struct pu_cli *c)
 {
 	if (pu_cli_has(c, "yes"))
 		return true;
-	return !c->json && pu_ask_yes("Are they the same on both machines? [y/N] ");
+	return !c->json && pu_prompt_yes("Are they the same on both machines? [y/N] ");
 }
 
 static void show_outcome(const struct pu_cli *c, const struct subject *s, bool yes, bool applied)

@@ -69,6 +69,18 @@ static void dns_row(const struct pu_cli *c, const json_t *vpn)
 	row(c, "names", line);
 }
 
+void pu_summary_vpn(const struct pu_cli *c, const json_t *vpn)
+{
+	char subnet[PU_SUMMARY_TEXT_MAX], prefix[PU_SUMMARY_TEXT_MAX];
+	char line[3 * PU_SUMMARY_TEXT_MAX];
+
+	device_row(c, vpn);
+	snprintf(line, sizeof line, "%s  %s", pu_summary_text(vpn, "subnet", subnet),
+		 pu_summary_text(vpn, "ipv6_prefix", prefix));
+	row(c, "network", subnet[0] ? line : "");
+	dns_row(c, vpn);
+}
+
 static void listen_rows(const struct pu_cli *c, const json_t *status, const char *key,
 			const char *label)
 {

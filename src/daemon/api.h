@@ -4,6 +4,7 @@
 #define PU_DAEMON_API_H
 
 #include "base/loop.h"
+#include "daemon/event.h"
 #include "daemon/failure.h"
 #include "overlay/member.h"
 #include "overlay/sas.h"
@@ -208,6 +209,7 @@ struct pu_api_options {
 	struct pu_file_owner owner; /* of socket and cookie, both 0600 */
 	const struct pu_api_ops *ops;
 	void *ops_arg;
+	struct pu_events *events; /* told of every answer (API_ACCESS); NULL: nobody */
 };
 
 /* Opens the socket and serves. PU_EEXIST: another daemon answers there; other

@@ -15,6 +15,7 @@ struct pu_api {
 	struct pu_http *http;
 	const struct pu_api_ops *ops;
 	void *ops_arg;
+	struct pu_events *events;
 	char *version, *socket_path, *cookie_path;
 	struct pu_list pings;           /* struct ping, see api_ping.c */
 	struct pu_list traces;          /* struct trace, see api_trace.c */

@@ -9,12 +9,14 @@
 #include "base/log.h"
 #include "crypto/key.h"
 #include "daemon/control.h"
+#include "daemon/enrolment.h"
 #include "daemon/interfaces.h"
 #include "daemon/janitor.h"
 #include "daemon/node.h"
 #include "daemon/portmapper.h"
 #include "daemon/process.h"
 #include "daemon/refresh.h"
+#include "daemon/telemetry.h"
 #include "daemon/version.h"
 #include "daemon/vpn.h"
 #include "p2p/transport/net_uv.h"
@@ -37,6 +39,7 @@ struct daemon {
 	struct pu_portmapper *portmapper; /* NULL: off */
 	struct pu_refresh *refresh; /* NULL: files are loaded on request only */
 	struct pu_control *control;
+	struct pu_telemetry *telemetry;
 	struct pu_api *api;
 	struct pu_timer stop_timer;
 	bool stopping;
@@ -78,7 +81,9 @@ static void stop(void *arg)
 	d->stopping = true;
 	pu_log_msg(PU_LOG_INFO, "daemon", "stopping");
 	pu_platform_notify("STOPPING=1");
+	d->n_stopping = 2 + !!d->portmapper;
 	pu_api_stop(d->api);
+	pu_telemetry_stop(d->telemetry, one_part_stopped, d);
 	pu_control_free(d->control);
 	pu_refresh_stop(d->refresh);
 	pu_vpn_stop(d->vpn);
@@ -86,9 +91,9 @@ static void stop(void *arg)
 	d->interfaces = NULL;
 	d->refresh = NULL;
 	d->api = NULL;
+	d->telemetry = NULL;
 	d->control = NULL;
 	d->vpn = NULL;
-	d->n_stopping = 1 + !!d->portmapper;
 	if (d->portmapper)
 		pu_portmapper_stop(d->portmapper, one_part_stopped, d);
 	pu_node_stop(d->node, one_part_stopped, d);
@@ -242,21 +247,28 @@ static int open_control(struct daemon *d)
 
 	if (r < 0)
 		return r;
+	r = pu_telemetry_start(d->node, &pu_control_ops, d->control, &d->telemetry, d->opt->why);
+	if (r < 0)
+		return r;
 	aopt.ops_arg = d->control;
+	aopt.events = &d->node->events;
 	return pu_api_start(&aopt, &d->api, d->opt->why);
 }
 
 static int start_all(struct daemon *d)
 {
+	const struct pu_paths *paths = &d->opt->paths;
 	struct pu_failure *why = d->opt->why;
-	int r = load_config(d->opt->paths.config, &d->cfg, why);
+	int r = pu_enrolment_recover(paths->config, &paths->owner, why);
 
+	if (r == 0)
+		r = load_config(paths->config, &d->cfg, why);
 	if (r < 0)
 		return r;
 	d->with_vpn = d->opt->force_vpn || d->cfg->vpn.enabled;
 	r = pu_crypto_init();
 	if (r == 0 && d->with_vpn)
-		r = pu_janitor_start(&d->janitor, d->opt->paths.state_dir);
+		r = pu_janitor_start(&d->janitor, paths->state_dir);
 	if (r == 0)
 		r = make_loop(d);
 	if (r == 0)

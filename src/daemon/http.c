@@ -20,6 +20,7 @@ struct pu_http {
 	struct pu_timer hangup; /* while requests are suspended: did a client leave? */
 	char *token, *unauthorized_body;
 	pu_http_handler_fn *handler;
+	pu_http_answered_fn *on_answered;
 	void *arg;
 	struct pu_list requests;
 };
@@ -42,6 +43,7 @@ struct pu_http_request {
 	struct pu_buf body;
 	struct MHD_Response *response;
 	unsigned status;
+	pu_time began;
 	pu_job_fn *on_gone;
 	void *gone_arg;
 };
@@ -132,10 +134,13 @@ void pu_http_respond(struct pu_http_request *rq, unsigned status, const char *co
 /* MHD_NO closes the connection: all that is left when memory is out. */
 static enum MHD_Result queue(struct pu_http_request *rq)
 {
+	struct pu_http *h = rq->http;
 	enum MHD_Result r;
 
 	if (!rq->response)
 		return MHD_NO;
+	if (h->on_answered)
+		h->on_answered(h->arg, rq, rq->status, pu_loop_uv_clock(h->loop) - rq->began);
 	r = MHD_queue_response(rq->conn, rq->status, rq->response);
 	MHD_destroy_response(rq->response);
 	rq->response = NULL;
@@ -175,6 +180,7 @@ static struct pu_http_request *new_request(struct pu_http *h, struct MHD_Connect
 		return NULL;
 	rq->http = h;
 	rq->conn = conn;
+	rq->began = pu_loop_uv_clock(h->loop);
 	pu_buf_init(&rq->body, PU_HTTP_BODY_MAX + 1);
 	rq->method = strdup(method);
 	rq->path = strdup(path);
@@ -374,6 +380,7 @@ int pu_http_start(const struct pu_http_options *opt, struct pu_http **ph)
 		return PU_ENOMEM;
 	h->loop = opt->loop;
 	h->handler = opt->handler;
+	h->on_answered = opt->on_answered;
 	h->arg = opt->arg;
 	pu_list_init(&h->requests);
 	pu_timer_init(&h->timer, h->loop, on_timer, h);

@@ -45,7 +45,7 @@ static bool on_gate(void *arg, const struct pu_peerid *peer, const struct pu_mul
 		tell(n, PU_EVENT_AUTH_DECISION, peer, "allow");
 		return true;
 	}
-	/* We asked somebody to dial us back: what becomes of this one is the host's affair. */
+	/* Strangers are awaited: what becomes of this one is the host's affair. */
 	if (pu_host_on_probation(n->host))
 		return false;
 	n->gated++;
@@ -345,14 +345,38 @@ static int make_reachability(struct pu_node *n)
 		.authorized = packets_allowed,
 		.on_news = on_news,
 		.arg = n,
+		.events = &n->events,
 	};
 
 	return pu_reachability_new(&opt, n->cfg, &n->reachability);
 }
 
+static void on_service_denied(void *arg, const char *name, const struct pu_peerid *peer)
+{
+	tell(arg, PU_EVENT_SERVICE_DENIED, peer, name);
+}
+
+static void on_service_closed(void *arg, const char *name, const struct pu_peerid *peer,
+			      pu_time lasted)
+{
+	struct pu_node *n = arg;
+
+	pu_events_tell(&n->events, &(struct pu_event){ .kind = PU_EVENT_SERVICE_CLOSED,
+						       .peer = peer, .what = name,
+						       .duration_us = lasted / 1000 });
+}
+
+static const struct pu_services_events services_events = {
+	.on_denied = on_service_denied,
+	.on_closed = on_service_closed,
+};
+
 static int make_overlay(struct pu_node *n)
 {
 	int r = pu_services_new(n->host, n->net, service_allowed, n, &n->services);
+
+	if (r == 0)
+		pu_services_set_events(n->services, &services_events, n);
 
 	if (r == 0)
 		r = pu_offers_new(n->host, &offers_events, n, &n->offers);

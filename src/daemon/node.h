@@ -60,6 +60,7 @@ struct pu_node {
 	struct pu_events events; /* told as long as the node lives */
 	const struct pu_node_events *ev; /* NULL: packets are dropped */
 	void *arg;
+	unsigned n_ipv4, n_ipv6; /* addresses of this machine, as last told */
 	pu_job_fn *on_network_change;
 	void *network_arg;
 	struct pu_host_observer observer;

@@ -16,6 +16,7 @@
 #include "p2p/nat/stun.h"
 
 struct pu_config;
+struct pu_events;
 struct pu_reachability;
 
 struct pu_reachability_options {
@@ -28,6 +29,7 @@ struct pu_reachability_options {
 	/* Something new is known about that peer: an address, a path. */
 	void (*on_news)(void *arg, const struct pu_peerid *peer);
 	void *arg;
+	struct pu_events *events; /* told of hole punching and STUN; NULL: nobody */
 };
 
 /* What is known now. */

@@ -58,6 +58,15 @@ static const struct pu_config_option options[] = {
 	  "Where /metrics is served when health is not enabled." },
 	{ "telemetry.audit.enabled", PU_CONFIG_BOOL, 0, AT(audit_enabled), "false", 0, 0, NULL,
 	  NULL, "Log security decisions as JSON lines." },
+	{ "telemetry.otlp.enabled", PU_CONFIG_BOOL, 0, AT(otlp.enabled), "false", 0, 0, NULL, NULL,
+	  "Send the same counters to an OpenTelemetry collector." },
+	{ "telemetry.otlp.endpoint", PU_CONFIG_STRING, 0, AT(otlp.endpoint),
+	  "http://127.0.0.1:4318/v1/metrics", 1, 1000, "bytes", NULL,
+	  "The collector: OTLP over HTTP, JSON." },
+	{ "telemetry.otlp.interval", PU_CONFIG_DURATION, 0, AT(otlp.interval), "60s", 1, 86400, "s",
+	  NULL, "How often." },
+	{ "telemetry.otlp.headers_file", PU_CONFIG_PATH, 0, AT(otlp.headers_file), NULL, 1, 1000,
+	  NULL, NULL, "HTTP headers for it, a line each: \"Authorization: Bearer ...\"." },
 };
 
 static const struct pu_config_schema schema = { options, PU_ARRAY_LEN(options), NULL, 0 };

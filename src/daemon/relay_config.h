@@ -25,6 +25,7 @@ struct pu_relay_config {
 	bool private_addresses;
 	bool health_enabled, metrics_enabled, audit_enabled;
 	struct pu_hostport health_listen, metrics_listen;
+	struct pu_config_otlp otlp;
 };
 
 /* As pu_config_load(). Relative paths are beside the config; a file that is not there, but

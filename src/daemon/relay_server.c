@@ -28,10 +28,14 @@ static bool allowed(const struct pu_relay_server *s, const struct pu_peerid *pee
 
 static bool on_gate(void *arg, const struct pu_peerid *peer, const struct pu_multiaddr *remote)
 {
-	const struct pu_relay_server *s = arg;
+	struct pu_relay_server *s = arg;
 	char id[PU_PEERID_SHORT_MAX], addr[PU_MULTIADDR_TEXT_MAX];
+	bool yes = allowed(s, peer);
 
-	if (allowed(s, peer))
+	pu_events_tell(&s->events, &(struct pu_event){ .kind = PU_EVENT_AUTH_DECISION,
+						       .peer = peer,
+						       .what = yes ? "allow" : "deny" });
+	if (yes)
 		return true;
 	pu_log(PU_LOG_WARN, "gate", "stranger refused",
 	       PU_KV_STR("peer", pu_peerid_short(peer, id)),
@@ -211,6 +215,7 @@ int pu_relay_server_new(const struct pu_relay_server_options *opt, struct pu_rel
 	s->loop = opt->loop;
 	s->cfg = opt->cfg;
 	s->started_at = pu_loop_now(s->loop);
+	pu_events_init(&s->events);
 	pu_loop_random(s->loop, s->hash_key, sizeof s->hash_key);
 	pu_timer_init(&s->expiry, s->loop, check_members, s);
 	r = init(s, opt, why);
@@ -247,52 +252,4 @@ void pu_relay_server_free(struct pu_relay_server *s)
 	pu_key_deinit(&s->key);
 	pu_relay_config_free(s->cfg);
 	free(s);
-}
-
-/* Counters. */
-
-static void print_counter(FILE *f, const char *name, const char *type, uint64_t v)
-{
-	fprintf(f, "# TYPE peerup_relay_%s %s\npeerup_relay_%s %llu\n", name, type, name,
-		(unsigned long long)v);
-}
-
-static void print_metrics(FILE *f, const struct pu_relay_server *s)
-{
-	static const char gauge[] = "gauge", counter[] = "counter";
-	struct pu_host_stats host;
-	struct pu_hop_stats hop;
-
-	pu_host_stats(s->host, &host);
-	pu_hop_stats(s->hop, &hop);
-	print_counter(f, "connected_peers", gauge, host.n_peers);
-	print_counter(f, "connections", gauge, host.n_conns);
-	print_counter(f, "connections_refused_total", counter, host.inbound_gated);
-	print_counter(f, "reservations", gauge, hop.reservations);
-	print_counter(f, "circuits", gauge, hop.circuits);
-	print_counter(f, "reservations_total", counter, hop.reserved);
-	print_counter(f, "circuits_total", counter, hop.circuits_made);
-	print_counter(f, "bytes_total", counter, hop.bytes);
-	print_counter(f, "reservations_refused_total", counter, hop.refused_reservation);
-	print_counter(f, "circuits_over_limit_total", counter, hop.refused_limit);
-	print_counter(f, "denied_total", counter, hop.refused_permission);
-	print_counter(f, "unreachable_total", counter, hop.refused_unreachable);
-	print_counter(f, "no_reservation_total", counter, hop.refused_no_reservation);
-	print_counter(f, "malformed_total", counter, hop.malformed);
-	print_counter(f, "ended_by_duration_total", counter, hop.ended_by_duration);
-	print_counter(f, "ended_by_data_total", counter, hop.ended_by_data);
-}
-
-char *pu_relay_server_metrics(const struct pu_relay_server *s, size_t *plen)
-{
-	char *text = NULL;
-	FILE *f = open_memstream(&text, plen);
-
-	if (!f)
-		return NULL;
-	print_metrics(f, s);
-	if (fclose(f) == 0)
-		return text;
-	free(text);
-	return NULL;
 }

@@ -3,6 +3,7 @@
 #ifndef PU_DAEMON_RELAY_SERVER_H
 #define PU_DAEMON_RELAY_SERVER_H
 
+#include "daemon/event.h"
 #include "daemon/failure.h"
 #include "daemon/relay_config.h"
 #include "overlay/member.h"
@@ -22,6 +23,7 @@ struct pu_relay_server {
 	struct pu_members *members;
 	uint8_t hash_key[16];
 	struct pu_timer expiry; /* of members */
+	struct pu_events events;
 	pu_time started_at;
 };
 
@@ -45,9 +47,5 @@ void pu_relay_server_free(struct pu_relay_server *s);
 int pu_relay_server_reload_members(struct pu_relay_server *s);
 /* Takes over limits and the authorized keys; key and addresses need a new start. */
 int pu_relay_server_reload(struct pu_relay_server *s, PU_TAKES struct pu_relay_config *cfg);
-
-/* One page of counters in the text format of Prometheus; the caller frees it. NULL: no
- * memory. */
-char *pu_relay_server_metrics(const struct pu_relay_server *s, size_t *plen);
 
 #endif

@@ -8,7 +8,8 @@
 #include "daemon/config_archive.h"
 #include "daemon/filewatch.h"
 #include "daemon/process.h"
-#include "daemon/relay_http.h"
+#include "daemon/relay_server.h"
+#include "daemon/telemetry.h"
 #include "daemon/version.h"
 #include "p2p/transport/net_uv.h"
 #include "platform/platform.h"
@@ -20,7 +21,7 @@ struct relayd {
 	struct pu_loop *loop; /* the process's */
 	struct pu_platform *platform;
 	struct pu_relay_server *server;
-	struct pu_relay_http *http;
+	struct pu_telemetry *telemetry;
 	struct pu_filewatch *config, *members; /* NULL: not followed */
 	bool stopping;
 };
@@ -49,6 +50,13 @@ static void on_server_stopped(void *arg)
 	pu_loop_uv_stop(d->process.driver);
 }
 
+static void on_telemetry_stopped(void *arg)
+{
+	struct relayd *d = arg;
+
+	pu_relay_server_stop(d->server, on_server_stopped, d);
+}
+
 static void stop(struct relayd *d)
 {
 	if (d->stopping)
@@ -56,13 +64,12 @@ static void stop(struct relayd *d)
 	d->stopping = true;
 	pu_log_msg(PU_LOG_INFO, "relay", "stopping");
 	pu_platform_notify("STOPPING=1");
-	pu_relay_http_stop(d->http);
-	d->http = NULL;
 	pu_filewatch_stop(d->config);
 	pu_filewatch_stop(d->members);
 	d->config = NULL;
 	d->members = NULL;
-	pu_relay_server_stop(d->server, on_server_stopped, d);
+	pu_telemetry_stop(d->telemetry, on_telemetry_stopped, d);
+	d->telemetry = NULL;
 }
 
 static void follow_members(struct relayd *d);
@@ -180,7 +187,7 @@ static int start_all(struct relayd *d)
 	if (r == 0)
 		r = make_server(d);
 	if (r == 0)
-		r = pu_relay_http_start(d->server, &d->http, d->opt->why);
+		r = pu_telemetry_start_relay(d->server, &d->telemetry, d->opt->why);
 	if (r < 0)
 		return r;
 	follow_files(d);

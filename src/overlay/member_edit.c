@@ -1,25 +1,14 @@
-#include "overlay/member_edit.h"
+#include "overlay/member_edit_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/filelock.h"
-#include "overlay/member_line.h"
 
 enum { MODE = 0600 };
-
-struct edit {
-	char *path; /* no symbolic link */
-	int lock;
-	char *text; /* content before, NULL when there was no file */
-	size_t len;
-	struct pu_file_owner owner;
-	struct pu_buf out;
-};
 
 /* Where the file really is. A link that leads nowhere is not replaced by a file. */
 static int find_target(const char *path, char **ptarget)
@@ -35,7 +24,7 @@ static int find_target(const char *path, char **ptarget)
 	return *ptarget ? 0 : PU_ENOMEM;
 }
 
-static int read_target(struct edit *e)
+static int read_target(struct pu_member_edit *e)
 {
 	struct pu_file_info info;
 	struct stat st;
@@ -57,11 +46,12 @@ static int read_target(struct edit *e)
 	return r;
 }
 
-static int edit_open(struct edit *e, const char *path, const struct pu_file_owner *owner)
+int pu_member_edit_open(struct pu_member_edit *e, const char *path,
+			const struct pu_file_owner *owner)
 {
 	int r;
 
-	*e = (struct edit){ .lock = -1 };
+	*e = (struct pu_member_edit){ .lock = -1 };
 	pu_buf_init(&e->out, PU_MEMBER_FILE_MAX);
 	if (owner)
 		e->owner = *owner;
@@ -69,33 +59,43 @@ static int edit_open(struct edit *e, const char *path, const struct pu_file_owne
 	return r == 0 ? read_target(e) : r;
 }
 
-/* r: result of the edit so far. Nothing is written when it failed. */
-static int edit_close(struct edit *e, int r)
+int pu_member_edit_commit(struct pu_member_edit *e)
 {
-	if (r == 0)
-		r = pu_file_replace(e->path, pu_buf_bytes(&e->out), MODE, &e->owner);
+	return pu_file_replace(e->path, pu_buf_bytes(&e->out), MODE, &e->owner);
+}
+
+void pu_member_edit_close(struct pu_member_edit *e)
+{
 	pu_filelock_release(e->lock);
 	free(e->path);
 	free(e->text);
 	pu_buf_deinit(&e->out);
+}
+
+/* r: result of the edit so far; nothing is written when it failed. */
+static int finish(struct pu_member_edit *e, int r)
+{
+	if (r == 0)
+		r = pu_member_edit_commit(e);
+	pu_member_edit_close(e);
 	return r;
 }
 
-static int put(struct edit *e, const char *s)
+int pu_member_edit_put(struct pu_member_edit *e, const char *s)
 {
 	return pu_buf_append(&e->out, s, strlen(s));
 }
 
-static int put_bytes(struct edit *e, const uint8_t *from, const uint8_t *to)
+static int put_bytes(struct pu_member_edit *e, const uint8_t *from, const uint8_t *to)
 {
 	return to > from ? pu_buf_append(&e->out, from, (size_t)(to - from)) : 0;
 }
 
-static int put_line(struct edit *e, struct pu_bytes line, bool lf)
+int pu_member_edit_put_line(struct pu_member_edit *e, struct pu_bytes line, bool lf)
 {
 	int r = put_bytes(e, line.p, line.p + line.len);
 
-	return r == 0 && lf ? put(e, "\n") : r;
+	return r == 0 && lf ? pu_member_edit_put(e, "\n") : r;
 }
 
 static bool is_peer(struct pu_bytes line, const struct pu_peerid *peer, struct pu_member_line *l)
@@ -103,7 +103,7 @@ static bool is_peer(struct pu_bytes line, const struct pu_peerid *peer, struct p
 	return pu_member_line_parse(line, l) == 0 && pu_peerid_eq(&l->peer, peer);
 }
 
-static int put_comment(struct edit *e, const char *comment)
+int pu_member_edit_put_comment(struct pu_member_edit *e, const char *comment)
 {
 	size_t n = 0;
 	int r = 0;
@@ -111,23 +111,23 @@ static int put_comment(struct edit *e, const char *comment)
 	for (const char *p = comment; *p && n < PU_MEMBER_COMMENT_MAX && r == 0; p++) {
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			continue;
-		r = n++ ? 0 : put(e, "  # ");
+		r = n++ ? 0 : pu_member_edit_put(e, "  # ");
 		if (r == 0)
 			r = pu_buf_append(&e->out, p, 1);
 	}
 	return r;
 }
 
-static int put_attr(struct edit *e, const struct pu_member_setting *s)
+static int put_attr(struct pu_member_edit *e, const struct pu_member_set *s)
 {
-	int r = s->value[0] ? put(e, "  ") : 0;
+	int r = s->value[0] ? pu_member_edit_put(e, "  ") : 0;
 
 	if (r < 0 || !s->value[0])
 		return r;
-	r = put(e, s->key);
+	r = pu_member_edit_put(e, s->key);
 	if (r == 0)
-		r = put(e, "=");
-	return r == 0 ? put(e, s->value) : r;
+		r = pu_member_edit_put(e, "=");
+	return r == 0 ? pu_member_edit_put(e, s->value) : r;
 }
 
 static bool word_ok(const char *s)
@@ -138,94 +138,85 @@ static bool word_ok(const char *s)
 	return strlen(s) <= PU_MEMBER_ATTR_MAX;
 }
 
-static bool settings_ok(const struct pu_member_setting *v, size_t n)
+bool pu_member_edit_set_ok(const struct pu_member_set *v)
+{
+	return word_ok(v->key) && word_ok(v->value) && *v->key && !strchr(v->key, '=');
+}
+
+static bool sets_ok(const struct pu_member_set *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (!v[i].key[0] || strchr(v[i].key, '=') || !word_ok(v[i].key) ||
-		    !word_ok(v[i].value))
+		if (!pu_member_edit_set_ok(&v[i]))
 			return false;
 	return true;
 }
 
-static int append_peer(struct edit *e, const struct pu_peerid *peer, enum pu_access access,
-		       const struct pu_member_setting *v, size_t n, const char *comment)
+int pu_member_edit_put_new(struct pu_member_edit *e, const struct pu_peerid *peer,
+			   const struct pu_member_set *v, size_t n, const char *comment)
 {
-	static const struct pu_member_setting network = { "access", "network" };
 	char id[PU_PEERID_TEXT_MAX];
-	int r = 0;
+	int r = pu_member_edit_put(e, pu_peerid_text(peer, id));
 
-	if (e->len)
-		r = put_line(e, pu_bytes(e->text, e->len), e->text[e->len - 1] != '\n');
-	if (r == 0)
-		r = put(e, pu_peerid_text(peer, id));
-	/* Without the attribute the Go program's own lines mean the same. */
-	if (r == 0 && access == PU_ACCESS_NETWORK)
-		r = put_attr(e, &network);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = put_attr(e, &v[i]);
 	if (r == 0 && comment)
-		r = put_comment(e, comment);
-	return r == 0 ? put(e, "\n") : r;
+		r = pu_member_edit_put_comment(e, comment);
+	return r == 0 ? pu_member_edit_put(e, "\n") : r;
 }
 
 int pu_member_edit_add_with(const char *path, const struct pu_peerid *peer,
-			    enum pu_access access, const struct pu_member_setting *v, size_t n,
-			    const char *comment, const struct pu_file_owner *owner)
+			    const struct pu_member_set *v, size_t n, const char *comment,
+			    const struct pu_file_owner *owner)
 {
 	struct pu_bytes rest, line;
 	struct pu_member_line l;
-	struct edit e;
-	bool lf;
+	struct pu_member_edit e;
+	bool lf = true;
 	int r;
 
-	if (!settings_ok(v, n))
+	if (!sets_ok(v, n))
 		return PU_EINVAL;
-	r = edit_open(&e, path, owner);
+	r = pu_member_edit_open(&e, path, owner);
 	rest = pu_bytes(e.text, e.len);
 	while (r == 0 && pu_member_next_line(&rest, &line, &lf))
-		if (is_peer(line, peer, &l))
-			r = PU_EEXIST;
+		r = is_peer(line, peer, &l) ? PU_EEXIST : pu_member_edit_put_line(&e, line, true);
 	if (r == 0)
-		r = append_peer(&e, peer, access, v, n, comment);
-	return edit_close(&e, r);
+		r = pu_member_edit_put_new(&e, peer, v, n, comment);
+	return finish(&e, r);
 }
 
 int pu_member_edit_add(const char *path, const struct pu_peerid *peer, enum pu_access access,
 		       const char *comment, const struct pu_file_owner *owner)
 {
-	return pu_member_edit_add_with(path, peer, access, NULL, 0, comment, owner);
+	/* Without the attribute the Go program's own lines mean the same. */
+	static const struct pu_member_set network = { "access", "network" };
+
+	return pu_member_edit_add_with(path, peer, &network, access == PU_ACCESS_NETWORK, comment,
+				       owner);
 }
 
 int pu_member_edit_remove(const char *path, const struct pu_peerid *peer)
 {
 	struct pu_bytes rest, line;
 	struct pu_member_line l;
-	struct edit e;
+	struct pu_member_edit e;
 	bool lf, found = false;
-	int r = edit_open(&e, path, NULL);
+	int r = pu_member_edit_open(&e, path, NULL);
 
 	rest = pu_bytes(e.text, e.len);
 	while (r == 0 && pu_member_next_line(&rest, &line, &lf)) {
 		if (is_peer(line, peer, &l))
 			found = true;
 		else
-			r = put_line(&e, line, lf);
+			r = pu_member_edit_put_line(&e, line, lf);
 	}
 	if (r == 0 && !found)
 		r = PU_ENOENT;
-	return edit_close(&e, r);
+	return finish(&e, r);
 }
 
-struct change {
-	const struct pu_member_setting *v;
-	size_t n;
-	const char *comment;
-	struct pu_bytes line;
-	struct pu_member_line l;
-};
-
 /* i of the setting for this key, n when there is none. */
-static size_t find_setting(const struct change *c, struct pu_bytes key)
+static size_t find_setting(const struct pu_member_rewrite *c, struct pu_bytes key)
 {
 	size_t i = 0;
 
@@ -234,7 +225,7 @@ static size_t find_setting(const struct change *c, struct pu_bytes key)
 	return i;
 }
 
-static bool is_first(const struct change *c, const struct pu_member_attr *a)
+static bool is_first(const struct pu_member_rewrite *c, const struct pu_member_attr *a)
 {
 	struct pu_member_attr b;
 	size_t off = 0;
@@ -247,7 +238,7 @@ static bool is_first(const struct change *c, const struct pu_member_attr *a)
 
 /* An attribute keeps its place when it was there; further ones of that name disappear, with
  * the blanks before them. */
-static int put_fields(struct edit *e, const struct change *c)
+static int put_fields(struct pu_member_edit *e, const struct pu_member_rewrite *c)
 {
 	const uint8_t *done = c->line.p, *cut;
 	struct pu_member_attr a;
@@ -261,7 +252,7 @@ static int put_fields(struct edit *e, const struct change *c)
 		if (c->v[i].value[0] && is_first(c, &a)) {
 			r = put_bytes(e, done, a.value.p);
 			if (r == 0)
-				r = put(e, c->v[i].value);
+				r = pu_member_edit_put(e, c->v[i].value);
 		} else {
 			for (cut = a.key.p; pu_member_line_blank(cut[-1]); cut--)
 				;
@@ -272,7 +263,7 @@ static int put_fields(struct edit *e, const struct change *c)
 	return r == 0 ? put_bytes(e, done, c->l.fields.p + c->l.fields.len) : r;
 }
 
-static bool has_attr(const struct change *c, const char *key)
+static bool has_attr(const struct pu_member_rewrite *c, const char *key)
 {
 	struct pu_member_attr a;
 	size_t off = 0;
@@ -284,18 +275,18 @@ static bool has_attr(const struct change *c, const char *key)
 }
 
 /* What stands behind the fields: blanks, a comment, a carriage return. */
-static int put_tail(struct edit *e, const struct change *c)
+static int put_tail(struct pu_member_edit *e, const struct pu_member_rewrite *c)
 {
 	const uint8_t *tail = c->l.fields.p + c->l.fields.len, *end = c->line.p + c->line.len;
 	int r;
 
 	if (!c->comment)
 		return put_bytes(e, tail, end);
-	r = put_comment(e, c->comment);
-	return r == 0 && end > tail && end[-1] == '\r' ? put(e, "\r") : r;
+	r = pu_member_edit_put_comment(e, c->comment);
+	return r == 0 && end > tail && end[-1] == '\r' ? pu_member_edit_put(e, "\r") : r;
 }
 
-static int put_changed(struct edit *e, const struct change *c, bool lf)
+int pu_member_edit_put_changed(struct pu_member_edit *e, const struct pu_member_rewrite *c)
 {
 	int r = put_fields(e, c);
 
@@ -304,39 +295,39 @@ static int put_changed(struct edit *e, const struct change *c, bool lf)
 			r = put_attr(e, &c->v[i]);
 	if (r == 0)
 		r = put_tail(e, c);
-	return r == 0 && lf ? put(e, "\n") : r;
+	return r == 0 && c->lf ? pu_member_edit_put(e, "\n") : r;
 }
 
 int pu_member_edit_set(const char *path, const struct pu_peerid *peer,
-		       const struct pu_member_setting *v, size_t n, const char *comment)
+		       const struct pu_member_set *v, size_t n, const char *comment)
 {
-	struct change c = { .v = v, .n = n, .comment = comment };
+	struct pu_member_rewrite c = { .v = v, .n = n, .comment = comment };
 	struct pu_bytes rest;
-	struct edit e;
-	bool lf, found = false;
+	struct pu_member_edit e;
+	bool found = false;
 	int r;
 
-	if (!settings_ok(v, n))
+	if (!sets_ok(v, n))
 		return PU_EINVAL;
-	r = edit_open(&e, path, NULL);
+	r = pu_member_edit_open(&e, path, NULL);
 	rest = pu_bytes(e.text, e.len);
-	while (r == 0 && pu_member_next_line(&rest, &c.line, &lf)) {
+	while (r == 0 && pu_member_next_line(&rest, &c.line, &c.lf)) {
 		if (is_peer(c.line, peer, &c.l)) {
 			found = true;
-			r = put_changed(&e, &c, lf);
+			r = pu_member_edit_put_changed(&e, &c);
 		} else {
-			r = put_line(&e, c.line, lf);
+			r = pu_member_edit_put_line(&e, c.line, c.lf);
 		}
 	}
 	if (r == 0 && !found)
 		r = PU_ENOENT;
-	return edit_close(&e, r);
+	return finish(&e, r);
 }
 
 int pu_member_edit_set_attr(const char *path, const struct pu_peerid *peer, const char *key,
 			     const char *value)
 {
-	const struct pu_member_setting s = { key, value };
+	const struct pu_member_set s = { key, value };
 
 	return pu_member_edit_set(path, peer, &s, 1, NULL);
 }

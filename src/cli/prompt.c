@@ -1,9 +1,9 @@
-#include "cli/ask.h"
+#include "cli/prompt.h"
 
 #include <stdio.h>
 #include <strings.h>
 
-bool pu_ask(const char *prompt, char *line, size_t cap)
+bool pu_prompt(const char *prompt, char *line, size_t cap)
 {
 	size_t n;
 
@@ -18,10 +18,10 @@ bool pu_ask(const char *prompt, char *line, size_t cap)
 	return true;
 }
 
-bool pu_ask_yes(const char *prompt)
+bool pu_prompt_yes(const char *prompt)
 {
 	char line[16];
 
-	return pu_ask(prompt, line, sizeof line) &&
+	return pu_prompt(prompt, line, sizeof line) &&
 	       (strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0);
 }
