@@ -165,6 +165,11 @@ static void tell_resolver(struct pu_vpn *v, const struct pu_prefix *own)
 		       "this host runs no resolver that can be told about our names; "
 		       "`vpn.dns: resolv-conf` would manage /etc/resolv.conf",
 		       PU_KV_STR("config", v->node->cfg->path));
+	else if (r == PU_EADDRINUSE)
+		pu_log(PU_LOG_WARN, "vpn",
+		       "/etc/resolv.conf is managed for another network of this machine, and can "
+		       "name one only; our names are known to those who ask our server",
+		       PU_KV_STR("config", v->node->cfg->path));
 	else if (r < 0)
 		pu_log(PU_LOG_WARN, "vpn", "the host's resolver was not set up", PU_KV_ERR(r));
 	if (r < 0)
