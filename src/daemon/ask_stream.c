@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/loop_uv.h"
 #include "daemon/ask_internal.h"
 
 struct pu_ask_stream {
@@ -144,7 +145,7 @@ static int hand_out(struct pu_ask_stream *s, struct pu_ask_event *out)
 int pu_ask_stream_next(struct pu_ask_stream *s, int timeout_ms, struct pu_ask_event *out)
 {
 	pu_time deadline = timeout_ms < 0 ? PU_TIME_NEVER :
-					    pu_ask_now() + PU_MS((pu_time)timeout_ms);
+					    pu_clock_monotonic() + PU_MS((pu_time)timeout_ms);
 	int r;
 
 	if (s->handed_out) {

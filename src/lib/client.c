@@ -88,6 +88,8 @@ static int refused(int http_status)
 		return PU_ENOENT;
 	case 409:
 		return PU_EEXIST;
+	case 503:
+		return PU_ELIMIT;
 	case 502:
 	case 504:
 		return PU_EUNREACH;

@@ -82,6 +82,7 @@ class TwoNodes(unittest.TestCase):
         self.assertEqual([s["name"] for s in self.far.services()], ["hello"])
         eventually(lambda: "hello" in [s["name"] for s in self.client.peer_services("bert")])
         with self.client.proxy("bert", "hello") as address:
+            self.assertEqual([p["listen_address"] for p in self.client.connections()], [address])
             with urllib.request.urlopen(f"http://{address}/", timeout=20) as answer:
                 self.assertEqual(answer.read(), b"hello from bert")
         host, port = address.split(":")
@@ -108,9 +109,11 @@ class TwoNodes(unittest.TestCase):
         heard = self.client.events("auth_change", timeout=20)
         self.client.auth_add(STRANGER)
         event = next(heard)
-        self.assertEqual((event.kind, event.data["peer"]), ("auth_change", STRANGER))
+        self.assertEqual((event.kind, event.data["peer_id"]), ("auth_change", STRANGER))
         heard.close()
         self.client.auth_remove(STRANGER)
+        with self.assertRaises(peerup.BadRequest):
+            self.client.events("nonsense")
         with self.assertRaises(TimeoutError):
             next(self.client.events("relay", timeout=0.2))
 

@@ -92,8 +92,12 @@ class Client:
     def auth(self) -> List[Json]:
         return self.call("GET", "/v1/auth")
 
-    def auth_add(self, peer_id: str, comment: str = "") -> Json:
-        return self.call("POST", "/v1/auth", {"peer_id": peer_id, "comment": comment})
+    def auth_add(
+        self, peer_id: str, comment: str = "", access: str = "services", expires_at: str = ""
+    ) -> Json:
+        """access: "services" or "network"; expires_at: like "2030-01-31T12:00:00Z", or never."""
+        body = {"peer_id": peer_id, "comment": comment, "access": access}
+        return self.call("POST", "/v1/auth", body | ({"expires_at": expires_at} if expires_at else {}))
 
     def auth_remove(self, peer_id: str) -> Json:
         return self.call("DELETE", f"/v1/auth/{quote(peer_id, safe='')}")
@@ -118,6 +122,10 @@ class Client:
         return self.call(
             "POST", "/v1/connect", {"peer": peer, "service": service, "listen": listen}
         )
+
+    def connections(self) -> List[Json]:
+        """The ports that connect() opened."""
+        return self.call("GET", "/v1/connect")
 
     def disconnect(self, id: str) -> Json:
         return self.call("DELETE", f"/v1/connect/{quote(id, safe='')}")
@@ -150,9 +158,10 @@ class Client:
         """What happens, as it happens, until the daemon ends; of these kinds, or all. The
         daemon is asked at once, not with the first next(). After `timeout` seconds of
         silence TimeoutError is raised."""
-        connection, response = self._request("GET", "/v1/events", None, self.timeout)
+        path = "/v1/events" + ("?kind=" + quote(",".join(kinds), safe=",") if kinds else "")
+        connection, response = self._request("GET", path, None, self.timeout)
         connection.unix.settimeout(timeout)
-        return self._events(connection, response, kinds)
+        return self._events(connection, response)
 
     # -- what is behind all of them
 
@@ -220,7 +229,7 @@ class Client:
 
     @staticmethod
     def _events(
-        connection: _Connection, response: http.client.HTTPResponse, kinds: tuple[str, ...]
+        connection: _Connection, response: http.client.HTTPResponse
     ) -> Iterator[Event]:
         kind, lines = "", []
         with contextlib.closing(connection), contextlib.closing(response):
@@ -239,7 +248,7 @@ class Client:
                 elif name == "data":
                     lines.append(value)
                 elif not line:
-                    if lines and (not kinds or kind in kinds):
+                    if lines:
                         yield Event(kind, json.loads("\n".join(lines)))
                     kind, lines = "", []
 
