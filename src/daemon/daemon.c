@@ -76,6 +76,7 @@ static void stop(void *arg)
 	d->stopping = true;
 	pu_log_msg(PU_LOG_INFO, "daemon", "stopping");
 	pu_platform_notify("STOPPING=1");
+	pu_events_tell(&d->node->events, &(struct pu_event){ .kind = PU_EVENT_STOPPING });
 	pu_api_stop(d->api);
 	pu_control_free(d->control);
 	pu_vpn_stop(d->vpn);
@@ -111,9 +112,14 @@ static void on_device_lost(void *arg)
 	stop_soon(d, 0);
 }
 
-static int on_reload_request(void *arg, struct pu_failure *why)
+static void tell(struct daemon *d, enum pu_event_kind kind, const char *what, const char *detail)
 {
-	struct daemon *d = arg;
+	pu_events_tell(&d->node->events,
+		       &(struct pu_event){ .kind = kind, .what = what, .detail = detail });
+}
+
+static int reload(struct daemon *d, struct pu_failure *why)
+{
 	struct pu_config *cfg;
 	int r = load_config(d->opt->paths.config, &cfg, why);
 
@@ -122,8 +128,17 @@ static int on_reload_request(void *arg, struct pu_failure *why)
 	r = pu_node_reload(d->node, cfg, why);
 	if (r < 0)
 		pu_config_free(cfg);
-	else
+	return r;
+}
+
+static int on_reload_request(void *arg, struct pu_failure *why)
+{
+	struct daemon *d = arg;
+	int r = reload(d, why);
+
+	if (r == 0)
 		pu_log_msg(PU_LOG_INFO, "daemon", "configuration loaded again");
+	tell(d, PU_EVENT_CONFIG, r < 0 ? "refused" : "loaded", r < 0 && why ? why->why : NULL);
 	return r;
 }
 
@@ -216,6 +231,7 @@ static int open_control(struct daemon *d)
 		.cookie_path = d->opt->paths.cookie,
 		.owner = d->opt->paths.owner,
 		.ops = &pu_control_ops,
+		.events = &d->node->events,
 	};
 	int r = pu_control_new(&copt, &d->control);
 
@@ -312,6 +328,7 @@ int pu_daemon_run(const struct pu_daemon_options *opt)
 	pu_loop_uv_enter(d.loop);
 	pu_node_start(d.node);
 	pu_loop_uv_leave(d.loop);
+	tell(&d, PU_EVENT_CONFIG, "loaded", NULL);
 	announce(&d);
 	pu_loop_uv_run(d.process.driver);
 	free_all(&d);

@@ -1,10 +1,10 @@
 #include "daemon/node_apply.h"
 
-#include <netdb.h>
 #include <stdio.h>
 
 #include "base/err.h"
 #include "base/log.h"
+#include "daemon/hostport.h"
 #include "daemon/node_path.h"
 #include "p2p/host/paths.h"
 
@@ -34,25 +34,61 @@ static void warn_line(void *arg, unsigned line, const char *text)
 	pu_log(PU_LOG_WARN, "members", text, PU_KV_STR("file", arg), PU_KV_U64("line", line));
 }
 
+static void tell_change(struct pu_node *n, const struct pu_peerid *peer, const char *what)
+{
+	pu_events_tell(&n->events, &(struct pu_event){ .kind = PU_EVENT_AUTH_CHANGE, .peer = peer,
+						       .what = what });
+}
+
+/* NULL: nothing that matters, or the start. */
+static const char *change_of(const struct pu_node *n, const struct pu_roster_peer *was,
+			     const struct pu_member *m)
+{
+	if (!n->members_known)
+		return NULL;
+	if (!was->authorized)
+		return "added";
+	return was->access != m->access || was->expires != m->expires ? "changed" : NULL;
+}
+
 static void apply_members(struct pu_node *n, const struct pu_members *set)
 {
 	struct pu_roster_peer *p;
+	const char *change;
 
 	for (size_t i = 0; i < pu_member_count(set); i++) {
 		const struct pu_member *m = pu_member_at(set, i);
 
 		if (pu_roster_add(n->roster, &m->peer, &p) < 0)
 			continue;
+		change = change_of(n, p, m);
 		p->authorized = true;
 		pu_host_set_own_relay(n->host, &m->peer, true);
 		p->access = m->access;
 		p->expires = m->expires;
+		if (change)
+			tell_change(n, &p->id, change);
 	}
 	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
 		p = pu_roster_at(n->roster, h);
-		if (p->authorized && !pu_member_find(set, &p->id))
+		if (p->authorized && !pu_member_find(set, &p->id)) {
+			tell_change(n, &p->id, "removed");
 			pu_node_expel(n, p);
+		}
 	}
+	n->members_known = true;
+}
+
+static int load_members(const struct pu_node *n, const struct pu_config *cfg,
+			struct pu_members **pset, struct pu_failure *why)
+{
+	int r = pu_member_load(cfg->authorized_keys_file, n->hash_key, warn_line,
+			       cfg->authorized_keys_file, pset);
+
+	if (r < 0)
+		return pu_failure_set(why, r, cfg->authorized_keys_file, NULL, "%s",
+				      pu_err_text(r));
+	return 0;
 }
 
 static void apply_names(struct pu_node *n, const struct pu_config *cfg)
@@ -118,27 +154,15 @@ static void forget_addresses(struct pu_node *n, const struct pu_config *old)
 			pu_host_remove_addr(n->host, &id, &addr);
 }
 
-/* Services usually live on this machine; a name is looked up once, when the config
- * is applied. "localhost" means IPv4 here, whatever /etc/hosts prefers. */
-static int service_address(const struct pu_hostport *hp, union pu_sockaddr *sa)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *res;
-	const char *host = strcmp(hp->host, "localhost") == 0 ? "127.0.0.1" : hp->host;
-	char port[8];
-
-	snprintf(port, sizeof port, "%u", hp->port);
-	if (getaddrinfo(host, port, &hints, &res) != 0)
-		return PU_ENOENT;
-	memset(sa, 0, sizeof *sa);
-	memcpy(sa, res->ai_addr, pu_min(res->ai_addrlen, sizeof *sa));
-	freeaddrinfo(res);
-	return 0;
-}
-
 static void apply_service(struct pu_node *n, const struct pu_config_service *c)
 {
 	struct pu_service_config sc = { .name = c->key.name, .port = c->port };
-	int r = service_address(&c->local, &sc.local);
+	char local[PU_CONFIG_KEY_MAX + 16];
+	int r = pu_hostport_resolve(&c->local, &sc.local);
+
+	snprintf(local, sizeof local, strchr(c->local.host, ':') ? "[%s]:%u" : "%s:%u",
+		 c->local.host, c->local.port);
+	sc.local_text = local;
 
 	/* allowed_peers whose entries are all bad allow nobody, not everybody. */
 	if (c->allowed.given > 0) {
@@ -187,12 +211,10 @@ int pu_node_apply(struct pu_node *n, const struct pu_config *cfg, struct pu_fail
 {
 	const struct pu_config *old = n->cfg == cfg ? NULL : n->cfg;
 	struct pu_members *set;
-	int r = pu_member_load(cfg->authorized_keys_file, n->hash_key, warn_line,
-			       cfg->authorized_keys_file, &set);
+	int r = load_members(n, cfg, &set, why);
 
 	if (r < 0)
-		return pu_failure_set(why, r, cfg->authorized_keys_file, NULL, "%s",
-				      pu_err_text(r));
+		return r;
 	if (old)
 		forget_addresses(n, old);
 	apply_members(n, set);
@@ -216,6 +238,18 @@ bool pu_node_wants(const struct pu_node *n, const struct pu_roster_peer *p)
 	       (p->authorized && (cfg->relays.n > 0 || (cfg->dht && cfg->bootstrap.n > 0)));
 }
 
+/* Everybody may want another connection, or another offer, than before. */
+static void follow_up(struct pu_node *n)
+{
+	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
+		struct pu_roster_peer *p = pu_roster_at(n->roster, h);
+
+		pu_node_keep(n, &p->id, pu_node_wants(n, p));
+		tell_peer(n, p);
+	}
+	pu_offers_publish(n->offers);
+}
+
 int pu_node_reload(struct pu_node *n, struct pu_config *cfg, struct pu_failure *why)
 {
 	int r = pu_node_apply(n, cfg, why);
@@ -224,12 +258,31 @@ int pu_node_reload(struct pu_node *n, struct pu_config *cfg, struct pu_failure *
 		return r;
 	pu_config_free(n->cfg);
 	n->cfg = cfg;
-	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
-		struct pu_roster_peer *p = pu_roster_at(n->roster, h);
-
-		pu_node_keep(n, &p->id, pu_node_wants(n, p));
-		tell_peer(n, p);
-	}
-	pu_offers_publish(n->offers);
+	follow_up(n);
 	return 0;
+}
+
+int pu_node_reload_members(struct pu_node *n, struct pu_failure *why)
+{
+	struct pu_members *set;
+	int r = load_members(n, n->cfg, &set, why);
+
+	if (r < 0)
+		return r;
+	apply_members(n, set);
+	pu_member_free(set);
+	pu_node_save_addresses(n);
+	follow_up(n);
+	return 0;
+}
+
+void pu_node_revoke(struct pu_node *n, const struct pu_peerid *peer)
+{
+	struct pu_roster_peer *p = pu_roster_find(n->roster, peer);
+
+	if (!p || !p->authorized)
+		return;
+	tell_change(n, peer, "removed");
+	pu_node_expel(n, p);
+	pu_node_keep(n, peer, pu_node_wants(n, p));
 }

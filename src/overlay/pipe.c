@@ -169,6 +169,11 @@ int pu_pipe_new(struct pu_loop *loop, struct pu_net *net, PU_TAKES struct pu_str
 	return 0;
 }
 
+void pu_pipe_tcp_ended(struct pu_pipe *p)
+{
+	tcp_eof(p);
+}
+
 static void ignore_done(void *arg)
 {
 }
