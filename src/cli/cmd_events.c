@@ -118,7 +118,7 @@ int pu_cmd_events(struct pu_cli *c)
 	if (pu_paths_find(&paths, &env, c->config, &c->why) < 0)
 		return PU_CLI_FAILED;
 	to = pu_client_target(&paths);
-	if (pu_ask_stream_open(&to, path, &s, &c->why) < 0)
+	if (pu_ask_stream_open(&to, path, &s, NULL, &c->why) < 0)
 		return PU_CLI_FAILED;
 	r = follow(c, s);
 	pu_ask_stream_free(s);

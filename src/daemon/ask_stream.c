@@ -17,7 +17,7 @@ struct pu_ask_stream {
 };
 
 /* Waits for the head of the answer; a refusal is read to its end for its reason. */
-static int agree(struct pu_ask_stream *s, pu_time deadline, struct pu_failure *why)
+static int agree(struct pu_ask_stream *s, pu_time deadline, int *pstatus, struct pu_failure *why)
 {
 	struct pu_bytes body;
 	int status, r, more = 1;
@@ -27,6 +27,8 @@ static int agree(struct pu_ask_stream *s, pu_time deadline, struct pu_failure *w
 	while (r == PU_EAGAIN && (more = pu_ask_receive(s->fd, &s->in, deadline)) > 0);
 	if (r == PU_EAGAIN)
 		r = more < 0 ? more : PU_EPROTO;
+	if (r == 0 && pstatus)
+		*pstatus = status;
 	if (r == 0 && status == 200)
 		return 0;
 	while (r == 0 && more > 0)
@@ -40,7 +42,7 @@ static int agree(struct pu_ask_stream *s, pu_time deadline, struct pu_failure *w
 }
 
 int pu_ask_stream_open(const struct pu_ask_target *to, const char *path,
-		       struct pu_ask_stream **ps, struct pu_failure *why)
+		       struct pu_ask_stream **ps, int *pstatus, struct pu_failure *why)
 {
 	pu_time deadline = pu_ask_deadline(to);
 	struct pu_ask_stream *s = calloc(1, sizeof *s);
@@ -53,7 +55,7 @@ int pu_ask_stream_open(const struct pu_ask_target *to, const char *path,
 	s->fd = -1;
 	r = pu_ask_begin(to, "GET", path, NULL, deadline, &s->fd, why);
 	if (r == 0)
-		r = agree(s, deadline, why);
+		r = agree(s, deadline, pstatus, why);
 	if (r < 0)
 		pu_ask_stream_free(s);
 	else

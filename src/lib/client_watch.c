@@ -16,7 +16,7 @@ int peerup_client_watch(struct peerup_client *c, const char *kinds)
 	if (c->watch)
 		return PU_EEXIST;
 	pu_lib_client_begin(c);
-	r = pu_ask_stream_open(&c->target, path, &c->watch, &why);
+	r = pu_ask_stream_open(&c->target, path, &c->watch, &c->http_status, &why);
 	return pu_lib_client_end(c, r, &why);
 }
 

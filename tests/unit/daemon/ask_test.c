@@ -243,7 +243,7 @@ static struct pu_ask_stream *open_stream(const char *answer)
 
 	answers[0] = answer;
 	answer_with(answers);
-	assert_int_equal(pu_ask_stream_open(&t.to, "/v1/events", &s, &t.why), 0);
+	assert_int_equal(pu_ask_stream_open(&t.to, "/v1/events", &s, NULL, &t.why), 0);
 	return s;
 }
 
@@ -304,11 +304,13 @@ static void a_stream_that_is_refused_says_why(void **state)
 		"HTTP/1.1 503 No\r\n\r\n{\"error\":\"too many\"}\n", "HTTP/1.1 200", NULL
 	};
 	struct pu_ask_stream *s;
+	int status = 0;
 
 	answer_with(answers);
-	assert_int_equal(pu_ask_stream_open(&t.to, "/v1/events", &s, &t.why), PU_EDENIED);
+	assert_int_equal(pu_ask_stream_open(&t.to, "/v1/events", &s, &status, &t.why), PU_EDENIED);
+	assert_int_equal(status, 503);
 	assert_string_equal(t.why.why, "too many");
-	assert_int_equal(pu_ask_stream_open(&t.to, "/v1/events", &s, &t.why), PU_EPROTO);
+	assert_int_equal(pu_ask_stream_open(&t.to, "/v1/events", &s, NULL, &t.why), PU_EPROTO);
 }
 
 int main(void)
