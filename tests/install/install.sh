@@ -54,9 +54,9 @@ LD_LIBRARY_PATH=$libdir "$root/shared"
 "$root/static"
 
 # The client, against the installed program as a daemon without rights: the example of the
-# documentation as it is printed there, then every call.
+# documentation, then every call.
 program=$(where /bin/peerup-vpn)
-"$cc" "${flags[@]}" "${cflags[@]}" "$here/../../docs/examples/client.c" "${libs[@]}" -o "$root/example"
+"$cc" "${flags[@]}" "${cflags[@]}" "$(where /examples/client.c)" "${libs[@]}" -o "$root/example"
 "$cc" "${flags[@]}" "${cflags[@]}" "$here/ask_daemon.c" "${libs[@]}" -o "$root/ask_daemon"
 mkdir "$root/home"
 as_user() { env -u PEERUP_RUNTIME_DIR -u SUDO_UID HOME="$root/home" LD_LIBRARY_PATH="$libdir" \

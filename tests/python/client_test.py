@@ -179,6 +179,12 @@ class OneNode(unittest.TestCase):
             del os.environ["PEERUP_RUNTIME_DIR"]
             self.assertEqual(peerup.Client(config="/etc/peerup/x.yaml").socket_path,
                              "/run/peerup/peerup.sock")
+            self.assertEqual(peerup.Client(config="/etc/peerup/work/config.yaml").socket_path,
+                             "/run/peerup-work/peerup.sock")
+            (self.node.folder / "work").mkdir()
+            (self.node.folder / "work" / "config.yaml").touch()
+            self.assertEqual(peerup.Client(instance="work").socket_path,
+                             str(self.node.folder / "work" / "peerup.sock"))
         finally:
             for key, value in found.items():
                 os.environ.pop(key, None)

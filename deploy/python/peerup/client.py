@@ -44,8 +44,9 @@ class Client:
     """A running daemon. Nothing is asked before the first call, and every call has a connection
     of its own, so that the daemon may come and go meanwhile.
 
-    Without arguments the daemon is found as the commands of peerup-vpn find it; `config` is
-    their --config, `socket_path` and `cookie_path` name the files themselves."""
+    Without arguments the daemon is found as the commands of peerup-vpn find it; `config` and
+    `instance` are their --config and --instance; `socket_path` and `cookie_path` name the files
+    themselves."""
 
     def __init__(
         self,
@@ -53,9 +54,10 @@ class Client:
         cookie_path: Optional[str] = None,
         *,
         config: Optional[str] = None,
+        instance: Optional[str] = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
-        folder = os.path.dirname(socket_path) if socket_path else runtime_dir(config)
+        folder = os.path.dirname(socket_path) if socket_path else runtime_dir(config, instance)
         self.socket_path = socket_path or os.path.join(folder, "peerup.sock")
         self.cookie_path = cookie_path or os.path.join(folder, ".daemon-cookie")
         self.timeout = timeout
