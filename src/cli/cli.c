@@ -17,13 +17,27 @@ static const struct pu_cli_flag init_flags[] = {
 };
 static const struct pu_cli_flag up_flags[] = {
 	{ "foreground", 0, NULL, "stay in the foreground, log to stderr" },
+	{ "heal", 0, NULL, "start with the last good config when the present one is broken" },
 	{ "log-level", 0, "LEVEL", "debug, info, warn, error or off" },
-	{ "log-format", 0, "FORMAT", "text or json" },
+	{ "log-format", 0, "FORMAT", "text, json or journal" },
 	{ NULL },
 };
 static const struct pu_cli_flag auth_add_flags[] = {
 	{ "access", 0, "WHAT", "services (the default) or network: raw packets too" },
 	{ "comment", 0, "TEXT", "who this is" },
+	{ "expires", 0, "WHEN", "shut out then: 30d, 12h or 2027-01-01T00:00:00Z" },
+	{ "file", 0, "PATH", "use this authorized_keys file" },
+	{ NULL },
+};
+static const struct pu_cli_flag auth_set_flags[] = {
+	{ "access", 0, "WHAT", "services or network: raw packets too" },
+	{ "comment", 0, "TEXT", "who this is; \"\": nothing" },
+	{ "expires", 0, "WHEN", "shut out then: 30d, 12h, never or 2027-01-01T00:00:00Z" },
+	{ "file", 0, "PATH", "use this authorized_keys file" },
+	{ NULL },
+};
+static const struct pu_cli_flag verify_flags[] = {
+	{ "yes", 'y', NULL, "the codes were compared already: ask nothing" },
 	{ "file", 0, "PATH", "use this authorized_keys file" },
 	{ NULL },
 };
@@ -52,12 +66,22 @@ static const struct pu_cli_flag relay_setup_flags[] = {
 	{ NULL },
 };
 static const struct pu_cli_flag relay_serve_flags[] = {
+	{ "heal", 0, NULL, "start with the last good config when the present one is broken" },
 	{ "log-level", 0, "LEVEL", "debug, info, warn, error or off" },
-	{ "log-format", 0, "FORMAT", "text or json" },
+	{ "log-format", 0, "FORMAT", "text, json or journal" },
 	{ NULL },
 };
 static const struct pu_cli_flag relay_authorize_flags[] = {
 	{ "comment", 0, "TEXT", "who this is" },
+	{ NULL },
+};
+static const struct pu_cli_flag relay_pair_flags[] = {
+	{ "count", 'c', "N", "make N codes, 1 to 100; default 1" },
+	{ "ttl", 0, "TIME", "the codes are good for that long; default 1h" },
+	{ "expires", 0, "TIME", "who uses one is a member for that long; default 0: for ever" },
+	{ "namespace", 0, "NAME", "private network name in the codes; default: the relay's" },
+	{ "list", 0, NULL, "show the groups of codes instead" },
+	{ "revoke", 0, "ID", "make the codes of a group worthless instead" },
 	{ NULL },
 };
 static const struct pu_cli_flag relay_add_flags[] = {
@@ -89,6 +113,13 @@ static const struct pu_cli_flag events_flags[] = {
 	{ NULL },
 };
 
+static const struct pu_cli_flag config_flags[] = {
+	{ "archived", 0, "N", "show: the n-th copy, 0 the newest" },
+	{ "to", 0, "N", "rollback: to the n-th copy; default 0, the newest" },
+	{ "confirm-timeout", 0, "TIME", "apply: take it back after that time; default 5m" },
+	{ NULL },
+};
+
 /* Two-word commands of one noun stand together. */
 const struct pu_cli_command pu_cli_commands[] = {
 	{ "init", NULL, "", 0, 0, init_flags, pu_cmd_init, "make a config and an identity" },
@@ -115,9 +146,13 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "whoami", NULL, "", 0, 0, NULL, pu_cmd_whoami, "this node's peer ID" },
 	{ "auth", "add", "<peer id>", 1, 1, auth_add_flags, pu_cmd_auth_add, "let a peer in" },
 	{ "auth", "list", "", 0, 0, auth_flags, pu_cmd_auth_list, "who may connect" },
+	{ "auth", "set", "<peer>", 1, 1, auth_set_flags, pu_cmd_auth_set,
+	  "change what a peer may do, or how long" },
 	{ "auth", "remove", "<peer>", 1, 1, auth_flags, pu_cmd_auth_remove, "shut a peer out" },
 	{ "auth", "validate", "[file]", 0, 1, auth_flags, pu_cmd_auth_validate,
 	  "check the authorized_keys file" },
+	{ "verify", NULL, "<peer>", 1, 1, verify_flags, pu_cmd_verify,
+	  "compare codes with a peer: is nobody in between?" },
 	{ "name", "add", "<name> <peer id>", 2, 2, NULL, pu_cmd_name_add, "name a peer" },
 	{ "name", "list", "", 0, 0, NULL, pu_cmd_name_list, "names of peers" },
 	{ "name", "remove", "<name>", 1, 1, NULL, pu_cmd_name_remove, "forget a name" },
@@ -135,6 +170,15 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "forget a peer's addresses, or one of them" },
 	{ "peer", "services", "<peer>", 1, 1, NULL, pu_cmd_peer_services,
 	  "services that a peer offers to us" },
+	{ "config", "validate", "[file]", 0, 1, NULL, pu_cmd_config, "check a config" },
+	{ "config", "show", "", 0, 0, config_flags, pu_cmd_config,
+	  "the config, or one that was good before" },
+	{ "config", "history", "", 0, 0, NULL, pu_cmd_config, "configs that were good before" },
+	{ "config", "rollback", "", 0, 0, config_flags, pu_cmd_config,
+	  "go back to a config that was good" },
+	{ "config", "apply", "<file>", 1, 1, config_flags, pu_cmd_config,
+	  "try a config: it is taken back unless confirmed in time" },
+	{ "config", "confirm", "", 0, 0, NULL, pu_cmd_config, "keep the config on trial" },
 	{ "relay", "add", "<address>...", 1, PU_CLI_ARGS_MAX, relay_add_flags, pu_cmd_relay_add,
 	  "use a relay: multiaddr, IP or IP:PORT" },
 	{ "relay", "list", "", 0, 0, NULL, pu_cmd_relay_list, "relays that this node uses" },
@@ -150,8 +194,10 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "shut a peer out of this relay" },
 	{ "relay", "list-peers", "", 0, 0, NULL, pu_cmd_relay_list_peers,
 	  "who may use this relay" },
-	{ "relay", "config", "validate|rollback", 1, 1, NULL, pu_cmd_relay_config,
-	  "check the relay's config, or go back to the last good one" },
+	{ "relay", "pair", "", 0, 0, relay_pair_flags, pu_cmd_relay_pair,
+	  "codes by which others join this relay and meet each other" },
+	{ "relay", "config", "<action> [file]", 1, 2, config_flags, pu_cmd_relay_config,
+	  "the relay's config: validate, show, history, rollback, apply, confirm" },
 	{ "relay", "version", "", 0, 0, NULL, pu_cmd_relay_version, "which version this is" },
 	{ "ping", NULL, "<peer>", 1, 1, ping_flags, pu_cmd_ping, "is a peer there?" },
 	{ "traceroute", NULL, "<peer>", 1, 1, NULL, pu_cmd_traceroute,

@@ -43,7 +43,8 @@ struct pu_cli {
 	int n_args;
 	struct pu_cli_value value[PU_CLI_VALUES_MAX];
 	int n_values;
-	const char *config; /* --config, NULL: search */
+	const char *config; /* --config, or that of --instance; NULL: search */
+	char instance_config[PU_PATHS_LEN];
 	bool json, color;
 	struct pu_failure why; /* set when the command fails */
 };
@@ -84,8 +85,10 @@ int pu_cmd_status(struct pu_cli *c);
 int pu_cmd_whoami(struct pu_cli *c);
 int pu_cmd_auth_add(struct pu_cli *c);
 int pu_cmd_auth_list(struct pu_cli *c);
+int pu_cmd_auth_set(struct pu_cli *c);
 int pu_cmd_auth_remove(struct pu_cli *c);
 int pu_cmd_auth_validate(struct pu_cli *c);
+int pu_cmd_verify(struct pu_cli *c);
 int pu_cmd_name_add(struct pu_cli *c);
 int pu_cmd_name_list(struct pu_cli *c);
 int pu_cmd_name_remove(struct pu_cli *c);
@@ -97,12 +100,14 @@ int pu_cmd_service_disable(struct pu_cli *c);
 int pu_cmd_peer_add(struct pu_cli *c);
 int pu_cmd_peer_list(struct pu_cli *c);
 int pu_cmd_peer_remove(struct pu_cli *c);
+int pu_cmd_config(struct pu_cli *c);
 int pu_cmd_relay_serve(struct pu_cli *c);
 int pu_cmd_relay_setup(struct pu_cli *c);
 int pu_cmd_relay_info(struct pu_cli *c);
 int pu_cmd_relay_authorize(struct pu_cli *c);
 int pu_cmd_relay_deauthorize(struct pu_cli *c);
 int pu_cmd_relay_list_peers(struct pu_cli *c);
+int pu_cmd_relay_pair(struct pu_cli *c);
 int pu_cmd_relay_config(struct pu_cli *c);
 int pu_cmd_relay_version(struct pu_cli *c);
 int pu_cmd_relay_add(struct pu_cli *c);

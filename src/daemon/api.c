@@ -171,6 +171,41 @@ static void reply_not_allowed(struct pu_http_request *rq)
 	reply_plain(rq, MHD_HTTP_METHOD_NOT_ALLOWED, "Method Not Allowed\n");
 }
 
+/* "/v1/auth/{peer}" → "/v1/auth/:id": no ID gets into logs, nor makes series of its own. */
+static void label_of(const char *path, char out[PU_API_PARAM_MAX])
+{
+	char param[PU_API_PARAM_MAX];
+	const char *brace;
+
+	snprintf(out, PU_API_PARAM_MAX, "unknown");
+	for (size_t i = 0; i < pu_api_n_routes; i++) {
+		const char *p = pu_api_routes[i].pattern;
+
+		if (!match(p, path, param))
+			continue;
+		brace = strchr(p, '{');
+		if (!brace)
+			snprintf(out, PU_API_PARAM_MAX, "%s", p);
+		else
+			snprintf(out, PU_API_PARAM_MAX, "%.*s:id%s", (int)(brace - p), p,
+				 strchr(p, '}') + 1);
+		return;
+	}
+}
+
+static void on_answered(void *arg, const struct pu_http_request *rq, unsigned status, pu_time took)
+{
+	struct pu_api *api = arg;
+	char label[PU_API_PARAM_MAX];
+
+	if (!api->events)
+		return;
+	label_of(pu_http_path(rq), label);
+	pu_events_tell(api->events, &(struct pu_event){
+		.kind = PU_EVENT_API_ACCESS, .what = pu_http_method(rq), .detail = label,
+		.n = status, .duration_us = took / 1000 });
+}
+
 static void on_request(void *arg, struct pu_http_request *rq)
 {
 	struct pu_api_call c = { .api = arg, .rq = rq };
@@ -189,24 +224,6 @@ static void on_request(void *arg, struct pu_http_request *rq)
 		reply_not_allowed(rq);
 	else
 		reply_plain(rq, MHD_HTTP_NOT_FOUND, "404 page not found\n");
-}
-
-/* Told with the route's pattern in place of the path: no names, no IDs. */
-static void on_answer(void *arg, const struct pu_http_request *rq, unsigned status,
-		      pu_time duration)
-{
-	const struct pu_api *api = arg;
-	char param[PU_API_PARAM_MAX];
-	struct pu_event ev = { .kind = PU_EVENT_API_ACCESS, .what = pu_http_method(rq),
-			       .detail = "unknown", .n = status,
-			       .duration_us = duration / PU_US(1) };
-
-	if (!api->events)
-		return;
-	for (size_t i = 0; i < pu_api_n_routes; i++)
-		if (match(pu_api_routes[i].pattern, pu_http_path(rq), param))
-			ev.detail = pu_api_routes[i].pattern;
-	pu_events_tell(api->events, &ev);
 }
 
 void pu_api_post_resolve(struct pu_api_call *c)
@@ -295,7 +312,7 @@ static int open_socket(struct pu_api *api, const struct pu_api_options *opt,
 	char cookie[2 * COOKIE_BYTES + 1];
 	struct pu_http_options http = {
 		.loop = api->loop, .token = cookie, .handler = on_request, .arg = api,
-		.unauthorized_body = unauthorized, .on_answer = on_answer,
+		.unauthorized_body = unauthorized, .on_answered = on_answered,
 	};
 	int r = pu_sock_listen(opt->socket_path, &opt->owner, &http.listen_fd, why);
 

@@ -7,6 +7,7 @@
 #include "daemon/event.h"
 #include "daemon/failure.h"
 #include "overlay/member.h"
+#include "overlay/sas.h"
 #include "overlay/trace.h"
 #include "p2p/addr/multiaddr.h"
 #include "p2p/host/paths.h"
@@ -77,6 +78,7 @@ struct pu_api_peer {
 	const char *agent; /* NULL before identify */
 	bool authorized;
 	enum pu_access access; /* when authorized */
+	enum pu_sas_state trust; /* were codes compared with it? */
 	bool connected;
 	/* Of the best connection, when connected. */
 	const char *path;      /* "DIRECT" or "RELAYED" */

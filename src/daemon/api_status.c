@@ -242,8 +242,10 @@ static json_t *peer_json(const struct pu_api_peer *p)
 	set_str(o, "agent_version", p->agent);
 	set_str(o, "name", p->name);
 	json_object_set_new(o, "authorized", json_boolean(p->authorized));
-	if (p->authorized)
+	if (p->authorized) {
 		set_str(o, "access", pu_access_text(p->access));
+		set_str(o, "verification", pu_sas_state_text(p->trust));
+	}
 	json_object_set_new(o, "connected", json_boolean(p->connected));
 	if (p->connected)
 		add_connection(o, p);

@@ -48,15 +48,13 @@ static int write_member(const struct pu_control *c, const struct pu_api_new_memb
 {
 	const struct pu_file_owner *owner = &c->opt.node->paths.owner;
 	char when[PU_RFC3339_MAX];
-	int r = pu_member_edit_add(members_file(c), &m->peer, m->access, m->comment, owner);
+	const struct pu_member_setting expires = { "expires", when };
 
-	if (r < 0 || m->expires == PU_MEMBER_NO_EXPIRY)
-		return r;
-	r = pu_member_edit_set_attr(members_file(c), &m->peer, "expires",
-				    pu_rfc3339_text(m->expires, when));
-	if (r < 0)
-		pu_member_edit_remove(members_file(c), &m->peer);
-	return r;
+	if (m->expires == PU_MEMBER_NO_EXPIRY)
+		return pu_member_edit_add(members_file(c), &m->peer, m->access, m->comment, owner);
+	pu_rfc3339_text(m->expires, when);
+	return pu_member_edit_add_with(members_file(c), &m->peer, m->access, &expires, 1,
+				       m->comment, owner);
 }
 
 int pu_control_member_add(void *arg, const struct pu_api_new_member *m, struct pu_failure *why)

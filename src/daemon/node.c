@@ -45,7 +45,7 @@ static bool on_gate(void *arg, const struct pu_peerid *peer, const struct pu_mul
 		tell(n, PU_EVENT_AUTH_DECISION, peer, "allow");
 		return true;
 	}
-	/* We asked somebody to dial us back: what becomes of this one is the host's affair. */
+	/* Strangers are awaited: what becomes of this one is the host's affair. */
 	if (pu_host_on_probation(n->host))
 		return false;
 	n->gated++;
@@ -222,15 +222,7 @@ static void check_expiry(void *arg)
 {
 	struct pu_node *n = arg;
 
-	for (uint32_t i = 1; i <= pu_roster_count(n->roster); i++) {
-		struct pu_roster_peer *p = pu_roster_at(n->roster, i);
-
-		if (p->authorized && pu_loop_unix(n->loop) >= p->expires) {
-			tell(n, PU_EVENT_AUTH_CHANGE, &p->id, "expired");
-			pu_node_expel(n, p);
-			pu_node_keep(n, &p->id, pu_node_wants(n, p));
-		}
-	}
+	pu_node_check_expiry(n);
 	pu_timer_set(&n->expiry, pu_loop_now(n->loop) + PU_SEC(EXPIRY_CHECK_S));
 }
 
@@ -348,11 +340,6 @@ static void on_relay(void *arg, const struct pu_relay_info *info)
 	tell(arg, PU_EVENT_RELAY, &info->relay, pu_relay_state_text(info->state));
 }
 
-static void on_denied(void *arg, const char *service, const struct pu_peerid *peer)
-{
-	tell(arg, PU_EVENT_SERVICE_DENIED, peer, service);
-}
-
 static int make_reachability(struct pu_node *n)
 {
 	const struct pu_reachability_options opt = {
@@ -364,14 +351,38 @@ static int make_reachability(struct pu_node *n)
 		.on_relay = on_relay,
 		.on_news = on_news,
 		.arg = n,
+		.events = &n->events,
 	};
 
 	return pu_reachability_new(&opt, n->cfg, &n->reachability);
 }
 
+static void on_service_denied(void *arg, const char *name, const struct pu_peerid *peer)
+{
+	tell(arg, PU_EVENT_SERVICE_DENIED, peer, name);
+}
+
+static void on_service_closed(void *arg, const char *name, const struct pu_peerid *peer,
+			      pu_time lasted)
+{
+	struct pu_node *n = arg;
+
+	pu_events_tell(&n->events, &(struct pu_event){ .kind = PU_EVENT_SERVICE_CLOSED,
+						       .peer = peer, .what = name,
+						       .duration_us = lasted / 1000 });
+}
+
+static const struct pu_services_events services_events = {
+	.on_denied = on_service_denied,
+	.on_closed = on_service_closed,
+};
+
 static int make_overlay(struct pu_node *n)
 {
 	int r = pu_services_new(n->host, n->net, service_allowed, n, &n->services);
+
+	if (r == 0)
+		pu_services_set_events(n->services, &services_events, n);
 
 	if (r == 0)
 		r = pu_offers_new(n->host, &offers_events, n, &n->offers);
@@ -384,8 +395,6 @@ static int make_overlay(struct pu_node *n)
 		r = pu_roam_new(n->host, n->net, &n->roam);
 	if (r == 0)
 		r = pu_node_path_new(n);
-	if (r == 0)
-		pu_services_on_denied(n->services, on_denied, n);
 	return r == 0 ? make_reachability(n) : r;
 }
 

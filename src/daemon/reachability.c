@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/config.h"
+#include "daemon/event.h"
 #include "daemon/reachability_internal.h"
 #include "p2p/host/paths.h"
 
@@ -24,6 +25,12 @@ struct search {
 };
 
 /* --- what the parts tell --------------------------------------------------------- */
+
+static void tell(struct pu_reachability *r, const struct pu_event *ev)
+{
+	if (r->opt.events)
+		pu_events_tell(r->opt.events, ev);
+}
 
 static void log_relay(const struct pu_relay_info *i)
 {
@@ -54,8 +61,13 @@ static const struct pu_relays_events relays_events = { .on_change = on_relay };
 static void on_punched(void *arg, const struct pu_dcutr_result *result)
 {
 	struct pu_reachability *r = arg;
+	bool direct = result->outcome == PU_DCUTR_DIRECT;
 
-	if (result->outcome == PU_DCUTR_DIRECT)
+	tell(r, &(struct pu_event){ .kind = PU_EVENT_HOLE_PUNCH, .peer = &result->peer,
+				    .what = direct ? "success" : "failure",
+				    .detail = pu_dcutr_outcome_text(result->outcome),
+				    .duration_us = result->took / 1000 });
+	if (direct)
 		r->opt.on_news(r->opt.arg, &result->peer);
 }
 
@@ -131,6 +143,10 @@ static void on_stun(void *arg, int err, const struct pu_stun_report *report)
 	pu_log(PU_LOG_INFO, "stun", "asked about our NAT",
 	       PU_KV_STR("type", pu_nat_type_text(r->stun_report.type)),
 	       PU_KV_U64("answers", r->stun_report.answered), PU_KV_ERR(err));
+	for (unsigned i = 0; i < report->asked; i++)
+		tell(r, &(struct pu_event){ .kind = PU_EVENT_STUN,
+					    .what = i < report->answered ? "success"
+									 : "failure" });
 }
 
 /* --- parts that the config switches ------------------------------------------------ */

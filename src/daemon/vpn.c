@@ -367,6 +367,11 @@ void pu_vpn_on_lost(struct pu_vpn *v, pu_job_fn *fn, void *arg)
 	v->lost_arg = arg;
 }
 
+bool pu_vpn_is_up(const struct pu_vpn *v)
+{
+	return pu_interfaces_is_up(v->dev.name);
+}
+
 void pu_vpn_info(const struct pu_vpn *v, struct pu_vpn_info *out)
 {
 	const struct pu_vip *own = &v->node->self->local;

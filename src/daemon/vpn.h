@@ -22,6 +22,8 @@ int pu_vpn_start(struct pu_node *n, struct pu_vpn **pv, struct pu_failure *why);
 void pu_vpn_stop(struct pu_vpn *v);
 /* Start-up is over: from now on the host is only changed as a running node must. */
 void pu_vpn_seal(struct pu_vpn *v);
+/* The device is there and up. */
+bool pu_vpn_is_up(const struct pu_vpn *v);
 /* The kernel took the device away (or its module went): called at most once. */
 void pu_vpn_on_lost(struct pu_vpn *v, pu_job_fn *fn, void *arg);
 

@@ -74,7 +74,7 @@ static void retry_or_give_up(struct conn *c, int err)
 		pu_timer_set(&c->again, pu_loop_now(loop) + (PU_SEC(1) << (c->attempts - 1)));
 }
 
-static void on_pipe_done(void *arg)
+static void on_pipe_done(void *arg, uint64_t from_stream, uint64_t from_tcp)
 {
 	conn_free(arg);
 }

@@ -17,6 +17,7 @@ struct service {
 	struct pu_peerid *peers; /* NULL: everyone */
 	size_t n_peers;
 	uint64_t opened, refused;
+	uint64_t rx_bytes, tx_bytes; /* of connections that have ended */
 	unsigned active;
 	bool removed; /* freed with its last connection */
 };
@@ -30,6 +31,7 @@ struct inbound {
 	struct pu_tcp *tcp;
 	struct pu_pipe *pipe;
 	struct pu_timer timer;
+	pu_time opened_at;
 	bool wants_status;
 };
 
@@ -38,8 +40,8 @@ struct pu_services {
 	struct pu_net *net;
 	bool (*allowed)(void *arg, const struct pu_peerid *peer);
 	void *arg;
-	void (*on_denied)(void *arg, const char *service, const struct pu_peerid *peer);
-	void *denied_arg;
+	const struct pu_services_events *ev; /* NULL: nobody listens */
+	void *ev_arg;
 	struct pu_list services;
 	struct pu_list inbound;
 	unsigned n_services, n_inbound;
@@ -92,9 +94,17 @@ static void inbound_fail(struct inbound *in, enum pu_service_status status)
 	inbound_free(in);
 }
 
-static void on_pipe_done(void *arg)
+static void on_pipe_done(void *arg, uint64_t from_stream, uint64_t from_tcp)
 {
-	inbound_free(arg);
+	struct inbound *in = arg;
+	struct pu_services *o = in->service->owner;
+
+	in->service->rx_bytes += from_stream;
+	in->service->tx_bytes += from_tcp;
+	if (o->ev)
+		o->ev->on_closed(o->ev_arg, in->service->name, &in->peer,
+				 pu_loop_now(pu_host_loop(o->host)) - in->opened_at);
+	inbound_free(in);
 }
 
 static void on_connect(void *arg, int err)
@@ -113,6 +123,7 @@ static void on_connect(void *arg, int err)
 	if (in->wants_status)
 		pu_stream_write(st, &ok, 1);
 	in->service->opened++;
+	in->opened_at = pu_loop_now(pu_host_loop(o->host));
 	if (pu_pipe_new(pu_host_loop(o->host), o->net, st, tcp, on_pipe_done, in, &in->pipe) < 0)
 		inbound_free(in);
 }
@@ -156,14 +167,12 @@ static const struct pu_stream_events waiting_events = {
 	.on_closed = on_stream_closed,
 };
 
-static void tell_denied(const struct service *s, const struct pu_peerid *peer)
+static void log_denied(const struct service *s, const struct pu_peerid *peer)
 {
 	char id[PU_PEERID_SHORT_MAX];
 
 	pu_log(PU_LOG_WARN, "service", "peer is not allowed", PU_KV_STR("service", s->name),
 	       PU_KV_STR("peer", pu_peerid_short(peer, id)));
-	if (s->owner->on_denied)
-		s->owner->on_denied(s->owner->denied_arg, s->name, peer);
 }
 
 static void accept_stream(struct service *s, struct pu_stream *st, bool wants_status)
@@ -184,7 +193,9 @@ static void accept_stream(struct service *s, struct pu_stream *st, bool wants_st
 	s->active++;
 	pu_stream_set_events(st, &waiting_events, in);
 	if (!o->allowed(o->arg, &in->peer) || !acl_allows(s, &in->peer)) {
-		tell_denied(s, &in->peer);
+		log_denied(s, &in->peer);
+		if (o->ev)
+			o->ev->on_denied(o->ev_arg, s->name, &in->peer);
 		inbound_fail(in, PU_SERVICE_DENIED);
 		return;
 	}
@@ -222,6 +233,12 @@ int pu_services_new(struct pu_host *h, struct pu_net *net,
 	pu_list_init(&s->inbound);
 	*ps = s;
 	return 0;
+}
+
+void pu_services_set_events(struct pu_services *s, const struct pu_services_events *ev, void *arg)
+{
+	s->ev = ev;
+	s->ev_arg = arg;
 }
 
 static struct service *find(const struct pu_services *s, const char *name)
@@ -321,11 +338,21 @@ int pu_services_remove(struct pu_services *s, const char *name)
 	return 0;
 }
 
+static void count_bytes(struct inbound *in)
+{
+	uint64_t rx, tx;
+
+	pu_pipe_bytes(in->pipe, &rx, &tx);
+	in->service->rx_bytes += rx;
+	in->service->tx_bytes += tx;
+}
+
 static void inbound_abort(struct inbound *in)
 {
-	if (in->pipe)
+	if (in->pipe) {
+		count_bytes(in);
 		pu_pipe_abort(in->pipe);
-	else {
+	} else {
 		if (in->tcp)
 			in->service->owner->net->ops->tcp_close(in->tcp, true);
 		if (in->st)
@@ -355,6 +382,23 @@ void pu_services_free(struct pu_services *s)
 	free(s);
 }
 
+/* What the open connections of the service have moved so far. */
+static void add_open(const struct pu_services *s, const struct service *v,
+		     struct pu_service_info *out)
+{
+	uint64_t rx, tx;
+
+	PU_LIST_FOREACH (it, tmp, &s->inbound) {
+		const struct inbound *in = PU_CONTAINER_OF(it, struct inbound, node);
+
+		if (in->service != v || !in->pipe)
+			continue;
+		pu_pipe_bytes(in->pipe, &rx, &tx);
+		out->rx_bytes += rx;
+		out->tx_bytes += tx;
+	}
+}
+
 size_t pu_services_list(const struct pu_services *s, const struct pu_peerid *peer,
 			struct pu_service_info *out, size_t cap)
 {
@@ -367,11 +411,14 @@ size_t pu_services_list(const struct pu_services *s, const struct pu_peerid *pee
 			break;
 		if (peer && !acl_allows(v, peer))
 			continue;
-		out[n++] = (struct pu_service_info){ .name = v->name, .port = v->port,
-						     .opened = v->opened, .refused = v->refused,
-						     .active = v->active, .local = v->local,
-						     .local_text = v->local_text,
-						     .temporary = v->temporary };
+		out[n] = (struct pu_service_info){ .name = v->name, .port = v->port,
+						   .opened = v->opened, .refused = v->refused,
+						   .rx_bytes = v->rx_bytes,
+						   .tx_bytes = v->tx_bytes,
+						   .active = v->active, .local = v->local,
+						   .local_text = v->local_text,
+						   .temporary = v->temporary };
+		add_open(s, v, &out[n++]);
 	}
 	return n;
 }
@@ -379,12 +426,4 @@ size_t pu_services_list(const struct pu_services *s, const struct pu_peerid *pee
 unsigned pu_services_count(const struct pu_services *s)
 {
 	return s->n_services;
-}
-
-void pu_services_on_denied(struct pu_services *s,
-			   void (*fn)(void *arg, const char *service, const struct pu_peerid *peer),
-			   void *arg)
-{
-	s->on_denied = fn;
-	s->denied_arg = arg;
 }

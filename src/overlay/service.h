@@ -54,12 +54,21 @@ struct pu_service_config {
 
 struct pu_services;
 
+struct pu_services_events {
+	/* That peer may not use that service. */
+	void (*on_denied)(void *arg, const char *name, const struct pu_peerid *peer);
+	/* A connection that stood has ended after that time. */
+	void (*on_closed)(void *arg, const char *name, const struct pu_peerid *peer, pu_time lasted);
+};
+
 /* access says whether the peer is authorised at all (checked per stream, so that a
  * removed peer cannot open new ones). */
 int pu_services_new(struct pu_host *h, struct pu_net *net,
 		    bool (*allowed)(void *arg, const struct pu_peerid *peer), void *arg,
 		    struct pu_services **ps);
 void pu_services_free(struct pu_services *s);
+/* ev is static; all members are set. NULL: nobody is told. */
+void pu_services_set_events(struct pu_services *s, const struct pu_services_events *ev, void *arg);
 /* PU_EEXIST, PU_ELIMIT, PU_EINVAL, PU_EDENIED (name). */
 int pu_services_add(struct pu_services *s, const struct pu_service_config *cfg);
 /* Open pipes go on. PU_ENOENT. */
@@ -71,6 +80,7 @@ struct pu_service_info {
 	const char *name; /* valid until the service is removed */
 	uint16_t port;
 	uint64_t opened, refused;
+	uint64_t rx_bytes, tx_bytes; /* from peers, to peers */
 	unsigned active;
 	union pu_sockaddr local;
 	const char *local_text; /* may be NULL; valid as name is */
@@ -80,9 +90,5 @@ struct pu_service_info {
 size_t pu_services_list(const struct pu_services *s, const struct pu_peerid *peer,
 			struct pu_service_info *out, size_t cap);
 unsigned pu_services_count(const struct pu_services *s);
-/* fn hears of peers that were not let in to a service. One caller; fn NULL: none. */
-void pu_services_on_denied(struct pu_services *s,
-			   void (*fn)(void *arg, const char *service, const struct pu_peerid *peer),
-			   void *arg);
 
 #endif

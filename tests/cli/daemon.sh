@@ -123,7 +123,7 @@ says " 1  12D3KooWK99VoVxN...  /ip4/192.0.2.1/udp/4001/quic-v1  1.5ms"
 says "--- path: [DIRECT] ---"
 run 0 traceroute home --json
 json 'v == {"target": "home", "target_id": "'"$ID1"'", "path": "DIRECT", "hops": [{"hop": 1,
-	"peer_id": "'"$ID1"'", "address": "/ip4/192.0.2.1/udp/4001/quic-v1", "rtt_ms": 1.5}]}'
+	"peer_id": "'"$ID1"'", "address": "/ip4/192.0.2.1/udp/4001/quic-v1", "rtt_ms": 1.5}], "verification": "unverified"}'
 run 0 name add far "$ID2"
 run 0 traceroute far
 says "(relay-server/"
