@@ -9,7 +9,7 @@
 #include "daemon/enrolment.h"
 #include "daemon/relay_server.h"
 #include "overlay/invite/nameplate.h"
-#include "overlay/member_edit.h"
+#include "overlay/member_batch.h"
 
 struct pu_relay_guests {
 	struct pu_relay_server *s;
@@ -56,14 +56,14 @@ static int store(struct pu_relay_guests *g, const struct pu_peerid *owner,
 		 const struct pu_peerid *peer, const char *name)
 {
 	char comment[PU_ENROLMENT_NAME_MAX + 1], by[PU_PEERID_SHORT_MAX];
-	const struct pu_member_setting invited_by = { "invited_by", by };
+	struct pu_member_change change = { .peer = *peer, .comment = comment, .n = 1 };
 
 	if (!pu_enrolment_clean_name(name, comment))
 		default_comment(g, comment, sizeof comment);
 	pu_peerid_short(owner, by);
 	by[strcspn(by, ".")] = '\0';
-	return pu_member_edit_add_with(g->s->cfg->authorized_keys_file, peer, PU_ACCESS_SERVICES,
-				       &invited_by, 1, comment, NULL);
+	change.set[0] = (struct pu_member_set){ "invited_by", by };
+	return pu_member_batch(g->s->cfg->authorized_keys_file, &change, 1, NULL);
 }
 
 /* By what the file says now. Whoever it names and does not allow has expired: the operator's
