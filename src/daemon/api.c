@@ -28,6 +28,11 @@ static const struct route {
 	{ "GET", "/v1/peers", true, false, pu_api_get_peers },
 	{ "GET", "/v1/paths", true, false, pu_api_get_paths },
 	{ "GET", "/v1/why/{peer}", false, false, pu_api_get_why },
+	{ "GET", "/v1/invites", false, false, pu_api_get_invites },
+	{ "POST", "/v1/invites", false, true, pu_api_post_invite },
+	{ "GET", "/v1/invites/{id}", false, false, pu_api_get_invite },
+	{ "DELETE", "/v1/invites/{id}", false, false, pu_api_delete_invite },
+	{ "POST", "/v1/join", false, true, pu_api_post_join },
 	{ "POST", "/v1/traceroute", true, true, pu_api_post_trace },
 	{ "POST", "/v1/ping", true, true, pu_api_post_ping },
 	{ "POST", "/v1/resolve", true, true, pu_api_post_resolve },
@@ -367,6 +372,7 @@ int pu_api_start(const struct pu_api_options *opt, struct pu_api **papi, struct 
 	api->events = opt->events;
 	pu_list_init(&api->pings);
 	pu_list_init(&api->traces);
+	pu_list_init(&api->pairings);
 	pu_timer_init(&api->shutdown_timer, api->loop, on_shutdown_timer, api);
 	api->version = strdup(opt->version);
 	api->socket_path = strdup(opt->socket_path);
@@ -394,5 +400,6 @@ void pu_api_stop(struct pu_api *api)
 	pu_http_stop(api->http);
 	pu_api_pings_drop(api);
 	pu_api_traces_drop(api);
+	pu_api_pairings_drop(api);
 	free_api(api);
 }

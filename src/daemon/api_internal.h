@@ -19,6 +19,7 @@ struct pu_api {
 	char *version, *socket_path, *cookie_path;
 	struct pu_list pings;           /* struct ping, see api_ping.c */
 	struct pu_list traces;          /* struct trace, see api_trace.c */
+	struct pu_list pairings;        /* struct waiter, see api_invite.c */
 	struct pu_timer shutdown_timer; /* lets the answer leave first */
 };
 
@@ -36,6 +37,9 @@ typedef void pu_api_handler_fn(struct pu_api_call *c);
 pu_api_handler_fn pu_api_get_status, pu_api_get_peers, pu_api_get_paths, pu_api_get_why,
 	pu_api_post_ping, pu_api_post_trace, pu_api_post_resolve, pu_api_post_reload,
 	pu_api_post_shutdown;
+/* invitations and codes */
+pu_api_handler_fn pu_api_get_invites, pu_api_get_invite, pu_api_post_invite,
+	pu_api_delete_invite, pu_api_post_join;
 
 /* Answers. data is taken; the text is printf-like and becomes {"error": …}. */
 void pu_api_reply(struct pu_http_request *rq, unsigned status, PU_TAKES json_t *data);
@@ -56,5 +60,6 @@ double pu_api_ms(pu_time t);
 /* Open pings, and traces, are forgotten without an answer. */
 void pu_api_pings_drop(struct pu_api *api);
 void pu_api_traces_drop(struct pu_api *api);
+void pu_api_pairings_drop(struct pu_api *api);
 
 #endif

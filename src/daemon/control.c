@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "daemon/control_invite.h"
 #include "daemon/control_paths.h"
 #include "p2p/circuit/message.h"
 
@@ -26,6 +27,7 @@ struct trace {
 
 struct pu_control {
 	struct pu_control_options opt;
+	struct pu_pairing *pairing;
 	struct pu_list pings, traces;
 	uint64_t next_ping;
 	/* What the last status() points to. */
@@ -40,15 +42,27 @@ struct pu_control {
 
 int pu_control_new(const struct pu_control_options *opt, struct pu_control **pc)
 {
+	const struct pu_pairing_options popt = { .node = opt->node, .reload = opt->reload,
+						 .arg = opt->arg };
 	struct pu_control *c = calloc(1, sizeof *c);
+	int r;
 
 	if (!c)
 		return PU_ENOMEM;
 	c->opt = *opt;
 	pu_list_init(&c->pings);
 	pu_list_init(&c->traces);
-	*pc = c;
-	return 0;
+	r = pu_pairing_new(&popt, &c->pairing);
+	if (r < 0)
+		free(c);
+	else
+		*pc = c;
+	return r;
+}
+
+struct pu_pairing *pu_control_pairing(struct pu_control *c)
+{
+	return c->pairing;
 }
 
 static void ping_abandon(struct ping *g)
@@ -72,6 +86,7 @@ void pu_control_free(struct pu_control *c)
 		ping_abandon(PU_CONTAINER_OF(it, struct ping, node));
 	PU_LIST_FOREACH (jt, jtmp, &c->traces)
 		trace_abandon(PU_CONTAINER_OF(jt, struct trace, node));
+	pu_pairing_free(c->pairing);
 	free(c);
 }
 
@@ -492,4 +507,10 @@ const struct pu_api_ops pu_control_ops = {
 	.why = why,
 	.trace = trace,
 	.trace_cancel = trace_cancel,
+	.invite = pu_control_invite,
+	.invite_find = pu_control_invite_find,
+	.each_invite = pu_control_each_invite,
+	.invite_cancel = pu_control_invite_cancel,
+	.join = pu_control_join,
+	.join_cancel = pu_control_join_cancel,
 };
