@@ -132,11 +132,9 @@ static void post(struct pu_relay_admin *a, struct pu_http_request *rq)
 {
 	struct pu_bytes b = pu_http_body(rq);
 	struct wish w = { .network = "" };
-	/* What follows the first value is not looked at, as in Go. */
-	json_t *body = b.len <= PU_RELAY_ADMIN_BODY_MAX
-			       ? json_loadb((const char *)b.p, b.len,
-					    JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, NULL)
-			       : NULL;
+	/* As in Go: so much is read, and of that the first value. */
+	json_t *body = json_loadb((const char *)b.p, pu_min(b.len, PU_RELAY_ADMIN_BODY_MAX),
+				  JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, NULL);
 
 	if (!body || !read_wish(body, &w))
 		reply_error(rq, 400, "invalid request body");

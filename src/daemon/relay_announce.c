@@ -68,8 +68,9 @@ int pu_relay_announce_for_code(const struct pu_relay_server *s, struct pu_multia
 
 	if (!at)
 		return pu_failure_set(why, PU_ENOENT, "network.announce_addresses", NULL,
-				      "no public IPv4 address to put into codes: set it in %s to "
-				      "where the relay is reached, e.g. [\"/ip4/203.0.113.5/tcp/7777\"]",
+				      "no public IPv4 address to put into codes: set "
+				      "network.announce_addresses in %s to where the relay is "
+				      "reached, such as [\"/ip4/203.0.113.5/tcp/7777\"]",
 				      s->cfg->path);
 	*ma = *at;
 	return pu_multiaddr_append(ma, PU_MA_P2P, pu_peerid_bytes(&s->key.peer));

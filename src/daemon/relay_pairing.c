@@ -20,6 +20,9 @@ enum {
 	DATE_LEN = 10,
 };
 
+/* Then the date: the comment of a member that came without a name. */
+static const char nameless[] = PU_INTRODUCER_NAMELESS;
+
 struct pu_relay_pairing {
 	struct pu_relay_server *server;
 	struct pu_groups *groups;
@@ -69,13 +72,19 @@ static bool is_taken(const struct pu_members *set, const char *comment,
 	return false;
 }
 
-/* The name that the newcomer wants, or one like it that no other member has; "" for none. */
-static void choose_name(const struct pu_members *set, const struct pu_group_slot *slot,
-			char out[PU_GROUP_NAME_MAX + 1])
+/* By which the relay knows the newcomer: the name that it had here before, or the one that it
+ * wants, or one like that which no other member has; "" for none. */
+static void choose_name(const struct pu_members *set, const struct pu_member *before,
+			const struct pu_group_slot *slot, char out[PU_GROUP_NAME_MAX + 1])
 {
 	char name[PU_ENROLMENT_NAME_MAX + 1];
 
 	out[0] = '\0';
+	if (before && before->comment[0] && strlen(before->comment) <= PU_GROUP_NAME_MAX &&
+	    strncmp(before->comment, nameless, sizeof nameless - 1) != 0) {
+		snprintf(out, PU_GROUP_NAME_MAX + 1, "%s", before->comment);
+		return;
+	}
 	if (!pu_enrolment_clean_name(slot->name, name))
 		return;
 	snprintf(out, PU_GROUP_NAME_MAX + 1, "%s", name);
@@ -104,39 +113,51 @@ static int store(struct pu_relay_pairing *p, const struct pu_members *set,
 	char comment[PU_GROUP_NAME_MAX + 1], when[PU_RFC3339_MAX] = "";
 	struct pu_member_change c = { .peer = slot->peer, .comment = comment, .n = 2 };
 
-	choose_name(set, slot, slot->name);
-	memcpy(comment, slot->name, sizeof comment);
+	choose_name(set, before, slot, comment);
+	memcpy(slot->name, comment, sizeof comment);
 	if (!comment[0])
-		snprintf(comment, sizeof comment, "paired-%.*s", DATE_LEN,
+		snprintf(comment, sizeof comment, "%s%.*s", nameless, DATE_LEN,
 			 pu_rfc3339_text(now, when));
 	when[0] = '\0';
 	if (expires != PU_MEMBER_NO_EXPIRY)
 		pu_rfc3339_text(expires, when);
-	c.set[0] = (struct pu_member_setting){ "group", g->id };
-	c.set[1] = (struct pu_member_setting){ "expires", when };
+	c.set[0] = (struct pu_member_set){ "group", g->id };
+	c.set[1] = (struct pu_member_set){ "expires", when };
 	return pu_member_batch(p->server->cfg->authorized_keys_file, &c, 1, p->server->owner);
 }
 
 /* The file is read anew: it may have been changed a moment ago. */
-static int on_paired(void *arg, const struct pu_group *g, struct pu_group_slot *slot)
+static int enrol(struct pu_relay_pairing *p, const struct pu_group *g, struct pu_group_slot *slot)
 {
-	struct pu_relay_pairing *p = arg;
 	struct pu_relay_server *s = p->server;
 	struct pu_members *set;
 	int r = pu_member_load(s->cfg->authorized_keys_file, s->hash_key, NULL, NULL, &set);
 
-	if (r == 0) {
-		r = store(p, set, g, slot);
-		pu_member_free(set);
-	}
-	if (r == 0)
-		r = pu_relay_server_reload_members(s);
 	if (r < 0)
+		return r;
+	r = store(p, set, g, slot);
+	pu_member_free(set);
+	return r < 0 ? r : pu_relay_server_reload_members(s);
+}
+
+static int on_paired(void *arg, const struct pu_group *g, struct pu_group_slot *slot)
+{
+	struct pu_relay_pairing *p = arg;
+	struct pu_relay_server *s = p->server;
+	bool was_member = pu_member_find(s->members, &slot->peer) != NULL;
+	int r = enrol(p, g, slot);
+
+	if (r < 0) {
 		pu_log(PU_LOG_ERROR, "relay", "a peer with a good pairing code cannot be stored",
 		       PU_KV_STR("file", s->cfg->authorized_keys_file), PU_KV_ERR(r));
-	else
-		pu_host_promote(s->host, &slot->peer);
-	return r;
+		return r;
+	}
+	pu_events_tell(&s->events, &(struct pu_event){ .kind = PU_EVENT_AUTH_CHANGE,
+						       .peer = &slot->peer,
+						       .what = was_member ? "changed" : "added",
+						       .detail = "paired" });
+	pu_host_promote(s->host, &slot->peer);
+	return 0;
 }
 
 static void on_answered(void *arg, const struct pu_group *g, const struct pu_peerid *peer)

@@ -156,7 +156,8 @@ static bool has_stopped(void *arg)
 static void stop(struct world *w)
 {
 	static const char *const files[] = { "relay_node.key", PU_RELAY_CONFIG_NAME,
-					     "relay_authorized_keys" };
+					     "relay_authorized_keys",
+					     ".relay_authorized_keys.lock" };
 	char path[160];
 
 	pu_relay_server_stop(w->relay, on_stopped, w);
