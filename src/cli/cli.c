@@ -137,6 +137,8 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "lets it ping a peer, then shows all results" },
 	{ "daemon", "connect", "", 0, 0, daemon_connect_flags, pu_cmd_daemon_connect,
 	  "opens a local port to a peer's service" },
+	{ "daemon", "connections", "", 0, 0, NULL, pu_cmd_daemon_connections,
+	  "such ports and where they lead" },
 	{ "daemon", "disconnect", "<id>", 1, 1, NULL, pu_cmd_daemon_disconnect,
 	  "closes such a port" },
 	{ "daemon", "stop", "", 0, 0, NULL, pu_cmd_daemon_stop, "asks it to stop" },

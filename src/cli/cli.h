@@ -74,6 +74,7 @@ int pu_cmd_daemon(struct pu_cli *c);
 int pu_cmd_daemon_show(struct pu_cli *c);
 int pu_cmd_daemon_ping(struct pu_cli *c);
 int pu_cmd_daemon_connect(struct pu_cli *c);
+int pu_cmd_daemon_connections(struct pu_cli *c);
 int pu_cmd_daemon_disconnect(struct pu_cli *c);
 int pu_cmd_daemon_stop(struct pu_cli *c);
 int pu_cmd_proxy(struct pu_cli *c);

@@ -134,6 +134,7 @@ static void stop(void *arg)
 	pu_watchdog_stop(d->watchdog);
 	d->watchdog = NULL;
 	pu_trial_stop(&d->trial);
+	pu_events_tell(&d->node->events, &(struct pu_event){ .kind = PU_EVENT_STOPPING });
 	d->n_stopping = 2 + !!d->portmapper;
 	pu_api_stop(d->api);
 	pu_telemetry_stop(d->telemetry, one_part_stopped, d);
@@ -368,6 +369,7 @@ static int open_control(struct daemon *d)
 		.cookie_path = d->opt->paths.cookie,
 		.owner = d->opt->paths.owner,
 		.ops = &pu_control_ops,
+		.events = &d->node->events,
 	};
 	int r = pu_control_new(&copt, &d->control);
 

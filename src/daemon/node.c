@@ -336,6 +336,11 @@ static void on_news(void *arg, const struct pu_peerid *peer)
 		pu_node_keep(n, peer, true);
 }
 
+static void on_relay(void *arg, const struct pu_relay_info *info)
+{
+	tell(arg, PU_EVENT_RELAY, &info->relay, pu_relay_state_text(info->state));
+}
+
 static int make_reachability(struct pu_node *n)
 {
 	const struct pu_reachability_options opt = {
@@ -344,6 +349,7 @@ static int make_reachability(struct pu_node *n)
 		.host = n->host,
 		.roster = n->roster,
 		.authorized = packets_allowed,
+		.on_relay = on_relay,
 		.on_news = on_news,
 		.arg = n,
 		.events = &n->events,
@@ -551,21 +557,6 @@ static uint16_t foreign_port(const struct pu_node *n, const struct pu_roster_pee
 	return pu_ports_of_service(service);
 }
 
-/* "/peerup/<name>/1.0.0" → name. */
-static bool service_of_protocol(const char *protocol, char *name)
-{
-	static const char prefix[] = "/peerup/", suffix[] = "/1.0.0";
-	size_t len = strlen(protocol), fixed = sizeof prefix - 1 + sizeof suffix - 1;
-
-	if (len <= fixed || len - fixed > PU_SERVICE_NAME_MAX ||
-	    strncmp(protocol, prefix, sizeof prefix - 1) != 0 ||
-	    strcmp(protocol + len - (sizeof suffix - 1), suffix) != 0)
-		return false;
-	memcpy(name, protocol + sizeof prefix - 1, len - fixed);
-	name[len - fixed] = '\0';
-	return pu_service_name_check(name) == 0;
-}
-
 struct port_search {
 	const struct pu_node *node;
 	const struct pu_roster_peer *peer;
@@ -579,7 +570,7 @@ static void try_protocol(void *arg, const char *protocol)
 	struct port_search *s = arg;
 	char name[PU_SERVICE_NAME_MAX + 1];
 
-	if (s->found || !service_of_protocol(protocol, name) ||
+	if (s->found || !pu_service_of_protocol(protocol, name) ||
 	    foreign_port(s->node, s->peer, name) != s->port)
 		return;
 	memcpy(s->name, name, strlen(name) + 1);

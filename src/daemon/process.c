@@ -92,6 +92,21 @@ int pu_process_drop_rights(const struct pu_file_owner *user, struct pu_failure *
 	return 0;
 }
 
+int pu_process_log_format(const char *format)
+{
+	bool json, journal;
+
+	if (!format)
+		format = pu_platform_has_journal() ? "journal" : "text";
+	json = strcmp(format, "json") == 0;
+	journal = strcmp(format, "journal") == 0;
+	if (!json && !journal && strcmp(format, "text") != 0)
+		return PU_EINVAL;
+	pu_log_set_json(json);
+	pu_log_set_fields(journal ? pu_platform_journal : NULL);
+	return 0;
+}
+
 int pu_process_read_config(const char *path, char **ptext, size_t *plen, struct pu_failure *why)
 {
 	struct pu_config_diags *diags = calloc(1, sizeof *diags);

@@ -34,6 +34,9 @@ void pu_process_end(struct pu_process *p);
  * what they have of that. */
 int pu_process_drop_rights(const struct pu_file_owner *user, struct pu_failure *why);
 
+/* "text", "json" or "journal"; NULL: the journal where standard error leads to it, else
+ * text. PU_EINVAL. */
+int pu_process_log_format(const char *format);
 /* The text of a config file, which is the caller's. */
 int pu_process_read_config(const char *path, char **ptext, size_t *plen, struct pu_failure *why);
 /* The warnings among the remarks about a config file, to the log. */

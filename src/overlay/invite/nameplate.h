@@ -22,7 +22,7 @@ enum {
 	PU_NAMEPLATE_TTL_MAX_S = 24 * 3600,
 	PU_NAMEPLATE_LOOKUPS_PER_CONN = 4, /* within a minute */
 	PU_NAMEPLATE_ANSWER_S = 15,      /* for each answer of a keeper */
-	PU_NAMEPLATE_VOUCHED_MAX = 4,    /* peers brought in through one number */
+	PU_NAMEPLATE_VOUCHED_MAX = 4,    /* peers to be brought in through one number */
 };
 
 /* The keeper: a relay, or the inviter itself. */

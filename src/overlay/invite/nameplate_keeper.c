@@ -241,15 +241,12 @@ static void on_lookup(struct visitor *v, const struct pu_nameplate_message *m)
 static int vouch(struct pu_nameplates *n, struct pu_nameplate_number *p,
 		 const struct pu_nameplate_message *m)
 {
-	int r;
-
 	if (!n->opt.on_vouched || pu_peerid_eq(&m->peer, pu_host_id(n->h)))
 		return PU_EDENIED;
 	if (p->n_vouched == PU_NAMEPLATE_VOUCHED_MAX)
 		return PU_ELIMIT;
-	r = n->opt.on_vouched(n->opt.arg, &p->owner, &m->peer, m->name);
-	p->n_vouched += r == 0;
-	return r;
+	p->n_vouched++; /* failures are work, too */
+	return n->opt.on_vouched(n->opt.arg, &p->owner, &m->peer, m->name);
 }
 
 static void on_vouch(struct visitor *v, const struct pu_nameplate_message *m)
