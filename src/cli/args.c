@@ -32,22 +32,22 @@ static const struct pu_cli_flag *find_flag(const struct pu_cli *c, const char *n
 	return f || !c->command ? f : find_in(c->command->flags, name, len);
 }
 
-/* The command of one word, or of two when the noun needs a verb. *pused: words. */
-static const struct pu_cli_command *find_command(const char *noun, const char *verb, int *pused)
+const struct pu_cli_command *pu_args_find_command(const char *noun, const char *verb, int *pused)
 {
+	const struct pu_cli_command *alone = NULL;
+
 	for (const struct pu_cli_command *k = pu_cli_commands; k->noun; k++) {
 		if (strcmp(k->noun, noun) != 0)
 			continue;
-		if (!k->verb) {
-			*pused = 1;
-			return k;
-		}
-		if (verb && strcmp(k->verb, verb) == 0) {
+		if (!k->verb)
+			alone = k;
+		else if (verb && strcmp(k->verb, verb) == 0) {
 			*pused = 2;
 			return k;
 		}
 	}
-	return NULL;
+	*pused = 1;
+	return alone;
 }
 
 static bool noun_exists(const char *noun)
@@ -117,7 +117,7 @@ static int choose_command(struct pu_cli *c, char **argv, int argc, int skip[2])
 	}
 	if (n == 0)
 		return pu_cli_misuse(c, "command", "none given");
-	c->command = find_command(word[0], word[1], &used);
+	c->command = pu_args_find_command(word[0], word[1], &used);
 	if (used < 2)
 		skip[1] = 0;
 	if (c->command)

@@ -25,6 +25,19 @@ static const struct pu_cli_flag up_flags[] = {
 static const struct pu_cli_flag auth_add_flags[] = {
 	{ "access", 0, "WHAT", "services (the default) or network: raw packets too" },
 	{ "comment", 0, "TEXT", "who this is" },
+	{ "expires", 0, "WHEN", "shut out then: 30d, 12h or 2027-01-01T00:00:00Z" },
+	{ "file", 0, "PATH", "use this authorized_keys file" },
+	{ NULL },
+};
+static const struct pu_cli_flag auth_set_flags[] = {
+	{ "access", 0, "WHAT", "services or network: raw packets too" },
+	{ "comment", 0, "TEXT", "who this is; \"\": nothing" },
+	{ "expires", 0, "WHEN", "shut out then: 30d, 12h, never or 2027-01-01T00:00:00Z" },
+	{ "file", 0, "PATH", "use this authorized_keys file" },
+	{ NULL },
+};
+static const struct pu_cli_flag verify_flags[] = {
+	{ "yes", 'y', NULL, "the codes were compared already: ask nothing" },
 	{ "file", 0, "PATH", "use this authorized_keys file" },
 	{ NULL },
 };
@@ -62,12 +75,41 @@ static const struct pu_cli_flag relay_authorize_flags[] = {
 	{ "comment", 0, "TEXT", "who this is" },
 	{ NULL },
 };
+static const struct pu_cli_flag relay_pair_flags[] = {
+	{ "count", 'c', "N", "make N codes, 1 to 100; default 1" },
+	{ "ttl", 0, "TIME", "the codes are good for that long; default 1h" },
+	{ "expires", 0, "TIME", "who uses one is a member for that long; default 0: for ever" },
+	{ "namespace", 0, "NAME", "private network name in the codes; default: the relay's" },
+	{ "list", 0, NULL, "show the groups of codes instead" },
+	{ "revoke", 0, "ID", "make the codes of a group worthless instead" },
+	{ NULL },
+};
 static const struct pu_cli_flag relay_add_flags[] = {
 	{ "peer-id", 0, "ID", "of the relay, for an address without it" },
 	{ NULL },
 };
 static const struct pu_cli_flag relay_remove_flags[] = {
 	{ "force", 'f', NULL, "ask nothing; it never does" },
+	{ NULL },
+};
+/* daemon …, proxy, events */
+static const struct pu_cli_flag daemon_peers_flags[] = {
+	{ "all", 0, NULL, "also those that do not say that they are of our kind" },
+	{ NULL },
+};
+static const struct pu_cli_flag daemon_ping_flags[] = {
+	{ "count", 'c', "N", "number of pings; default 4" },
+	{ "interval", 'i', "MS", "milliseconds between pings; default 1000" },
+	{ NULL },
+};
+static const struct pu_cli_flag daemon_connect_flags[] = {
+	{ "peer", 0, "PEER", "name or peer ID" },
+	{ "service", 0, "NAME", "service of that peer" },
+	{ "listen", 0, "ADDR", "local address such as 127.0.0.1:2222; port 0: any free one" },
+	{ NULL },
+};
+static const struct pu_cli_flag events_flags[] = {
+	{ "kind", 0, "KIND", "only events of this kind; may be repeated" },
 	{ NULL },
 };
 
@@ -85,13 +127,30 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "down", NULL, "", 0, 0, NULL, pu_cmd_down, "leave the network, stop the daemon" },
 	{ "daemon", NULL, "", 0, 0, up_flags, pu_cmd_daemon,
 	  "run in the foreground; device only if vpn.enabled" },
+	{ "daemon", "start", "", 0, 0, up_flags, pu_cmd_daemon, "the same" },
+	{ "daemon", "status", "", 0, 0, NULL, pu_cmd_daemon_show, "what the daemon says of itself" },
+	{ "daemon", "services", "", 0, 0, NULL, pu_cmd_daemon_show, "services that it offers" },
+	{ "daemon", "peers", "", 0, 0, daemon_peers_flags, pu_cmd_daemon_show,
+	  "peers that it knows" },
+	{ "daemon", "paths", "", 0, 0, NULL, pu_cmd_daemon_show, "its paths to peers" },
+	{ "daemon", "ping", "<peer>", 1, 1, daemon_ping_flags, pu_cmd_daemon_ping,
+	  "lets it ping a peer, then shows all results" },
+	{ "daemon", "connect", "", 0, 0, daemon_connect_flags, pu_cmd_daemon_connect,
+	  "opens a local port to a peer's service" },
+	{ "daemon", "disconnect", "<id>", 1, 1, NULL, pu_cmd_daemon_disconnect,
+	  "closes such a port" },
+	{ "daemon", "stop", "", 0, 0, NULL, pu_cmd_daemon_stop, "asks it to stop" },
 	{ "status", NULL, "", 0, 0, NULL, pu_cmd_status, "this node and its peers" },
 	{ "whoami", NULL, "", 0, 0, NULL, pu_cmd_whoami, "this node's peer ID" },
 	{ "auth", "add", "<peer id>", 1, 1, auth_add_flags, pu_cmd_auth_add, "let a peer in" },
 	{ "auth", "list", "", 0, 0, auth_flags, pu_cmd_auth_list, "who may connect" },
+	{ "auth", "set", "<peer>", 1, 1, auth_set_flags, pu_cmd_auth_set,
+	  "change what a peer may do, or how long" },
 	{ "auth", "remove", "<peer>", 1, 1, auth_flags, pu_cmd_auth_remove, "shut a peer out" },
 	{ "auth", "validate", "[file]", 0, 1, auth_flags, pu_cmd_auth_validate,
 	  "check the authorized_keys file" },
+	{ "verify", NULL, "<peer>", 1, 1, verify_flags, pu_cmd_verify,
+	  "compare codes with a peer: is nobody in between?" },
 	{ "name", "add", "<name> <peer id>", 2, 2, NULL, pu_cmd_name_add, "name a peer" },
 	{ "name", "list", "", 0, 0, NULL, pu_cmd_name_list, "names of peers" },
 	{ "name", "remove", "<name>", 1, 1, NULL, pu_cmd_name_remove, "forget a name" },
@@ -107,6 +166,8 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "peer", "list", "", 0, 0, NULL, pu_cmd_peer_list, "peers with fixed addresses" },
 	{ "peer", "remove", "<peer|multiaddr>", 1, 1, NULL, pu_cmd_peer_remove,
 	  "forget a peer's addresses, or one of them" },
+	{ "peer", "services", "<peer>", 1, 1, NULL, pu_cmd_peer_services,
+	  "services that a peer offers to us" },
 	{ "config", "validate", "[file]", 0, 1, NULL, pu_cmd_config, "check a config" },
 	{ "config", "show", "", 0, 0, config_flags, pu_cmd_config,
 	  "the config, or one that was good before" },
@@ -131,12 +192,18 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "shut a peer out of this relay" },
 	{ "relay", "list-peers", "", 0, 0, NULL, pu_cmd_relay_list_peers,
 	  "who may use this relay" },
+	{ "relay", "pair", "", 0, 0, relay_pair_flags, pu_cmd_relay_pair,
+	  "codes by which others join this relay and meet each other" },
 	{ "relay", "config", "<action> [file]", 1, 2, config_flags, pu_cmd_relay_config,
 	  "the relay's config: validate, show, history, rollback, apply, confirm" },
 	{ "relay", "version", "", 0, 0, NULL, pu_cmd_relay_version, "which version this is" },
 	{ "ping", NULL, "<peer>", 1, 1, ping_flags, pu_cmd_ping, "is a peer there?" },
 	{ "traceroute", NULL, "<peer>", 1, 1, NULL, pu_cmd_traceroute,
 	  "the hops to a peer and how far they are" },
+	{ "proxy", NULL, "<peer> <service> <local port>", 3, 3, NULL, pu_cmd_proxy,
+	  "a local port to a peer's service, until ^C" },
+	{ "vpn", NULL, "", 0, 0, NULL, pu_cmd_vpn, "the device, its addresses and names" },
+	{ "events", NULL, "", 0, 0, events_flags, pu_cmd_events, "what happens, as it happens" },
 	{ "paths", NULL, "", 0, 0, NULL, pu_cmd_paths, "the path in use to every peer" },
 	{ "why", NULL, "<peer>", 1, 1, NULL, pu_cmd_why,
 	  "why a peer is reached as it is: what was tried and what came of it" },
@@ -194,19 +261,22 @@ int pu_cli_misuse(struct pu_cli *c, const char *what, const char *why_fmt, ...)
 
 int pu_cmd_help(struct pu_cli *c)
 {
-	for (const struct pu_cli_command *k = pu_cli_commands; k->noun && c->n_args > 0; k++) {
-		bool one = !k->verb || (c->n_args == 2 && strcmp(k->verb, c->arg[1]) == 0);
+	const struct pu_cli_command *k;
+	int used;
 
-		if (strcmp(k->noun, c->arg[0]) == 0 && one) {
-			pu_out_usage(stdout, k);
-			return PU_CLI_OK;
-		}
-	}
-	if (c->n_args > 0 && pu_out_usage_noun(stdout, c->arg[0]))
+	if (c->n_args == 0) {
+		pu_out_usage(stdout, NULL);
 		return PU_CLI_OK;
-	if (c->n_args > 0)
+	}
+	k = pu_args_find_command(c->arg[0], c->arg[1], &used);
+	if (k)
+		pu_out_usage(stdout, k);
+	if (k && (k->verb || !k[1].noun || strcmp(k[1].noun, k->noun) != 0))
+		return PU_CLI_OK;
+	if (k)
+		putchar('\n');
+	if (!pu_out_usage_noun(stdout, c->arg[0]))
 		return pu_cli_misuse(c, c->arg[0], "unknown command");
-	pu_out_usage(stdout, NULL);
 	return PU_CLI_OK;
 }
 

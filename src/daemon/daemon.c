@@ -11,13 +11,16 @@
 #include "daemon/config_diff.h"
 #include "daemon/config_pending.h"
 #include "daemon/control.h"
+#include "daemon/enrolment.h"
 #include "daemon/interfaces.h"
 #include "daemon/janitor.h"
 #include "daemon/keeper.h"
 #include "daemon/node.h"
 #include "daemon/portmapper.h"
 #include "daemon/process.h"
+#include "daemon/refresh.h"
 #include "daemon/status_line.h"
+#include "daemon/telemetry.h"
 #include "daemon/trial.h"
 #include "daemon/version.h"
 #include "daemon/vpn.h"
@@ -43,7 +46,9 @@ struct daemon {
 	struct pu_vpn *vpn;		    /* or, without a device, … */
 	struct pu_interfaces *interfaces; /* … only its eyes */
 	struct pu_portmapper *portmapper; /* NULL: off */
+	struct pu_refresh *refresh; /* NULL: files are loaded on request only */
 	struct pu_control *control;
+	struct pu_telemetry *telemetry;
 	struct pu_api *api;
 	struct pu_trial trial;
 	struct pu_watchdog *watchdog;
@@ -129,15 +134,20 @@ static void stop(void *arg)
 	pu_watchdog_stop(d->watchdog);
 	d->watchdog = NULL;
 	pu_trial_stop(&d->trial);
+	pu_events_tell(&d->node->events, &(struct pu_event){ .kind = PU_EVENT_STOPPING });
+	d->n_stopping = 2 + !!d->portmapper;
 	pu_api_stop(d->api);
+	pu_telemetry_stop(d->telemetry, one_part_stopped, d);
 	pu_control_free(d->control);
+	pu_refresh_stop(d->refresh);
 	pu_vpn_stop(d->vpn);
 	pu_interfaces_stop(d->interfaces);
 	d->interfaces = NULL;
+	d->refresh = NULL;
 	d->api = NULL;
+	d->telemetry = NULL;
 	d->control = NULL;
 	d->vpn = NULL;
-	d->n_stopping = 1 + !!d->portmapper;
 	if (d->portmapper)
 		pu_portmapper_stop(d->portmapper, one_part_stopped, d);
 	pu_node_stop(d->node, one_part_stopped, d);
@@ -164,9 +174,9 @@ static void on_device_lost(void *arg)
 	stop_soon(d, 0);
 }
 
-static void tell_config(struct daemon *d, const char *what)
+static void tell_config(struct daemon *d, const char *what, const char *detail)
 {
-	const struct pu_event ev = { .kind = PU_EVENT_CONFIG, .what = what };
+	const struct pu_event ev = { .kind = PU_EVENT_CONFIG, .what = what, .detail = detail };
 
 	pu_events_tell(&d->node->events, &ev);
 }
@@ -187,22 +197,18 @@ static int use_config(struct daemon *d, struct pu_config *cfg, struct pu_bytes t
 		       PU_KV_STR("keys", pu_config_diff_text(diff, keys, sizeof keys)));
 	else
 		pu_log_msg(PU_LOG_INFO, "daemon", "configuration loaded again");
-	tell_config(d, "loaded");
+	tell_config(d, "loaded", NULL);
 	return pu_trial_loaded(&d->trial, text, diff->n == 0);
 }
 
-static int on_reload_request(void *arg, struct pu_failure *why)
+static int reload(struct daemon *d, struct pu_failure *why)
 {
-	struct daemon *d = arg;
 	struct pu_config_diff diff;
 	struct pu_config *cfg;
 	char *text;
 	size_t len;
-	int r;
+	int r = load_config(d, &text, &len, &cfg, why);
 
-	if (d->stopping)
-		return PU_ECLOSED;
-	r = load_config(d, &text, &len, &cfg, why);
 	if (r < 0)
 		return r;
 	pu_watchdog_reloading();
@@ -212,6 +218,16 @@ static int on_reload_request(void *arg, struct pu_failure *why)
 	free(text);
 	if (r == 0)
 		pu_trial_check(&d->trial);
+	return r;
+}
+
+static int on_reload_request(void *arg, struct pu_failure *why)
+{
+	struct daemon *d = arg;
+	int r = d->stopping ? PU_ECLOSED : reload(d, why);
+
+	if (r < 0 && !d->stopping)
+		tell_config(d, "refused", why->why);
 	return r;
 }
 
@@ -244,7 +260,7 @@ static int on_config_applied(void *arg, struct pu_bytes text)
 
 static void on_trial_end(void *arg, const char *what)
 {
-	tell_config(arg, what);
+	tell_config(arg, what, NULL);
 }
 
 static const struct pu_trial_ops trial_ops = { .apply = on_config_applied,
@@ -329,6 +345,14 @@ static void on_network_change(void *arg)
 		map_ports(d);
 }
 
+static void follow_files(struct daemon *d)
+{
+	pu_loop_uv_enter(d->loop);
+	if (pu_refresh_start(d->node, on_reload_request, d, &d->refresh) < 0)
+		pu_log_msg(PU_LOG_WARN, "daemon", "changes of files will not be noticed");
+	pu_loop_uv_leave(d->loop);
+}
+
 static int open_control(struct daemon *d)
 {
 	const struct pu_control_options copt = {
@@ -345,26 +369,34 @@ static int open_control(struct daemon *d)
 		.cookie_path = d->opt->paths.cookie,
 		.owner = d->opt->paths.owner,
 		.ops = &pu_control_ops,
+		.events = &d->node->events,
 	};
 	int r = pu_control_new(&copt, &d->control);
 
 	if (r < 0)
 		return r;
+	r = pu_telemetry_start(d->node, &pu_control_ops, d->control, &d->telemetry, d->opt->why);
+	if (r < 0)
+		return r;
 	aopt.ops_arg = d->control;
+	aopt.events = &d->node->events;
 	return pu_api_start(&aopt, &d->api, d->opt->why);
 }
 
 static int start_all(struct daemon *d, char **ptext, size_t *plen)
 {
+	const struct pu_paths *paths = &d->opt->paths;
 	struct pu_failure *why = d->opt->why;
-	int r = load_config(d, ptext, plen, &d->cfg, why);
+	int r = pu_enrolment_recover(paths->config, &paths->owner, why);
 
+	if (r == 0)
+		r = load_config(d, ptext, plen, &d->cfg, why);
 	if (r < 0)
 		return r;
 	d->with_vpn = d->opt->force_vpn || d->cfg->vpn.enabled;
 	r = pu_crypto_init();
 	if (r == 0 && d->with_vpn)
-		r = pu_janitor_start(&d->janitor, d->opt->paths.state_dir);
+		r = pu_janitor_start(&d->janitor, paths->state_dir);
 	if (r == 0)
 		r = make_loop(d);
 	if (r == 0) {
@@ -388,6 +420,7 @@ static int start_all(struct daemon *d, char **ptext, size_t *plen)
 		return r;
 	map_ports(d);
 	pu_node_on_network_change(d->node, on_network_change, d);
+	follow_files(d);
 	return open_control(d);
 }
 
@@ -446,6 +479,7 @@ static void free_all(struct daemon *d)
 	pu_trial_stop(&d->trial);
 	pu_api_stop(d->api);
 	pu_control_free(d->control);
+	pu_refresh_stop(d->refresh);
 	pu_vpn_stop(d->vpn);
 	pu_interfaces_stop(d->interfaces);
 	pu_portmapper_free(d->portmapper);

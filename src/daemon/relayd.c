@@ -8,19 +8,19 @@
 #include "base/log.h"
 #include "daemon/config_diff.h"
 #include "daemon/config_pending.h"
+#include "daemon/filewatch.h"
 #include "daemon/keeper.h"
 #include "daemon/process.h"
-#include "daemon/relay_http.h"
+#include "daemon/relay_admin.h"
+#include "daemon/relay_server.h"
+#include "daemon/telemetry.h"
 #include "daemon/trial.h"
 #include "daemon/version.h"
 #include "daemon/watchdog.h"
 #include "p2p/transport/net_uv.h"
 #include "platform/platform.h"
 
-enum {
-	SETTLE_MS = 200,      /* an editor writes a file in several steps */
-	STOP_LIMIT_MS = 4000, /* for peers that do not answer our goodbye */
-};
+enum { STOP_LIMIT_MS = 4000 /* for peers that do not answer our goodbye */ };
 
 struct relayd {
 	const struct pu_relayd_options *opt;
@@ -29,10 +29,10 @@ struct relayd {
 	struct pu_loop *loop; /* the process's */
 	struct pu_platform *platform;
 	struct pu_relay_server *server;
-	struct pu_relay_http *http;
-	uv_fs_event_t watch; /* the directory of the authorized keys */
-	bool watching;
-	struct pu_timer settle, restart, stop_limit;
+	struct pu_telemetry *telemetry;
+	struct pu_relay_admin *admin; /* NULL when it could not start */
+	struct pu_filewatch *config, *members; /* NULL: not followed */
+	struct pu_timer restart, stop_limit;
 	struct pu_trial trial;
 	struct pu_watchdog *watchdog;
 	bool stopping;
@@ -85,6 +85,13 @@ static void on_server_stopped(void *arg)
 	pu_loop_uv_stop(d->process.driver);
 }
 
+static void on_telemetry_stopped(void *arg)
+{
+	struct relayd *d = arg;
+
+	pu_relay_server_stop(d->server, on_server_stopped, d);
+}
+
 static void on_stop_limit(void *arg)
 {
 	struct relayd *d = arg;
@@ -110,13 +117,14 @@ static void stop(struct relayd *d)
 	pu_watchdog_stop(d->watchdog);
 	d->watchdog = NULL;
 	pu_trial_stop(&d->trial);
-	pu_relay_http_stop(d->http);
-	d->http = NULL;
-	pu_timer_stop(&d->settle);
-	if (d->watching)
-		uv_close((uv_handle_t *)&d->watch, NULL);
-	d->watching = false;
-	pu_relay_server_stop(d->server, on_server_stopped, d);
+	pu_relay_admin_stop(d->admin);
+	d->admin = NULL;
+	pu_filewatch_stop(d->config);
+	pu_filewatch_stop(d->members);
+	d->config = NULL;
+	d->members = NULL;
+	pu_telemetry_stop(d->telemetry, on_telemetry_stopped, d);
+	d->telemetry = NULL;
 }
 
 /* cfg is taken. */
@@ -131,6 +139,8 @@ static int use_config(struct relayd *d, struct pu_relay_config *cfg, struct pu_b
 		       PU_KV_STR("keys", pu_config_diff_text(diff, keys, sizeof keys)));
 	return pu_trial_loaded(&d->trial, text, diff->n == 0);
 }
+
+static void follow_members(struct relayd *d);
 
 static void reload(struct relayd *d)
 {
@@ -152,6 +162,7 @@ static void reload(struct relayd *d)
 	pu_platform_notify("READY=1");
 	free(text);
 	pu_trial_check(&d->trial);
+	follow_members(d);
 }
 
 /* A config that a command put in place: the whole of it counts, at once. */
@@ -200,44 +211,39 @@ static void on_signal(void *arg, int signum)
 
 /* --- what changes around us ------------------------------------------------------- */
 
-static void settled(void *arg)
+static void on_members_changed(void *arg)
 {
 	struct relayd *d = arg;
 
 	pu_relay_server_reload_members(d->server);
 }
 
-static const char *base_name(const char *path)
+static void on_config_changed(void *arg)
 {
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
+	reload(arg);
 }
 
-static void on_file_event(uv_fs_event_t *w, const char *name, int events, int status)
+static void follow_members(struct relayd *d)
 {
-	struct relayd *d = w->data;
+	const char *path = d->server->cfg->authorized_keys_file;
 
-	if (name && strcmp(name, base_name(d->server->cfg->authorized_keys_file)) != 0)
+	if (d->members && strcmp(pu_filewatch_path(d->members), path) == 0)
 		return;
-	pu_loop_uv_enter(d->loop);
-	pu_timer_set(&d->settle, pu_loop_now(d->loop) + PU_MS(SETTLE_MS));
-	pu_loop_uv_leave(d->loop);
+	pu_filewatch_stop(d->members);
+	d->members = NULL;
+	if (pu_filewatch_start(d->loop, path, on_members_changed, d, &d->members) < 0)
+		pu_log(PU_LOG_WARN, "relay", "changes are noticed on SIGHUP only",
+		       PU_KV_STR("file", path));
 }
 
-/* The directory, because commands replace the file. */
-static void watch_keys(struct relayd *d)
+static void follow_files(struct relayd *d)
 {
-	const char *file = d->server->cfg->authorized_keys_file, *name = base_name(file);
-	char *dir = name == file ? strdup(".") : strndup(file, (size_t)(name - file));
-
-	uv_fs_event_init(pu_loop_uv_of(d->loop), &d->watch);
-	d->watch.data = d;
-	d->watching = true;
-	if (!dir || uv_fs_event_start(&d->watch, on_file_event, dir, 0) < 0)
+	pu_loop_uv_enter(d->loop);
+	follow_members(d);
+	if (pu_filewatch_start(d->loop, d->opt->config, on_config_changed, d, &d->config) < 0)
 		pu_log(PU_LOG_WARN, "relay", "changes are noticed on SIGHUP only",
-		       PU_KV_STR("file", file));
-	free(dir);
+		       PU_KV_STR("file", d->opt->config));
+	pu_loop_uv_leave(d->loop);
 }
 
 static void tell_addresses(void *arg)
@@ -263,7 +269,6 @@ static int make_loop(struct relayd *d)
 
 	d->loop = d->process.loop;
 	if (d->loop) {
-		pu_timer_init(&d->settle, d->loop, settled, d);
 		pu_timer_init(&d->restart, d->loop, on_restart, d);
 		pu_timer_init(&d->stop_limit, d->loop, on_stop_limit, d);
 		pu_process_follow(&d->process, d->opt->lifeline);
@@ -287,6 +292,16 @@ static int make_server(struct relayd *d)
 	return pu_relay_server_new(&opt, &d->server, d->opt->why);
 }
 
+/* Only the operator's commands suffer without it. */
+static void start_admin(struct relayd *d)
+{
+	struct pu_failure why = { .what = "" };
+
+	if (pu_relay_admin_start(d->server, &d->admin, &why) < 0)
+		pu_log(PU_LOG_WARN, "relay", "relay pair will not work",
+		       PU_KV_STR("what", why.what), PU_KV_STR("why", why.why));
+}
+
 static int start_all(struct relayd *d, char **ptext, size_t *plen)
 {
 	int r = load_config(d, ptext, plen, &d->cfg, d->opt->why);
@@ -302,10 +317,11 @@ static int start_all(struct relayd *d, char **ptext, size_t *plen)
 	if (r == 0)
 		r = make_server(d);
 	if (r == 0)
-		r = pu_relay_http_start(d->server, &d->http, d->opt->why);
+		r = pu_telemetry_start_relay(d->server, &d->telemetry, d->opt->why);
 	if (r < 0)
 		return r;
-	watch_keys(d);
+	start_admin(d);
+	follow_files(d);
 	r = pu_platform_new(d->loop, &platform_events, d, &d->platform);
 	if (r < 0)
 		return pu_failure_set(d->opt->why, r, "network interfaces", NULL, "%s",

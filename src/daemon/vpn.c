@@ -19,6 +19,7 @@ struct pu_vpn {
 	struct pu_tun_device dev;
 	bool dev_open;
 	struct pu_bridge *bridge;
+	struct pu_vpn_routes routes;
 	struct pu_dns_server *dns;
 	const char *dns_method;
 	unsigned mtu;
@@ -218,6 +219,7 @@ static void on_route(void *arg, const struct pu_route_event *ev)
 {
 	struct pu_vpn *v = arg;
 
+	pu_vpn_routes_event(&v->routes, ev);
 	if (v->bridge)
 		pu_bridge_route(v->bridge, ev);
 }
@@ -350,7 +352,13 @@ void pu_vpn_stop(struct pu_vpn *v)
 	pu_platform_free(v->platform);
 	if (v->dev_open)
 		pu_tun_device_close(&v->dev);
+	pu_vpn_routes_deinit(&v->routes);
 	free(v);
+}
+
+const struct pu_vpn_routes *pu_vpn_kernel_routes(const struct pu_vpn *v)
+{
+	return &v->routes;
 }
 
 void pu_vpn_seal(struct pu_vpn *v)

@@ -1,4 +1,5 @@
 /* A relay with its files, and nodes that may or may not use it. */
+#include "daemon/relay_metrics.h"
 #include "daemon/relay_server.h"
 
 #include <setjmp.h>
@@ -217,22 +218,26 @@ static void a_keys_file_that_cannot_be_read_changes_nothing(void **state)
 static void a_reload_takes_over_limits(void **state)
 {
 	struct fixture *f = *state;
+	struct pu_relay_metrics *m;
 	size_t len;
 	char *text;
 
 	write_keys(f, &f->a, "", NULL, NULL);
 	start(f, "version: 1\n");
+	assert_int_equal(pu_relay_metrics_new(f->relay, "1", &m), 0);
 	assert_int_equal(pu_relay_server_reload(f->relay,
 						load(f, "resources: {max_reservations: 3}\n")),
 			 0);
 	assert_int_equal(f->relay->cfg->max_reservations, 3);
 	assert_true(can_connect(f, &f->a));
-	text = pu_relay_server_metrics(f->relay, &len);
+	text = pu_metrics_text(pu_relay_metrics_all(m), &len);
 	assert_non_null(text);
 	assert_int_equal(strlen(text), len);
 	assert_non_null(strstr(text, "\npeerup_relay_connected_peers 1\n"));
 	assert_non_null(strstr(text, "\npeerup_relay_reservations 0\n"));
+	assert_non_null(strstr(text, "\npeerup_auth_decisions_total{decision=\"allow\"} 1\n"));
 	free(text);
+	pu_relay_metrics_free(m);
 }
 
 static const struct pu_multiaddr *found_circuit(const struct pu_multiaddr *addrs, size_t n)
