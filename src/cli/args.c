@@ -4,6 +4,7 @@
 
 const struct pu_cli_flag pu_args_global_flags[] = {
 	{ "config", 0, "PATH", "use this config file" },
+	{ "instance", 0, "NAME", "the network of that name instead of the ordinary one" },
 	{ "json", 0, NULL, "print one line of JSON" },
 	{ "help", 'h', NULL, "show help" },
 	{ NULL },
@@ -148,6 +149,26 @@ static bool wants_help(char **argv, int argc)
 	return false;
 }
 
+static int choose_instance(struct pu_cli *c)
+{
+	const char *name = pu_cli_flag(c, "instance", 0);
+	struct pu_paths_env env;
+
+	if (!name)
+		return 0;
+	if (c->config || pu_cli_has(c, "dir"))
+		return pu_cli_misuse(c, "--instance", "cannot be combined with another place");
+	if (!pu_paths_instance_ok(name))
+		return pu_cli_misuse(c, "--instance",
+				     "a-z, 0-9 and '-' are allowed, at most %d characters",
+				     PU_PATHS_INSTANCE_MAX);
+	pu_paths_env_get(&env);
+	if (pu_paths_instance(c->instance_config, &env, name, &c->why) < 0)
+		return PU_CLI_FAILED;
+	c->config = c->instance_config;
+	return 0;
+}
+
 int pu_args_parse(struct pu_cli *c, int argc, char **argv, bool *phelp)
 {
 	int skip[2] = { 0 }, r;
@@ -176,5 +197,6 @@ int pu_args_parse(struct pu_cli *c, int argc, char **argv, bool *phelp)
 	}
 	c->config = pu_cli_flag(c, "config", 0);
 	c->json = pu_cli_has(c, "json");
-	return check_args(c);
+	r = choose_instance(c);
+	return r ? r : check_args(c);
 }

@@ -17,8 +17,9 @@ static const struct pu_cli_flag init_flags[] = {
 };
 static const struct pu_cli_flag up_flags[] = {
 	{ "foreground", 0, NULL, "stay in the foreground, log to stderr" },
+	{ "heal", 0, NULL, "start with the last good config when the present one is broken" },
 	{ "log-level", 0, "LEVEL", "debug, info, warn, error or off" },
-	{ "log-format", 0, "FORMAT", "text or json" },
+	{ "log-format", 0, "FORMAT", "text, json or journal" },
 	{ NULL },
 };
 static const struct pu_cli_flag auth_add_flags[] = {
@@ -69,12 +70,22 @@ static const struct pu_cli_flag relay_setup_flags[] = {
 	{ NULL },
 };
 static const struct pu_cli_flag relay_serve_flags[] = {
+	{ "heal", 0, NULL, "start with the last good config when the present one is broken" },
 	{ "log-level", 0, "LEVEL", "debug, info, warn, error or off" },
-	{ "log-format", 0, "FORMAT", "text or json" },
+	{ "log-format", 0, "FORMAT", "text, json or journal" },
 	{ NULL },
 };
 static const struct pu_cli_flag relay_authorize_flags[] = {
 	{ "comment", 0, "TEXT", "who this is" },
+	{ NULL },
+};
+static const struct pu_cli_flag relay_pair_flags[] = {
+	{ "count", 'c', "N", "make N codes, 1 to 100; default 1" },
+	{ "ttl", 0, "TIME", "the codes are good for that long; default 1h" },
+	{ "expires", 0, "TIME", "who uses one is a member for that long; default 0: for ever" },
+	{ "namespace", 0, "NAME", "private network name in the codes; default: the relay's" },
+	{ "list", 0, NULL, "show the groups of codes instead" },
+	{ "revoke", 0, "ID", "make the codes of a group worthless instead" },
 	{ NULL },
 };
 static const struct pu_cli_flag relay_add_flags[] = {
@@ -106,6 +117,13 @@ static const struct pu_cli_flag events_flags[] = {
 	{ NULL },
 };
 
+static const struct pu_cli_flag config_flags[] = {
+	{ "archived", 0, "N", "show: the n-th copy, 0 the newest" },
+	{ "to", 0, "N", "rollback: to the n-th copy; default 0, the newest" },
+	{ "confirm-timeout", 0, "TIME", "apply: take it back after that time; default 5m" },
+	{ NULL },
+};
+
 /* Two-word commands of one noun stand together. */
 const struct pu_cli_command pu_cli_commands[] = {
 	{ "init", NULL, "", 0, 0, init_flags, pu_cmd_init, "make a config and an identity" },
@@ -123,6 +141,8 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "lets it ping a peer, then shows all results" },
 	{ "daemon", "connect", "", 0, 0, daemon_connect_flags, pu_cmd_daemon_connect,
 	  "opens a local port to a peer's service" },
+	{ "daemon", "connections", "", 0, 0, NULL, pu_cmd_daemon_connections,
+	  "such ports and where they lead" },
 	{ "daemon", "disconnect", "<id>", 1, 1, NULL, pu_cmd_daemon_disconnect,
 	  "closes such a port" },
 	{ "daemon", "stop", "", 0, 0, NULL, pu_cmd_daemon_stop, "asks it to stop" },
@@ -154,6 +174,15 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "forget a peer's addresses, or one of them" },
 	{ "peer", "services", "<peer>", 1, 1, NULL, pu_cmd_peer_services,
 	  "services that a peer offers to us" },
+	{ "config", "validate", "[file]", 0, 1, NULL, pu_cmd_config, "check a config" },
+	{ "config", "show", "", 0, 0, config_flags, pu_cmd_config,
+	  "the config, or one that was good before" },
+	{ "config", "history", "", 0, 0, NULL, pu_cmd_config, "configs that were good before" },
+	{ "config", "rollback", "", 0, 0, config_flags, pu_cmd_config,
+	  "go back to a config that was good" },
+	{ "config", "apply", "<file>", 1, 1, config_flags, pu_cmd_config,
+	  "try a config: it is taken back unless confirmed in time" },
+	{ "config", "confirm", "", 0, 0, NULL, pu_cmd_config, "keep the config on trial" },
 	{ "relay", "add", "<address>...", 1, PU_CLI_ARGS_MAX, relay_add_flags, pu_cmd_relay_add,
 	  "use a relay: multiaddr, IP or IP:PORT" },
 	{ "relay", "list", "", 0, 0, NULL, pu_cmd_relay_list, "relays that this node uses" },
@@ -169,8 +198,10 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "shut a peer out of this relay" },
 	{ "relay", "list-peers", "", 0, 0, NULL, pu_cmd_relay_list_peers,
 	  "who may use this relay" },
-	{ "relay", "config", "validate|rollback", 1, 1, NULL, pu_cmd_relay_config,
-	  "check the relay's config, or go back to the last good one" },
+	{ "relay", "pair", "", 0, 0, relay_pair_flags, pu_cmd_relay_pair,
+	  "codes by which others join this relay and meet each other" },
+	{ "relay", "config", "<action> [file]", 1, 2, config_flags, pu_cmd_relay_config,
+	  "the relay's config: validate, show, history, rollback, apply, confirm" },
 	{ "relay", "version", "", 0, 0, NULL, pu_cmd_relay_version, "which version this is" },
 	{ "ping", NULL, "<peer>", 1, 1, ping_flags, pu_cmd_ping, "is a peer there?" },
 	{ "traceroute", NULL, "<peer>", 1, 1, NULL, pu_cmd_traceroute,

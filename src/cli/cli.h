@@ -43,7 +43,8 @@ struct pu_cli {
 	int n_args;
 	struct pu_cli_value value[PU_CLI_VALUES_MAX];
 	int n_values;
-	const char *config; /* --config, NULL: search */
+	const char *config; /* --config, or that of --instance; NULL: search */
+	char instance_config[PU_PATHS_LEN];
 	bool json, color;
 	struct pu_failure why; /* set when the command fails */
 };
@@ -73,6 +74,7 @@ int pu_cmd_daemon(struct pu_cli *c);
 int pu_cmd_daemon_show(struct pu_cli *c);
 int pu_cmd_daemon_ping(struct pu_cli *c);
 int pu_cmd_daemon_connect(struct pu_cli *c);
+int pu_cmd_daemon_connections(struct pu_cli *c);
 int pu_cmd_daemon_disconnect(struct pu_cli *c);
 int pu_cmd_daemon_stop(struct pu_cli *c);
 int pu_cmd_proxy(struct pu_cli *c);
@@ -98,12 +100,14 @@ int pu_cmd_service_disable(struct pu_cli *c);
 int pu_cmd_peer_add(struct pu_cli *c);
 int pu_cmd_peer_list(struct pu_cli *c);
 int pu_cmd_peer_remove(struct pu_cli *c);
+int pu_cmd_config(struct pu_cli *c);
 int pu_cmd_relay_serve(struct pu_cli *c);
 int pu_cmd_relay_setup(struct pu_cli *c);
 int pu_cmd_relay_info(struct pu_cli *c);
 int pu_cmd_relay_authorize(struct pu_cli *c);
 int pu_cmd_relay_deauthorize(struct pu_cli *c);
 int pu_cmd_relay_list_peers(struct pu_cli *c);
+int pu_cmd_relay_pair(struct pu_cli *c);
 int pu_cmd_relay_config(struct pu_cli *c);
 int pu_cmd_relay_version(struct pu_cli *c);
 int pu_cmd_relay_add(struct pu_cli *c);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "cli/args.h"
+#include "daemon/process.h"
 
 enum { REAL_DIGITS = 12 };
 
@@ -171,11 +172,9 @@ int pu_out_set_log(struct pu_cli *c)
 	if (level && pu_log_level_parse(level, &lv) < 0)
 		return pu_cli_misuse(c, "--log-level",
 				     "allowed is debug, info, warn, error or off");
-	if (format && strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
-		return pu_cli_misuse(c, "--log-format", "allowed is text or json");
+	if (pu_process_log_format(format) < 0)
+		return pu_cli_misuse(c, "--log-format", "allowed is text, json or journal");
 	if (level)
 		pu_log_set_level(lv);
-	if (format)
-		pu_log_set_json(strcmp(format, "json") == 0);
 	return 0;
 }

@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <strings.h>
 
-bool pu_prompt(const char *prompt, char *line, size_t cap)
+bool pu_prompt(const char *question, char *line, size_t cap)
 {
 	size_t n;
 
-	fputs(prompt, stdout);
+	fputs(question, stdout);
 	fflush(stdout);
 	if (!fgets(line, (int)cap, stdin))
 		return false;
@@ -18,10 +18,10 @@ bool pu_prompt(const char *prompt, char *line, size_t cap)
 	return true;
 }
 
-bool pu_prompt_yes(const char *prompt)
+bool pu_prompt_yes(const char *question)
 {
 	char line[16];
 
-	return pu_prompt(prompt, line, sizeof line) &&
+	return pu_prompt(question, line, sizeof line) &&
 	       (strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0);
 }

@@ -4,9 +4,9 @@
 
 #include "base/bytes.h"
 
-/* Prints prompt on stdout and reads one line, trimmed; false at the end of input. */
-bool pu_prompt(const char *prompt, char *line, size_t cap);
+/* Prints the question on stdout and reads one line, trimmed; false at the end of input. */
+bool pu_prompt(const char *question, char *line, size_t cap);
 /* Like pu_prompt(); true for y and yes, whatever their case. */
-bool pu_prompt_yes(const char *prompt);
+bool pu_prompt_yes(const char *question);
 
 #endif

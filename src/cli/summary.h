@@ -14,5 +14,7 @@ void pu_summary_peers(const struct pu_cli *c, const json_t *peers, const char *s
  * a terminal is replaced. The buffer is the caller's and returned. */
 enum { PU_SUMMARY_TEXT_MAX = 512 };
 const char *pu_summary_text(const json_t *o, const char *key, char out[PU_SUMMARY_TEXT_MAX]);
+/* "2h 5m". Returns out. */
+const char *pu_summary_duration(long long seconds, char out[PU_SUMMARY_TEXT_MAX]);
 
 #endif

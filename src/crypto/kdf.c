@@ -5,16 +5,22 @@
 
 _Static_assert(crypto_auth_hmacsha256_BYTES == PU_SHA256_LEN, "MAC");
 
+/* libsodium takes no NULL, not even with nothing behind it. */
+static const uint8_t *some(struct pu_bytes b)
+{
+	return b.p ? b.p : (const uint8_t *)"";
+}
+
 /* The MAC of up to three parts, one after the other. */
 static void hmac3(struct pu_bytes key, struct pu_bytes a, struct pu_bytes b, struct pu_bytes c,
 		  uint8_t *out)
 {
 	crypto_auth_hmacsha256_state st;
 
-	crypto_auth_hmacsha256_init(&st, key.p, key.len);
-	crypto_auth_hmacsha256_update(&st, a.p, a.len);
-	crypto_auth_hmacsha256_update(&st, b.p, b.len);
-	crypto_auth_hmacsha256_update(&st, c.p, c.len);
+	crypto_auth_hmacsha256_init(&st, some(key), key.len);
+	crypto_auth_hmacsha256_update(&st, some(a), a.len);
+	crypto_auth_hmacsha256_update(&st, some(b), b.len);
+	crypto_auth_hmacsha256_update(&st, some(c), c.len);
 	crypto_auth_hmacsha256_final(&st, out);
 	sodium_memzero(&st, sizeof st);
 }

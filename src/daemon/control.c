@@ -1,4 +1,4 @@
-#include "daemon/control.h"
+#include "daemon/control_internal.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -24,20 +24,6 @@ struct trace {
 	void *arg;
 };
 
-struct pu_control {
-	struct pu_control_options opt;
-	struct pu_list pings, traces;
-	uint64_t next_ping;
-	/* What the last status() points to. */
-	struct pu_vpn_info vpn_info;
-	struct pu_multiaddr listen[PU_HOST_ADDRS_PER_PEER];
-	struct pu_reachability_info reach_info;
-	char external[PU_STUN_SERVERS_MAX][64];
-	const char *externals[PU_STUN_SERVERS_MAX];
-	struct pu_relay_info relay_info[PU_RELAYS_MAX];
-	struct pu_api_relay relays[PU_RELAYS_MAX];
-};
-
 int pu_control_new(const struct pu_control_options *opt, struct pu_control **pc)
 {
 	struct pu_control *c = calloc(1, sizeof *c);
@@ -47,6 +33,10 @@ int pu_control_new(const struct pu_control_options *opt, struct pu_control **pc)
 	c->opt = *opt;
 	pu_list_init(&c->pings);
 	pu_list_init(&c->traces);
+	if (pu_proxies_new(opt->node->host, opt->node->net, &c->proxies) < 0) {
+		free(c);
+		return PU_ENOMEM;
+	}
 	*pc = c;
 	return 0;
 }
@@ -72,6 +62,7 @@ void pu_control_free(struct pu_control *c)
 		ping_abandon(PU_CONTAINER_OF(it, struct ping, node));
 	PU_LIST_FOREACH (jt, jtmp, &c->traces)
 		trace_abandon(PU_CONTAINER_OF(jt, struct trace, node));
+	pu_proxies_free(c->proxies);
 	free(c);
 }
 
@@ -135,21 +126,6 @@ static void fill_reach(struct pu_control *c, struct pu_api_status *out)
 	fill_external(c, &i->stun, out);
 }
 
-static const char *relay_state_text(enum pu_relay_state s)
-{
-	switch (s) {
-	case PU_RELAY_CONNECTING:
-		return "connecting";
-	case PU_RELAY_RESERVING:
-		return "reserving";
-	case PU_RELAY_RESERVED:
-		return "reserved";
-	case PU_RELAY_WAITING:
-		break;
-	}
-	return "waiting";
-}
-
 static void fill_relays(struct pu_control *c, struct pu_api_status *out)
 {
 	out->relays = c->relays;
@@ -161,7 +137,7 @@ static void fill_relays(struct pu_control *c, struct pu_api_status *out)
 		c->relays[i] = (struct pu_api_relay){
 			.relay = from->relay,
 			.addr = &from->addr,
-			.state = relay_state_text(from->state),
+			.state = pu_relay_state_text(from->state),
 			.expires = from->expires,
 			.err = from->err,
 			.status = from->status ? pu_circuit_message_status_name(from->status)
@@ -182,8 +158,7 @@ static void status(void *arg, struct pu_api_status *out)
 	out->config = n->cfg->path;
 	out->uptime_s = (pu_loop_now(n->loop) - n->started_at) / PU_SEC(1);
 	out->connected_peers = hs.n_peers;
-	for (size_t i = 0; i < n->cfg->n_services; i++)
-		out->n_services += n->cfg->services[i].enabled;
+	out->n_services = pu_services_count(n->services);
 	out->listen = c->listen;
 	out->n_listen = pu_host_addrs(n->host, c->listen, PU_ARRAY_LEN(c->listen));
 	fill_reach(c, out);
@@ -492,4 +467,17 @@ const struct pu_api_ops pu_control_ops = {
 	.why = why,
 	.trace = trace,
 	.trace_cancel = trace_cancel,
+	.each_offered = pu_control_each_offered,
+	.expose = pu_control_expose,
+	.unexpose = pu_control_unexpose,
+	.each_peer_service = pu_control_each_peer_service,
+	.connect = pu_control_connect,
+	.connect_cancel = pu_control_connect_cancel,
+	.disconnect = pu_control_disconnect,
+	.each_proxy = pu_control_each_proxy,
+	.gating = pu_control_gating,
+	.each_member = pu_control_each_member,
+	.member_add = pu_control_member_add,
+	.member_remove = pu_control_member_remove,
+	.each_vpn_route = pu_control_each_vpn_route,
 };

@@ -110,33 +110,64 @@ static bool has_relay(const struct pu_config *cfg, const struct pu_multiaddr *ma
 	return false;
 }
 
+static int edit_network(struct pu_config_edit *ed, const struct pu_config *cfg,
+			const struct pu_enrolment *e, bool *pchanged)
+{
+	static const char *const place[] = { "discovery", "network", NULL };
+
+	if (!e->network[0] || cfg->network[0])
+		return 0;
+	*pchanged = true;
+	return pu_config_edit_set(ed, place, e->network, true);
+}
+
+static int edit_relays(struct pu_config_edit *ed, const struct pu_config *cfg,
+		       const struct pu_enrolment *e, bool *pchanged)
+{
+	static const char *const place[] = { "relay", "addresses", NULL };
+	char text[PU_MULTIADDR_TEXT_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < e->n_relays && r == 0; i++) {
+		if (has_relay(cfg, &e->relay[i]))
+			continue;
+		r = pu_config_edit_list_add(ed, place, pu_multiaddr_text(&e->relay[i], text));
+		*pchanged |= r == 0;
+		r = r == PU_EEXIST ? 0 : r;
+	}
+	return r;
+}
+
+static int edit_peer(struct pu_config_edit *ed, const struct pu_config *cfg,
+		     const struct pu_enrolment_peer *p, bool *pchanged)
+{
+	char id[PU_PEERID_TEXT_MAX], text[PU_MULTIADDR_TEXT_MAX];
+	const char *const name[] = { "names", p->name, NULL };
+	const char *const addrs[] = { "peers", pu_peerid_text(&p->id, id), "addresses", NULL };
+	int r = 0;
+
+	if (p->name[0] && !name_of(cfg, &p->id) && !pu_config_edit_has(ed, name)) {
+		r = pu_config_edit_set(ed, name, id, true);
+		*pchanged = true;
+	}
+	for (size_t i = 0; i < p->n_addrs && r == 0; i++) {
+		r = pu_config_edit_list_add(ed, addrs, pu_multiaddr_text(&p->addr[i], text));
+		*pchanged |= r == 0;
+		r = r == PU_EEXIST ? 0 : r;
+	}
+	return r;
+}
+
 static int edit_config(struct pu_config_edit *ed, const struct pu_config *cfg,
 		       const struct pu_enrolment *e, bool *pchanged)
 {
-	static const char *const relays[] = { "relay", "addresses", NULL };
-	char text[PU_MULTIADDR_TEXT_MAX];
-	int r;
+	int r = edit_network(ed, cfg, e, pchanged);
 
-	for (size_t i = 0; i < e->n_relays; i++) {
-		if (has_relay(cfg, &e->relay[i]))
-			continue;
-		r = pu_config_edit_list_add(ed, relays, pu_multiaddr_text(&e->relay[i], text));
-		if (r < 0 && r != PU_EEXIST)
-			return r;
-		*pchanged = true;
-	}
-	for (size_t i = 0; i < e->n_peers; i++) {
-		const struct pu_enrolment_peer *p = &e->peer[i];
-		const char *const place[] = { "names", p->name, NULL };
-
-		if (!p->name[0] || name_of(cfg, &p->id) || pu_config_edit_has(ed, place))
-			continue;
-		r = pu_config_edit_set(ed, place, pu_peerid_text(&p->id, text), true);
-		if (r < 0)
-			return r;
-		*pchanged = true;
-	}
-	return 0;
+	if (r == 0)
+		r = edit_relays(ed, cfg, e, pchanged);
+	for (size_t i = 0; i < e->n_peers && r == 0; i++)
+		r = edit_peer(ed, cfg, &e->peer[i], pchanged);
+	return r;
 }
 
 /* Step one: relays and names. *pold: the text before, when it was changed. */
@@ -161,7 +192,7 @@ static int write_config(const struct pu_config *cfg, const struct pu_enrolment *
 		pu_config_diags_failure(d, cfg->path, why);
 	if (r == PU_ENOTSUP)
 		pu_failure_set(why, r, cfg->path, "peerup-vpn config show",
-			       "relay.addresses or names is written in a way that commands "
+			       "relay.addresses, names or peers is written in a way that commands "
 			       "cannot edit; please write it as plain lists");
 	if (ed)
 		pu_config_edit_close(ed);

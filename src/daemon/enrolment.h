@@ -12,6 +12,7 @@
 enum {
 	PU_ENROLMENT_PEERS_MAX = 256,
 	PU_ENROLMENT_RELAYS_MAX = 8,
+	PU_ENROLMENT_ADDRS_MAX = 8,
 	PU_ENROLMENT_NAME_MAX = 64, /* as the config has it */
 	PU_ENROLMENT_JOURNAL_MAX = 1024 * 1024,
 };
@@ -26,6 +27,9 @@ struct pu_enrolment_peer {
 	char group[65];        /* "" for none */
 	char hmac_proof[65];   /* "" for none */
 	bool unnamed;          /* authorised only (a relay) */
+	/* To be kept in the config, for peers that nothing else leads to. Without /p2p. */
+	size_t n_addrs;
+	struct pu_multiaddr addr[PU_ENROLMENT_ADDRS_MAX];
 	/* Until expires, unless pu_enrolment_settle() makes it for good (pending= in the file). */
 	bool provisional;
 	bool was_member;       /* out: authorised before */
@@ -38,6 +42,7 @@ struct pu_enrolment {
 	struct pu_enrolment_peer *peer;
 	size_t n_relays; /* to be added to relay.addresses, those there already aside */
 	struct pu_multiaddr relay[PU_ENROLMENT_RELAYS_MAX];
+	char network[64]; /* discovery.network of a config that has none; "": as it is */
 };
 
 /* Letters, digits, '.', '_' and '-' of a name from elsewhere, 63 at most, no '.' or '-' at its

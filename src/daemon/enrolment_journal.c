@@ -19,30 +19,38 @@ int pu_enrolment_journal_path(const char *config, char *out)
 	return n < PATH_MAX ? 0 : PU_ELIMIT;
 }
 
+static json_t *write_addrs(const struct pu_multiaddr *v, size_t n)
+{
+	char text[PU_MULTIADDR_TEXT_MAX];
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(a, json_string(pu_multiaddr_text(&v[i], text)));
+	return a;
+}
+
 static json_t *write_peer(const struct pu_enrolment_peer *p)
 {
 	char id[PU_PEERID_TEXT_MAX];
 
-	return json_pack("{s:s, s:s, s:o, s:s, s:I, s:s, s:s, s:b, s:b, s:b, s:b}", "id",
+	return json_pack("{s:s, s:s, s:o, s:s, s:I, s:s, s:s, s:b, s:b, s:b, s:b, s:o}", "id",
 			 pu_peerid_text(&p->id, id), "name", p->name, "comment",
 			 pu_json_text(p->comment), "access", pu_access_text(p->access), "expires",
 			 (json_int_t)p->expires, "group", p->group, "hmac_proof", p->hmac_proof,
 			 "unnamed", p->unnamed, "provisional", p->provisional, "was_member",
-			 p->was_member, "named", p->named);
+			 p->was_member, "named", p->named, "addresses",
+			 write_addrs(p->addr, p->n_addrs));
 }
 
 int pu_enrolment_journal_write(const char *path, const struct pu_enrolment *e,
 			       const struct pu_file_owner *owner)
 {
-	char addr[PU_MULTIADDR_TEXT_MAX];
-	json_t *o = json_pack("{s:i, s:[], s:[]}", "enrolment", VERSION, "relays", "peers");
-	json_t *relays = json_object_get(o, "relays"), *peers = json_object_get(o, "peers");
+	json_t *o = json_pack("{s:i, s:s, s:o, s:[]}", "enrolment", VERSION, "network", e->network,
+			      "relays", write_addrs(e->relay, e->n_relays), "peers");
+	json_t *peers = json_object_get(o, "peers");
 	char *text;
 	int r = o ? 0 : PU_ENOMEM;
 
-	for (size_t i = 0; i < e->n_relays && r == 0; i++)
-		r = json_array_append_new(relays,
-					  json_string(pu_multiaddr_text(&e->relay[i], addr)));
 	for (size_t i = 0; i < e->n_peers && r == 0; i++)
 		r = json_array_append_new(peers, write_peer(&e->peer[i]));
 	text = r == 0 ? json_dumps(o, JSON_COMPACT) : NULL;
@@ -71,6 +79,27 @@ static bool name_ok(const char *name)
 	return !*name || (pu_enrolment_clean_name(name, clean) && strcmp(name, clean) == 0);
 }
 
+/* with_peer: /p2p/ID has to be there, else it must not. */
+static int read_addrs(json_t *list, bool with_peer, struct pu_multiaddr *v, size_t cap, size_t *pn)
+{
+	struct pu_multiaddr rest;
+	struct pu_peerid id;
+	json_t *item;
+	size_t i;
+
+	if (!json_is_array(list) || json_array_size(list) > cap)
+		return PU_EINVAL;
+	json_array_foreach (list, i, item) {
+		const char *text = json_string_value(item);
+
+		if (!text || pu_multiaddr_from_text(&v[i], text) < 0 ||
+		    (pu_multiaddr_split_peer(&v[i], &rest, &id) == 0) != with_peer)
+			return PU_EINVAL;
+	}
+	*pn = json_array_size(list);
+	return 0;
+}
+
 static int read_peer(json_t *o, struct pu_enrolment_peer *p)
 {
 	const char *id, *name, *comment, *access, *group, *proof;
@@ -93,39 +122,22 @@ static int read_peer(json_t *o, struct pu_enrolment_peer *p)
 	p->provisional = provisional;
 	p->was_member = was_member;
 	p->named = named;
-	return 0;
-}
-
-static int read_relays(json_t *list, struct pu_enrolment *e)
-{
-	struct pu_multiaddr rest;
-	struct pu_peerid id;
-	json_t *item;
-	size_t i;
-
-	if (!json_is_array(list) || json_array_size(list) > PU_ENROLMENT_RELAYS_MAX)
-		return PU_EINVAL;
-	json_array_foreach (list, i, item) {
-		const char *text = json_string_value(item);
-
-		if (!text || pu_multiaddr_from_text(&e->relay[i], text) < 0 ||
-		    pu_multiaddr_split_peer(&e->relay[i], &rest, &id) < 0)
-			return PU_EINVAL;
-	}
-	e->n_relays = json_array_size(list);
-	return 0;
+	return read_addrs(json_object_get(o, "addresses"), false, p->addr, PU_ENROLMENT_ADDRS_MAX,
+			  &p->n_addrs);
 }
 
 static int read_all(json_t *o, struct pu_enrolment *e)
 {
 	json_t *peers = json_object_get(o, "peers"), *item;
+	const char *network = json_string_value(json_object_get(o, "network"));
 	int r;
 	size_t i;
 
 	if (json_integer_value(json_object_get(o, "enrolment")) != VERSION ||
-	    !json_is_array(peers) || json_array_size(peers) > PU_ENROLMENT_PEERS_MAX)
+	    !network || !copy(e->network, sizeof e->network, network) || !json_is_array(peers) || json_array_size(peers) > PU_ENROLMENT_PEERS_MAX)
 		return PU_EINVAL;
-	r = read_relays(json_object_get(o, "relays"), e);
+	r = read_addrs(json_object_get(o, "relays"), true, e->relay, PU_ENROLMENT_RELAYS_MAX,
+		       &e->n_relays);
 	if (r < 0)
 		return r;
 	e->peer = calloc(json_array_size(peers) + 1, sizeof *e->peer);

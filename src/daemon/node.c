@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/identity.h"
+#include "daemon/introductions.h"
 #include "daemon/listening.h"
 #include "daemon/node_apply.h"
 #include "daemon/node_path.h"
@@ -335,6 +336,11 @@ static void on_news(void *arg, const struct pu_peerid *peer)
 		pu_node_keep(n, peer, true);
 }
 
+static void on_relay(void *arg, const struct pu_relay_info *info)
+{
+	tell(arg, PU_EVENT_RELAY, &info->relay, pu_relay_state_text(info->state));
+}
+
 static int make_reachability(struct pu_node *n)
 {
 	const struct pu_reachability_options opt = {
@@ -343,6 +349,7 @@ static int make_reachability(struct pu_node *n)
 		.host = n->host,
 		.roster = n->roster,
 		.authorized = packets_allowed,
+		.on_relay = on_relay,
 		.on_news = on_news,
 		.arg = n,
 		.events = &n->events,
@@ -387,6 +394,8 @@ static int make_overlay(struct pu_node *n)
 				    &n->pingpong);
 	if (r == 0)
 		r = pu_roam_new(n->host, n->net, &n->roam);
+	if (r == 0)
+		r = pu_introductions_new(n, &n->introductions);
 	if (r == 0)
 		r = pu_node_path_new(n);
 	return r == 0 ? make_reachability(n) : r;
@@ -468,12 +477,14 @@ static void free_overlay(struct pu_node *n)
 	pu_node_roam_stop(n);
 	pu_reachability_free(n->reachability);
 	pu_node_path_free(n);
+	pu_introductions_free(n->introductions);
 	pu_roam_free(n->roam);
 	pu_pingpong_free(n->pingpong);
 	pu_sessions_free(n->sessions);
 	pu_offers_free(n->offers);
 	pu_services_free(n->services);
 	n->reachability = NULL;
+	n->introductions = NULL;
 	n->roam = NULL;
 	n->pingpong = NULL;
 	n->sessions = NULL;
@@ -546,21 +557,6 @@ static uint16_t foreign_port(const struct pu_node *n, const struct pu_roster_pee
 	return pu_ports_of_service(service);
 }
 
-/* "/peerup/<name>/1.0.0" → name. */
-static bool service_of_protocol(const char *protocol, char *name)
-{
-	static const char prefix[] = "/peerup/", suffix[] = "/1.0.0";
-	size_t len = strlen(protocol), fixed = sizeof prefix - 1 + sizeof suffix - 1;
-
-	if (len <= fixed || len - fixed > PU_SERVICE_NAME_MAX ||
-	    strncmp(protocol, prefix, sizeof prefix - 1) != 0 ||
-	    strcmp(protocol + len - (sizeof suffix - 1), suffix) != 0)
-		return false;
-	memcpy(name, protocol + sizeof prefix - 1, len - fixed);
-	name[len - fixed] = '\0';
-	return pu_service_name_check(name) == 0;
-}
-
 struct port_search {
 	const struct pu_node *node;
 	const struct pu_roster_peer *peer;
@@ -574,7 +570,7 @@ static void try_protocol(void *arg, const char *protocol)
 	struct port_search *s = arg;
 	char name[PU_SERVICE_NAME_MAX + 1];
 
-	if (s->found || !service_of_protocol(protocol, name) ||
+	if (s->found || !pu_service_of_protocol(protocol, name) ||
 	    foreign_port(s->node, s->peer, name) != s->port)
 		return;
 	memcpy(s->name, name, strlen(name) + 1);

@@ -39,6 +39,8 @@ struct pu_node_options {
 	const char *version;
 };
 
+struct pu_introductions;
+
 struct pu_node {
 	struct pu_loop *loop;
 	struct pu_net *net;
@@ -57,6 +59,7 @@ struct pu_node {
 	struct pu_path *path;
 	struct pu_reachability *reachability;
 	struct pu_roam *roam;
+	struct pu_introductions *introductions;
 	struct pu_events events; /* told as long as the node lives */
 	const struct pu_node_events *ev; /* NULL: packets are dropped */
 	void *arg;

@@ -343,3 +343,13 @@ int pu_node_reload_members(struct pu_node *n, struct pu_failure *why)
 	settle_peers(n);
 	return 0;
 }
+
+void pu_node_revoke(struct pu_node *n, const struct pu_peerid *peer)
+{
+	struct pu_roster_peer *p = pu_roster_find(n->roster, peer);
+
+	if (!p || !p->authorized)
+		return;
+	pu_node_expel(n, p);
+	pu_node_keep(n, peer, pu_node_wants(n, p));
+}

@@ -1,27 +1,14 @@
-#include "daemon/oneshot.h"
+#include "daemon/oneshot_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "base/loop_uv.h"
 #include "crypto/key.h"
 #include "daemon/config.h"
-#include "daemon/control.h"
 #include "daemon/node.h"
 #include "daemon/version.h"
 #include "p2p/transport/net_uv.h"
-
-struct pu_oneshot {
-	struct pu_loop_uv *driver;
-	struct pu_loop *loop;
-	struct pu_net *net;
-	struct pu_node *node;
-	struct pu_control *control;
-	struct pu_timer timeout;
-	struct pu_oneshot_pong *pong; /* of the ping under way */
-	struct pu_trace_result *trace; /* of the trace under way */
-};
 
 static void ignore_shutdown(void *arg)
 {

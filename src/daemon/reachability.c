@@ -14,7 +14,6 @@ enum {
 	SEARCHES_MAX = 16,
 	STUN_SERVER_MAX = sizeof(((struct pu_hostport *)0)->host) + 8,
 	CIRCUITS_PER_PEER = PU_RELAYS_MAX,
-	OBSERVED_MAX = 16,
 };
 
 /* One peer that the hash table is asked for. */
@@ -48,8 +47,13 @@ static void log_relay(const struct pu_relay_info *i)
 
 static void on_relay(void *arg, const struct pu_relay_info *info)
 {
-	if (info->news)
-		log_relay(info);
+	const struct pu_reachability *r = arg;
+
+	if (!info->news)
+		return;
+	log_relay(info);
+	if (r->opt.on_relay)
+		r->opt.on_relay(r->opt.arg, info);
 }
 
 static const struct pu_relays_events relays_events = { .on_change = on_relay };
@@ -471,49 +475,4 @@ void pu_reachability_search(struct pu_reachability *r, const struct pu_peerid *p
 	r->n_searches++;
 	if (pu_kad_find_peer(r->kad, peer, on_found, s, &s->query) < 0)
 		search_free(s);
-}
-
-/* --- showing ------------------------------------------------------------------------ */
-
-struct pu_dcutr *pu_reachability_dcutr(struct pu_reachability *r)
-{
-	return r->dcutr;
-}
-
-struct pu_transport *pu_reachability_circuits(struct pu_reachability *r)
-{
-	return r->circuits;
-}
-
-size_t pu_reachability_relays(const struct pu_reachability *r, struct pu_relay_info *out,
-			      size_t cap)
-{
-	return pu_relays_list(r->relays, out, cap);
-}
-
-static void fill_grade(const struct pu_reachability *r, struct pu_grade *out)
-{
-	struct pu_multiaddr observed[OBSERVED_MAX];
-	struct pu_autonat_verdict verdicts[OBSERVED_MAX];
-	struct pu_grade_facts facts = {
-		.ips = r->ips,
-		.n_ips = r->n_ips,
-		.stun = r->stun_report.asked ? &r->stun_report : NULL,
-		.mapped = r->mapped,
-		.n_mapped = r->n_mapped,
-		.observed = observed,
-		.verdicts = verdicts,
-	};
-
-	facts.n_observed = pu_host_observed_addrs(r->opt.host, 1, observed, OBSERVED_MAX);
-	facts.n_verdicts = pu_autonat_verdicts(r->autonat, verdicts, OBSERVED_MAX);
-	pu_grade(&facts, out);
-}
-
-void pu_reachability_info(const struct pu_reachability *r, struct pu_reachability_info *out)
-{
-	fill_grade(r, &out->grade);
-	out->reachable = pu_autonat_overall(r->autonat);
-	out->stun = r->stun_report;
-	out->relaying = pu_relay_service_running(r->service);
 }

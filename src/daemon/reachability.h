@@ -26,6 +26,8 @@ struct pu_reachability_options {
 	struct pu_roster *roster;
 	/* May this peer use us (as a relay, in the hash table)? */
 	bool (*authorized)(void *arg, const struct pu_peerid *peer);
+	/* A relay of ours is in another state than before. May be NULL. */
+	void (*on_relay)(void *arg, const struct pu_relay_info *info);
 	/* Something new is known about that peer: an address, a path. */
 	void (*on_news)(void *arg, const struct pu_peerid *peer);
 	void *arg;
@@ -61,6 +63,8 @@ void pu_reachability_search(struct pu_reachability *r, const struct pu_peerid *p
 void pu_reachability_info(const struct pu_reachability *r, struct pu_reachability_info *out);
 size_t pu_reachability_relays(const struct pu_reachability *r, struct pu_relay_info *out,
 			      size_t cap);
+/* "connecting", "reserving", "reserved", "waiting". */
+const char *pu_relay_state_text(enum pu_relay_state s);
 struct pu_dcutr *pu_reachability_dcutr(struct pu_reachability *r);
 struct pu_transport *pu_reachability_circuits(struct pu_reachability *r);
 /* "relay_reservations", 3 … */

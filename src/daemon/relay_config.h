@@ -12,10 +12,10 @@ struct pu_relay_config {
 	char *dir;
 	unsigned version;
 	char *key_file;
-	PU_CONFIG_LIST(struct pu_multiaddr) listen;
+	PU_CONFIG_LIST(struct pu_multiaddr) listen, announce;
 	char *network; /* "" for the global one */
 	char *authorized_keys_file;
-	bool gating;
+	bool gating, members_may_invite;
 	/* As in the file, where 0 mostly stands for the default. */
 	unsigned max_reservations, max_circuits, max_circuits_total;
 	unsigned buffer_size; /* kept for the Go program, no effect */

@@ -74,7 +74,7 @@ static void collect(void *arg)
 	pu_hop_stats(m->server->hop, &hop);
 	set(m, CONNECTED_PEERS, host.n_peers);
 	set(m, CONNECTIONS, host.n_conns);
-	set(m, CONNECTIONS_REFUSED, host.inbound_gated);
+	set(m, CONNECTIONS_REFUSED, host.inbound_gated - host.inbound_probation);
 	set(m, RESERVATIONS, hop.reservations);
 	set(m, CIRCUITS, hop.circuits);
 	set(m, RESERVATIONS_TOTAL, hop.reserved);

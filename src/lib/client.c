@@ -88,6 +88,8 @@ static int refused(int http_status)
 		return PU_ENOENT;
 	case 409:
 		return PU_EEXIST;
+	case 503:
+		return PU_ELIMIT;
 	case 502:
 	case 504:
 		return PU_EUNREACH;
@@ -214,7 +216,7 @@ int peerup_client_resolve(struct peerup_client *c, const char *name, char *out)
 int peerup_client_connect(struct peerup_client *c, const char *peer, const char *service,
 			  const char *listen, char *id, char *addr)
 {
-	char *p, *s, *l, *body;
+	char *p, *s, *l, *body = NULL;
 	int r = -1;
 
 	if (!peer || !service || !listen)

@@ -1,6 +1,5 @@
 #include "overlay/service.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -13,6 +12,8 @@ struct service {
 	char name[PU_SERVICE_NAME_MAX + 1];
 	union pu_sockaddr local;
 	uint16_t port;
+	char *local_text;
+	bool temporary;
 	struct pu_peerid *peers; /* NULL: everyone */
 	size_t n_peers;
 	uint64_t opened, refused;
@@ -46,33 +47,6 @@ struct pu_services {
 	unsigned n_services, n_inbound;
 };
 
-static bool label_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-}
-
-int pu_service_name_check(const char *name)
-{
-	static const char *const reserved[] = { "invite",    "relay-pair", "peer-notify",
-						"rtt-probe", "packets",	   "offers" };
-	size_t len = strlen(name);
-
-	if (len == 0 || len > PU_SERVICE_NAME_MAX || name[0] == '-' || name[len - 1] == '-')
-		return PU_EINVAL;
-	for (size_t i = 0; i < len; i++)
-		if (!label_char(name[i]))
-			return PU_EINVAL;
-	for (size_t i = 0; i < PU_ARRAY_LEN(reserved); i++)
-		if (strcmp(name, reserved[i]) == 0)
-			return PU_EDENIED;
-	return 0;
-}
-
-void pu_service_protocol(const char *name, unsigned minor, char *out)
-{
-	snprintf(out, PU_HOST_PROTOCOL_MAX + 1, "/peerup/%s/1.%u.0", name, minor);
-}
-
 static bool acl_allows(const struct service *s, const struct pu_peerid *peer)
 {
 	if (!s->peers)
@@ -88,6 +62,7 @@ static void service_release(struct service *s)
 	if (!s->removed || s->active > 0)
 		return;
 	free(s->peers);
+	free(s->local_text);
 	free(s);
 }
 
@@ -311,7 +286,13 @@ int pu_services_add(struct pu_services *s, const struct pu_service_config *cfg)
 	v->local = cfg->local;
 	v->port = cfg->port;
 	memcpy(v->name, cfg->name, strlen(cfg->name) + 1);
+	v->temporary = cfg->temporary;
 	r = PU_ENOMEM;
+	if (cfg->local_text) {
+		v->local_text = strdup(cfg->local_text);
+		if (!v->local_text)
+			goto fail;
+	}
 	if (cfg->peers) {
 		v->peers = calloc(cfg->n_peers + 1, sizeof *v->peers);
 		if (!v->peers)
@@ -328,6 +309,7 @@ int pu_services_add(struct pu_services *s, const struct pu_service_config *cfg)
 	return 0;
 fail:
 	free(v->peers);
+	free(v->local_text);
 	free(v);
 	return r;
 }
@@ -433,8 +415,15 @@ size_t pu_services_list(const struct pu_services *s, const struct pu_peerid *pee
 						   .opened = v->opened, .refused = v->refused,
 						   .rx_bytes = v->rx_bytes,
 						   .tx_bytes = v->tx_bytes,
-						   .active = v->active };
+						   .active = v->active, .local = v->local,
+						   .local_text = v->local_text,
+						   .temporary = v->temporary };
 		add_open(s, v, &out[n++]);
 	}
 	return n;
+}
+
+unsigned pu_services_count(const struct pu_services *s)
+{
+	return s->n_services;
 }

@@ -174,7 +174,7 @@ api POST "/v1/resolve?format=text" '{"name":"home"}'
 says "home → $ID1 (source: local_config)"
 api POST /v1/resolve '{"name":"nobody"}'
 [ "$code" = 404 ] || bad "resolve nobody: $code"
-json 'v == {"error": "name not found: nobody"}'
+json 'v == {"error": "cannot resolve \"nobody\": name not found: nobody"}'
 api POST /v1/resolve '{'
 [ "$code" = 400 ] || bad "resolve of half an object: $code"
 json 'v == {"error": "invalid request body"}'

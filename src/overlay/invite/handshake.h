@@ -29,6 +29,8 @@ enum {
 	PU_HANDSHAKE_RELAYS_MAX = 8,
 	PU_HANDSHAKE_ADDRS_MAX = 16,
 	PU_HANDSHAKE_MESSAGE_MAX = 4096, /* sealed, as on the wire */
+	PU_HANDSHAKE_REFUSAL_MAX = 200, /* bytes of what a refusal says; control characters are
+					 * replaced by the receiver */
 };
 
 /* What one side tells the other about itself once the password is proven. */
@@ -54,8 +56,12 @@ struct pu_handshake_events {
 	void (*on_proven)(void *arg, const struct pu_introduction *peer);
 	/* Over: both sides have stored the other. */
 	void (*on_done)(void *arg);
-	/* PU_EDENIED: wrong code (or the other side says so by ending); PU_EPROTO;
-	 * text: what the other side said, may be NULL. */
+	/* PU_EDENIED: wrong code, or (inviter) on_guess said no, or (joiner) the other side ended,
+	 * which is all it says about a wrong code. PU_EREFUSED: the right code, but the other
+	 * side could not store us; text says why. PU_EEOF: the inviter: the joiner went away; the
+	 * joiner: the inviter went away after we had accepted, so that it may not know it; what
+	 * we have stored stays, and the inviter will store us for good when we come as a member
+	 * before its short while is over. PU_EPROTO, PU_ENOMEM. text is NULL otherwise. */
 	void (*on_failed)(void *arg, int err, const char *text);
 };
 

@@ -19,6 +19,14 @@ struct pu_groups {
 	struct pu_timer timer; /* while there are groups */
 };
 
+bool pu_group_id_ok(struct pu_bytes id)
+{
+	for (size_t i = 0; i < id.len; i++)
+		if (!(id.p[i] >= 'a' && id.p[i] <= 'z') && !(id.p[i] >= '0' && id.p[i] <= '9'))
+			return false;
+	return id.len > 0 && id.len <= PU_GROUP_ID_MAX;
+}
+
 static bool expired(const struct pu_groups *g, const struct pu_group *group)
 {
 	return pu_loop_unix(g->loop) >= group->expires;

@@ -27,6 +27,9 @@ enum {
 /* Seconds that members of a group can stay members, unless it is for ever. */
 #define PU_GROUP_MEMBER_TTL_MAX_S (100ll * 366 * 24 * 3600)
 
+/* Is that an ID, as we accept it? 1 to PU_GROUP_ID_MAX of a-z and 0-9. */
+bool pu_group_id_ok(struct pu_bytes id);
+
 struct pu_group_slot {
 	uint8_t hash[32]; /* SHA-256 of the token */
 	uint8_t proof[PU_GROUP_PROOF_LEN]; /* for peer-notify */

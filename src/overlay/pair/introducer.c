@@ -4,7 +4,8 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "overlay/pair/pair_message.h"
+
+static const char nameless[] = PU_INTRODUCER_NAMELESS;
 
 /* One who is told of others. */
 struct recipient {
@@ -126,7 +127,8 @@ static bool is_name(const struct pu_introducer *i, const struct pu_member *m)
 {
 	const struct pu_members *set = i->opt.members(i->opt.arg);
 
-	if (strlen(m->comment) > PU_GROUP_NAME_MAX || strncmp(m->comment, "paired-", 7) == 0)
+	if (strlen(m->comment) > PU_GROUP_NAME_MAX ||
+	    strncmp(m->comment, nameless, sizeof nameless - 1) == 0)
 		return false;
 	for (size_t k = 0; k < pu_member_count(set); k++) {
 		const struct pu_member *other = pu_member_at(set, k);

@@ -14,6 +14,9 @@
 
 enum { PU_INTRODUCER_PAUSE_S = 30 /* between two attempts because somebody connects */ };
 
+/* A comment in the members file that begins like that is no name. */
+#define PU_INTRODUCER_NAMELESS "paired-"
+
 struct pu_introducer;
 
 struct pu_introducer_options {

@@ -1,7 +1,7 @@
+#include "overlay/pair/notify.h"
+
 #include "base/err.h"
 #include "base/wire.h"
-#include "overlay/pair/notify.h"
-#include "overlay/pair/pair_message.h"
 
 /*   01  group id  size of the group  count × { length (2 bytes) and text of a peer ID
  *                                              name  proof[32] }

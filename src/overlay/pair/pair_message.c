@@ -36,14 +36,6 @@ size_t pu_pair_message_write_request(const struct pu_pair_ask *m,
 	return PU_GROUP_TOKEN_LEN + 1 + len;
 }
 
-bool pu_group_id_ok(struct pu_bytes id)
-{
-	for (size_t i = 0; i < id.len; i++)
-		if (!(id.p[i] >= 'a' && id.p[i] <= 'z') && !(id.p[i] >= '0' && id.p[i] <= '9'))
-			return false;
-	return id.len > 0 && id.len <= PU_GROUP_ID_MAX;
-}
-
 static bool knows(const struct pu_pair_result *r, const struct pu_peerid *id)
 {
 	for (size_t i = 0; i < r->n_peers; i++)

@@ -36,7 +36,4 @@ int pu_pair_message_write_paired(const struct pu_group *g, const struct pu_peeri
 				 void *arg, struct pu_buf *out);
 int pu_pair_message_write_failed(struct pu_buf *out);
 
-/* Is that the name of a group, as we accept it? 1 to PU_GROUP_ID_MAX of a-z and 0-9. */
-bool pu_group_id_ok(struct pu_bytes id);
-
 #endif

@@ -329,6 +329,11 @@ int pu_host_advertise(struct pu_host *h, const void *owner, const struct pu_mult
 	return pu_listener_advertise(&h->listener, owner, ma, n);
 }
 
+size_t pu_host_n_bound(const struct pu_host *h)
+{
+	return h->listener.n_bound;
+}
+
 size_t pu_host_addrs(const struct pu_host *h, struct pu_multiaddr *out, size_t cap)
 {
 	return pu_listener_addrs(&h->listener, out, cap);

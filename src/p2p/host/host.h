@@ -97,6 +97,8 @@ void pu_host_add_transport(struct pu_host *h, PU_TAKES struct pu_transport *t);
  * last told by pu_host_set_interface_addrs(). */
 int pu_host_listen(struct pu_host *h, const struct pu_multiaddr *ma);
 void pu_host_set_interface_addrs(struct pu_host *h, const struct pu_multiaddr *ip_only, size_t n);
+/* How many addresses it is bound to. */
+size_t pu_host_n_bound(const struct pu_host *h);
 /* Up to cap advertised addresses without /p2p; returns how many. */
 size_t pu_host_addrs(const struct pu_host *h, struct pu_multiaddr *out, size_t cap);
 /* Addresses that only others know: a relay's circuit, a port mapping, configured ones.

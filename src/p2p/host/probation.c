@@ -337,6 +337,7 @@ void pu_probation_promote(struct pu_probation *pb, const struct pu_peerid *peer)
 			continue;
 		w->promoted = w->hc != NULL;
 		w->taken = w->promoted; /* on its way in: it arrives as what it is now */
+		if (w->promoted)
+			pu_job_defer(&pb->promotions);
 	}
-	pu_job_defer(&pb->promotions);
 }

@@ -418,9 +418,9 @@ static void next_enrolment_finishes_the_last_one(void **state)
 static void damaged_journal_is_refused_by_name(void **state)
 {
 	static const char *const bad[] = {
-		"", "garbage", "{}", "{\"enrolment\":1}", "{\"enrolment\":1,\"relays\":[],\"peers\":[{}]}",
-		"{\"enrolment\":2,\"relays\":[],\"peers\":[]}",
-		"{\"enrolment\":1,\"relays\":[\"/ip4/1.2.3.4/tcp/1\"],\"peers\":[]}",
+		"", "garbage", "{}", "{\"enrolment\":1}", "{\"enrolment\":1,\"network\":\"\",\"relays\":[],\"peers\":[{}]}",
+		"{\"enrolment\":2,\"network\":\"\",\"relays\":[],\"peers\":[]}",
+		"{\"enrolment\":1,\"network\":\"\",\"relays\":[\"/ip4/1.2.3.4/tcp/1\"],\"peers\":[]}",
 	};
 
 	for (size_t i = 0; i < PU_ARRAY_LEN(bad); i++) {
