@@ -41,6 +41,10 @@ static const struct pu_cli_flag verify_flags[] = {
 	{ "file", 0, "PATH", "use this authorized_keys file" },
 	{ NULL },
 };
+static const struct pu_cli_flag help_flags[] = {
+	{ "format", 0, "SHELL", "bash, zsh or fish: completions; man: commands for the manual" },
+	{ NULL },
+};
 static const struct pu_cli_flag auth_flags[] = {
 	{ "file", 0, "PATH", "use this authorized_keys file" },
 	{ NULL },
@@ -234,7 +238,7 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "why a peer is reached as it is: what was tried and what came of it" },
 	{ "resolve", NULL, "<name>", 1, 1, NULL, pu_cmd_resolve, "the peer ID behind a name" },
 	{ "version", NULL, "", 0, 0, NULL, pu_cmd_version, "which version this is" },
-	{ "help", NULL, "[command]", 0, 2, NULL, pu_cmd_help, "this text" },
+	{ "help", NULL, "[command]", 0, 2, help_flags, pu_cmd_help, "this text" },
 	{ NULL },
 };
 
@@ -282,27 +286,6 @@ int pu_cli_misuse(struct pu_cli *c, const char *what, const char *why_fmt, ...)
 	set_why(c, what, hint, why_fmt, ap);
 	va_end(ap);
 	return PU_CLI_USAGE;
-}
-
-int pu_cmd_help(struct pu_cli *c)
-{
-	const struct pu_cli_command *k;
-	int used;
-
-	if (c->n_args == 0) {
-		pu_out_usage(stdout, NULL);
-		return PU_CLI_OK;
-	}
-	k = pu_args_find_command(c->arg[0], c->arg[1], &used);
-	if (k)
-		pu_out_usage(stdout, k);
-	if (k && (k->verb || !k[1].noun || strcmp(k[1].noun, k->noun) != 0))
-		return PU_CLI_OK;
-	if (k)
-		putchar('\n');
-	if (!pu_out_usage_noun(stdout, c->arg[0]))
-		return pu_cli_misuse(c, c->arg[0], "unknown command");
-	return PU_CLI_OK;
 }
 
 static int run(struct pu_cli *c, int argc, char **argv)
