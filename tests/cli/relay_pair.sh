@@ -24,8 +24,9 @@ serve() {
 	wait_for "Relay Peer ID" serve.out
 }
 
-# end SIGNAL
+# end SIGNAL: the relay, and with KILL the process that does its work as well.
 end() {
+	[ "$1" = TERM ] || kill "-$1" $(pgrep -P "$relay")
 	kill "-$1" "$relay"
 	wait "$relay" 2>/dev/null
 }
