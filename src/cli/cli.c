@@ -55,6 +55,23 @@ static const struct pu_cli_flag service_add_flags[] = {
 	{ "protocol", 0, "ID", "kept for the Go program, no effect" },
 	{ NULL },
 };
+static const struct pu_cli_flag invite_flags[] = {
+	{ "name", 0, "NAME", "what the other machine shall call this one" },
+	{ "ttl", 0, "TIME", "how long the code is good; default 10m" },
+	{ "access", 0, "WHAT", "for who joins: services (the default) or network" },
+	{ "compat", 0, NULL, "a long code that peer-up understands, too" },
+	{ "no-wait", 0, NULL, "leave it to the daemon to wait" },
+	{ "no-up", 0, NULL, "do not bring the network up afterwards" },
+	{ "non-interactive", 0, NULL, "only the code on standard output" },
+	{ NULL },
+};
+static const struct pu_cli_flag join_flags[] = {
+	{ "name", 0, "NAME", "what the other machine shall call this one" },
+	{ "access", 0, "WHAT", "for the other machine: services (the default) or network" },
+	{ "no-up", 0, NULL, "do not bring the network up afterwards" },
+	{ "non-interactive", 0, NULL, "ask nothing; the code may come on standard input" },
+	{ NULL },
+};
 static const struct pu_cli_flag ping_flags[] = {
 	{ "count", 'c', "N", "stop after N pings; 0: never; default 4" },
 	{ "n", 0, "N", "same as -c" },
@@ -148,6 +165,12 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "daemon", "stop", "", 0, 0, NULL, pu_cmd_daemon_stop, "asks it to stop" },
 	{ "status", NULL, "", 0, 0, NULL, pu_cmd_status, "this node and its peers" },
 	{ "whoami", NULL, "", 0, 0, NULL, pu_cmd_whoami, "this node's peer ID" },
+	{ "invite", "list", "", 0, 0, NULL, pu_cmd_invite_list, "invitations of the daemon" },
+	{ "invite", "cancel", "<id>", 1, 1, NULL, pu_cmd_invite_cancel, "take a code back" },
+	{ "invite", NULL, "", 0, 0, invite_flags, pu_cmd_invite,
+	  "make a code with which another machine joins" },
+	{ "join", NULL, "[code]", 0, PU_CLI_ARGS_MAX, join_flags, pu_cmd_join,
+	  "join with a code from another machine or a relay" },
 	{ "auth", "add", "<peer id>", 1, 1, auth_add_flags, pu_cmd_auth_add, "let a peer in" },
 	{ "auth", "list", "", 0, 0, auth_flags, pu_cmd_auth_list, "who may connect" },
 	{ "auth", "set", "<peer>", 1, 1, auth_set_flags, pu_cmd_auth_set,

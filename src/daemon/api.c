@@ -28,6 +28,11 @@ const struct pu_api_route pu_api_routes[] = {
 	{ "DELETE", "/v1/auth/{peer_id}", false, false, pu_api_delete_auth },
 	{ "GET", "/v1/paths", true, false, pu_api_get_paths },
 	{ "GET", "/v1/why/{peer}", false, false, pu_api_get_why },
+	{ "GET", "/v1/invites", false, false, pu_api_get_invites },
+	{ "POST", "/v1/invites", false, true, pu_api_post_invite },
+	{ "GET", "/v1/invites/{id}", false, false, pu_api_get_invite },
+	{ "DELETE", "/v1/invites/{id}", false, false, pu_api_delete_invite },
+	{ "POST", "/v1/join", false, true, pu_api_post_join },
 	{ "GET", "/v1/vpn", true, false, pu_api_get_vpn },
 	{ "GET", "/v1/events", false, false, pu_api_get_events },
 	{ "POST", "/v1/traceroute", true, true, pu_api_post_trace },
@@ -355,6 +360,7 @@ int pu_api_start(const struct pu_api_options *opt, struct pu_api **papi, struct 
 	api->ops_arg = opt->ops_arg;
 	pu_list_init(&api->pings);
 	pu_list_init(&api->traces);
+	pu_list_init(&api->pairings);
 	pu_list_init(&api->connects);
 	api->events = opt->events;
 	pu_timer_init(&api->shutdown_timer, api->loop, on_shutdown_timer, api);
@@ -387,6 +393,7 @@ void pu_api_stop(struct pu_api *api)
 	pu_http_stop(api->http);
 	pu_api_pings_drop(api);
 	pu_api_traces_drop(api);
+	pu_api_pairings_drop(api);
 	pu_api_connects_drop(api);
 	free_api(api);
 }

@@ -4,6 +4,7 @@
 
 #include "base/loop_uv.h"
 #include "daemon/control.h"
+#include "daemon/interfaces.h"
 #include "daemon/oneshot.h"
 
 struct pu_oneshot {
@@ -12,7 +13,13 @@ struct pu_oneshot {
 	struct pu_net *net;
 	struct pu_node *node;
 	struct pu_control *control;
+	struct pu_paths paths;
+	bool host; /* on the ports of the config */
+	struct pu_interfaces *interfaces;
 	struct pu_timer timeout;
+	struct pu_timer tick;
+	bool (*done)(void *arg);
+	void *done_arg;
 	struct pu_oneshot_pong *pong; /* of the ping under way */
 	struct pu_trace_result *trace; /* of the trace under way */
 };

@@ -52,6 +52,8 @@ void pu_reachability_expel(struct pu_reachability *r, const struct pu_peerid *pe
 /* These are our addresses now. */
 void pu_reachability_network_changed(struct pu_reachability *r, const struct pu_multiaddr *ips,
 				     size_t n);
+/* Our addresses as last told. */
+const struct pu_multiaddr *pu_reachability_ips(const struct pu_reachability *r, size_t *pn);
 /* This machine slept: relays and NATs may have forgotten it. */
 void pu_reachability_resumed(struct pu_reachability *r);
 /* The router leads these addresses to us; n 0: none any more. */

@@ -90,7 +90,8 @@ static void take_over(struct pu_trial *t)
 	size_t len;
 	int r = pu_file_read(t->config, PU_CONFIG_FILE_MAX, &text, &len, NULL);
 
-	if (r == 0 && t->text && len == t->len && memcmp(text, t->text, len) == 0) {
+	/* A reload may have come before us, and have taken over what it could. */
+	if (r == 0 && t->good && len == t->len && memcmp(text, t->text, len) == 0) {
 		free(text);
 		archive(t);
 		return;
