@@ -234,6 +234,8 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "vpn", NULL, "", 0, 0, NULL, pu_cmd_vpn, "the device, its addresses and names" },
 	{ "events", NULL, "", 0, 0, events_flags, pu_cmd_events, "what happens, as it happens" },
 	{ "paths", NULL, "", 0, 0, NULL, pu_cmd_paths, "the path in use to every peer" },
+	{ "discover", NULL, "<peer>", 1, 1, NULL, pu_cmd_discover,
+	  "what a peer is, offers and grants us" },
 	{ "why", NULL, "<peer>", 1, 1, NULL, pu_cmd_why,
 	  "why a peer is reached as it is: what was tried and what came of it" },
 	{ "resolve", NULL, "<name>", 1, 1, NULL, pu_cmd_resolve, "the peer ID behind a name" },
