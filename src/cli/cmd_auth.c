@@ -42,7 +42,7 @@ static int parse_expires(struct pu_cli *c, const char *text, bool may_be_never,
 
 /* What the flags say about a member. */
 struct wish {
-	struct pu_member_setting v[2];
+	struct pu_member_set v[2];
 	size_t n;
 	enum pu_access access;
 	bool has_access;
@@ -59,13 +59,13 @@ static int parse_wish(struct pu_cli *c, bool is_new, struct wish *w)
 	if (access && pu_access_parse(access, &w->access) < 0)
 		return pu_cli_misuse(c, "--access", "allowed is services or network");
 	w->has_access = access != NULL;
-	if (w->has_access && !is_new)
-		w->v[w->n++] = (struct pu_member_setting){ "access", access };
+	if (w->has_access && (!is_new || w->access != PU_ACCESS_SERVICES))
+		w->v[w->n++] = (struct pu_member_set){ "access", access };
 	if (!when)
 		return 0;
 	r = parse_expires(c, when, !is_new, w->expires);
 	if (r == 0)
-		w->v[w->n++] = (struct pu_member_setting){ "expires", w->expires };
+		w->v[w->n++] = (struct pu_member_set){ "expires", w->expires };
 	return r;
 }
 
@@ -129,7 +129,7 @@ static int add(struct pu_cli *c, struct pu_local *l)
 		return pu_cli_fail(c, text, "peerup-vpn whoami   (on the other machine)",
 				   "not a peer ID");
 	pu_peerid_text(&peer, id);
-	r = pu_member_edit_add_with(file, &peer, w.access, w.v, w.n, w.comment, &l->paths.owner);
+	r = pu_member_edit_add_with(file, &peer, w.v, w.n, w.comment, &l->paths.owner);
 	if (r == PU_EEXIST) {
 		r = change_known(c, file, &peer, id);
 	} else if (r < 0) {

@@ -12,7 +12,6 @@
 #include "crypto/keystore.h"
 #include "daemon/json_text.h"
 #include "daemon/relay_server.h"
-#include "daemon/version.h"
 #include "p2p/circuit/hop.h"
 
 /* serve */
@@ -182,15 +181,4 @@ int pu_cmd_relay_info(struct pu_cli *c)
 int pu_cmd_relay_setup(struct pu_cli *c)
 {
 	return pu_relay_setup(c);
-}
-
-/* version */
-
-int pu_cmd_relay_version(struct pu_cli *c)
-{
-	if (c->json)
-		return pu_out_json(json_pack("{s:s, s:s}", "version", PU_VERSION, "agent",
-					     "relay-server/" PU_VERSION));
-	puts("peerup-vpn relay " PU_VERSION);
-	return PU_CLI_OK;
 }

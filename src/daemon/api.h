@@ -227,6 +227,14 @@ typedef void pu_api_peer_fn(void *arg, const struct pu_api_peer *p);
 typedef void pu_api_counter_fn(void *arg, const char *name, uint64_t value);
 typedef void pu_api_ping_fn(void *arg, const struct pu_api_ping_result *r);
 
+struct pu_invite;
+struct pu_invite_options;
+struct pu_join_options;
+struct pu_join_result;
+typedef void pu_api_invite_fn(void *arg, const struct pu_invite *i);
+typedef void pu_api_join_fn(void *arg, int err, const struct pu_join_result *r,
+			    const struct pu_failure *why);
+
 /* Implemented by the daemon core. All members are set. */
 struct pu_api_ops {
 	/* out is zeroed before. What it points to stays valid until the next turn. */
@@ -257,6 +265,16 @@ struct pu_api_ops {
 	int (*trace)(void *arg, const struct pu_peerid *peer, pu_trace_fn *on_done,
 		     void *done_arg, uint64_t *pid);
 	void (*trace_cancel)(void *arg, uint64_t id);
+
+	/* Invitations and codes: as pairing.h has them. */
+	int (*invite)(void *arg, const struct pu_invite_options *opt,
+		      const struct pu_invite **pinvite, struct pu_failure *why);
+	const struct pu_invite *(*invite_find)(void *arg, uint64_t id);
+	void (*each_invite)(void *arg, pu_api_invite_fn *fn, void *fn_arg);
+	int (*invite_cancel)(void *arg, uint64_t id);
+	int (*join)(void *arg, const struct pu_join_options *opt, pu_api_join_fn *on_done,
+		    void *done_arg, struct pu_failure *why);
+	void (*join_cancel)(void *arg);
 
 	/* Our services. */
 	void (*each_offered)(void *arg, pu_api_offered_fn *fn, void *fn_arg);

@@ -47,16 +47,17 @@ static void log_change(const char *what, const struct pu_peerid *peer)
 static int write_member(const struct pu_control *c, const struct pu_api_new_member *m)
 {
 	const struct pu_file_owner *owner = &c->opt.node->paths.owner;
+	struct pu_member_set v[2];
 	char when[PU_RFC3339_MAX];
-	int r = pu_member_edit_add(members_file(c), &m->peer, m->access, m->comment, owner);
+	size_t n = 0;
 
-	if (r < 0 || m->expires == PU_MEMBER_NO_EXPIRY)
-		return r;
-	r = pu_member_edit_set_attr(members_file(c), &m->peer, "expires",
-				    pu_rfc3339_text(m->expires, when));
-	if (r < 0)
-		pu_member_edit_remove(members_file(c), &m->peer);
-	return r;
+	if (m->access != PU_ACCESS_SERVICES)
+		v[n++] = (struct pu_member_set){ "access", pu_access_text(m->access) };
+	if (m->expires != PU_MEMBER_NO_EXPIRY) {
+		pu_rfc3339_text(m->expires, when);
+		v[n++] = (struct pu_member_set){ "expires", when };
+	}
+	return pu_member_edit_add_with(members_file(c), &m->peer, v, n, m->comment, owner);
 }
 
 int pu_control_member_add(void *arg, const struct pu_api_new_member *m, struct pu_failure *why)

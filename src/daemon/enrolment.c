@@ -204,7 +204,7 @@ static int write_config(const struct pu_config *cfg, const struct pu_enrolment *
 
 static void set(struct pu_member_change *c, const char *key, const char *value)
 {
-	c->set[c->n++] = (struct pu_member_setting){ key, value };
+	c->set[c->n++] = (struct pu_member_set){ key, value };
 }
 
 static void fill_change(const struct pu_enrolment_peer *p, char expires[PU_RFC3339_MAX],

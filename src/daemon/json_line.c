@@ -55,7 +55,7 @@ static void put_real(FILE *f, double v)
 	do {
 		snprintf(text, sizeof text, "%.*e", digits, v);
 	} while (strtod(text, NULL) != v && ++digits < 17);
-	exponent = atoi(strchr(text, 'e') + 1);
+	exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
 	if (exponent < -6 || exponent >= 21)
 		fprintf(f, "%.*se%+d", (int)strcspn(text, "e"), text, exponent);
 	else

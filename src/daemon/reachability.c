@@ -114,10 +114,12 @@ static void on_neighbour(void *arg, const struct pu_peerid *peer, const struct p
 static bool may_enter_table(void *arg, const struct pu_peerid *peer)
 {
 	const struct pu_reachability *r = arg;
+	const struct pu_roster_peer *p = pu_roster_find(r->opt.roster, peer);
 	struct pu_relay_info relays[PU_RELAYS_MAX];
 	size_t n = pu_relays_list(r->relays, relays, PU_ARRAY_LEN(relays));
 
-	if (pu_roster_find(r->opt.roster, peer))
+	/* Who was removed stays in the roster. */
+	if (p && (p->configured || r->opt.authorized(r->opt.arg, peer)))
 		return true;
 	for (size_t i = 0; i < n; i++)
 		if (pu_peerid_eq(&relays[i].relay, peer))
@@ -404,7 +406,15 @@ void pu_reachability_apply(struct pu_reachability *r, const struct pu_config *cf
 void pu_reachability_expel(struct pu_reachability *r, const struct pu_peerid *peer)
 {
 	pu_relay_service_expel(r->service, peer);
+	if (r->kad)
+		pu_kad_forget(r->kad, peer);
 	pu_host_set_own_relay(r->opt.host, peer, false);
+}
+
+const struct pu_multiaddr *pu_reachability_ips(const struct pu_reachability *r, size_t *pn)
+{
+	*pn = r->n_ips;
+	return r->ips;
 }
 
 void pu_reachability_network_changed(struct pu_reachability *r, const struct pu_multiaddr *ips,

@@ -62,7 +62,7 @@ static int store(struct pu_relay_guests *g, const struct pu_peerid *owner,
 		default_comment(g, comment, sizeof comment);
 	pu_peerid_short(owner, by);
 	by[strcspn(by, ".")] = '\0';
-	change.set[0] = (struct pu_member_setting){ "invited_by", by };
+	change.set[0] = (struct pu_member_set){ "invited_by", by };
 	return pu_member_batch(g->s->cfg->authorized_keys_file, &change, 1, NULL);
 }
 

@@ -121,8 +121,8 @@ static int store(struct pu_relay_pairing *p, const struct pu_members *set,
 	when[0] = '\0';
 	if (expires != PU_MEMBER_NO_EXPIRY)
 		pu_rfc3339_text(expires, when);
-	c.set[0] = (struct pu_member_setting){ "group", g->id };
-	c.set[1] = (struct pu_member_setting){ "expires", when };
+	c.set[0] = (struct pu_member_set){ "group", g->id };
+	c.set[1] = (struct pu_member_set){ "expires", when };
 	return pu_member_batch(p->server->cfg->authorized_keys_file, &c, 1, p->server->owner);
 }
 

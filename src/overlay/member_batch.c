@@ -1,7 +1,7 @@
 #include "overlay/member_batch.h"
 
 #include "base/err.h"
-#include "overlay/member_rewrite.h"
+#include "overlay/member_edit_internal.h"
 
 static struct pu_member_change *find(struct pu_member_change *v, size_t n, struct pu_bytes line,
 				     struct pu_member_line *l)
@@ -14,50 +14,38 @@ static struct pu_member_change *find(struct pu_member_change *v, size_t n, struc
 	return NULL;
 }
 
-static int put_old_lines(struct pu_member_rewrite *e, struct pu_member_change *v, size_t n)
+static int put_old_lines(struct pu_member_edit *e, struct pu_member_change *v, size_t n)
 {
-	struct pu_bytes rest = pu_bytes(e->text, e->len), line;
-	struct pu_member_line l;
-	bool lf = true;
+	struct pu_bytes rest = pu_bytes(e->text, e->len);
+	struct pu_member_rewrite w = { .lf = true };
 	int r = 0;
 
-	while (r == 0 && pu_member_next_line(&rest, &line, &lf)) {
-		struct pu_member_change *c = find(v, n, line, &l);
+	while (r == 0 && pu_member_next_line(&rest, &w.line, &w.lf)) {
+		struct pu_member_change *c = find(v, n, w.line, &w.l);
 
 		if (!c) {
-			r = pu_member_rewrite_put_line(e, line, lf);
+			r = pu_member_edit_put_line(e, w.line, true);
 			continue;
 		}
 		c->listed = true;
+		w.lf = true;
+		w.v = c->set;
+		w.n = c->n;
 		if (!c->remove)
-			r = pu_member_rewrite_put_changed(
-				e, &(struct pu_member_line_change){ c->set, c->n, NULL, line, l },
-				lf);
-		else
-			lf = true;
+			r = pu_member_edit_put_changed(e, &w);
 	}
-	return r == 0 && !lf ? pu_member_rewrite_put(e, "\n") : r;
-}
-
-static int put_new_line(struct pu_member_rewrite *e, const struct pu_member_change *c)
-{
-	char id[PU_PEERID_TEXT_MAX];
-	int r = pu_member_rewrite_put(e, pu_peerid_text(&c->peer, id));
-
-	for (size_t i = 0; i < c->n && r == 0; i++)
-		r = pu_member_rewrite_put_attr(e, &c->set[i]);
-	if (r == 0 && c->comment)
-		r = pu_member_rewrite_put_comment(e, c->comment);
-	return r == 0 ? pu_member_rewrite_put(e, "\n") : r;
+	return r;
 }
 
 static int check(struct pu_member_change *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		v[i].listed = false;
-		if (v[i].n > PU_MEMBER_SET_MAX ||
-		    !pu_member_rewrite_settings_ok(v[i].set, v[i].n))
+		if (v[i].n > PU_MEMBER_SET_MAX)
 			return PU_EINVAL;
+		for (size_t j = 0; j < v[i].n; j++)
+			if (!pu_member_edit_set_ok(&v[i].set[j]))
+				return PU_EINVAL;
 	}
 	return 0;
 }
@@ -65,16 +53,20 @@ static int check(struct pu_member_change *v, size_t n)
 int pu_member_batch(const char *path, struct pu_member_change *v, size_t n,
 		    const struct pu_file_owner *owner)
 {
-	struct pu_member_rewrite e;
+	struct pu_member_edit e;
 	int r = check(v, n);
 
 	if (r < 0)
 		return r;
-	r = pu_member_rewrite_open(&e, path, owner);
+	r = pu_member_edit_open(&e, path, owner);
 	if (r == 0)
 		r = put_old_lines(&e, v, n);
 	for (size_t i = 0; i < n && r == 0; i++)
 		if (!v[i].listed && !v[i].remove)
-			r = put_new_line(&e, &v[i]);
-	return pu_member_rewrite_close(&e, r);
+			r = pu_member_edit_put_new(&e, &v[i].peer, v[i].set, v[i].n,
+						   v[i].comment);
+	if (r == 0)
+		r = pu_member_edit_commit(&e);
+	pu_member_edit_close(&e);
+	return r;
 }

@@ -11,7 +11,7 @@ struct pu_member_change {
 	bool remove;         /* every line of the peer */
 	const char *comment; /* of the line when the peer gets one; NULL: none */
 	size_t n;
-	struct pu_member_setting set[PU_MEMBER_SET_MAX];
+	struct pu_member_set set[PU_MEMBER_SET_MAX];
 	bool listed;         /* out: it was there before */
 };
 

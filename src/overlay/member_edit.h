@@ -15,7 +15,7 @@ enum {
 };
 
 /* key=value; value "": the attribute shall not be there. */
-struct pu_member_setting {
+struct pu_member_set {
 	const char *key, *value;
 };
 
@@ -23,16 +23,16 @@ struct pu_member_setting {
  * characters in it are dropped. PU_EEXIST when the peer is listed already. */
 int pu_member_edit_add(const char *path, const struct pu_peerid *peer, enum pu_access access,
 		       const char *comment, const struct pu_file_owner *owner);
-/* The same with attributes. PU_EINVAL: a key or value cannot stand there. */
+/* The same with any attributes. PU_EINVAL: a key or value cannot stand there. */
 int pu_member_edit_add_with(const char *path, const struct pu_peerid *peer,
-			    enum pu_access access, const struct pu_member_setting *v, size_t n,
-			    const char *comment, const struct pu_file_owner *owner);
+			    const struct pu_member_set *v, size_t n, const char *comment,
+			    const struct pu_file_owner *owner);
 /* Drops every line of the peer. PU_ENOENT when there is none. */
 int pu_member_edit_remove(const char *path, const struct pu_peerid *peer);
 /* Changes the lines of the peer. comment NULL leaves theirs, "" removes it.
  * PU_ENOENT: peer not listed; PU_EINVAL: a key or value cannot stand there. */
 int pu_member_edit_set(const char *path, const struct pu_peerid *peer,
-		       const struct pu_member_setting *v, size_t n, const char *comment);
+		       const struct pu_member_set *v, size_t n, const char *comment);
 /* pu_member_edit_set() of one attribute. */
 int pu_member_edit_set_attr(const char *path, const struct pu_peerid *peer, const char *key,
 			     const char *value);

@@ -151,7 +151,7 @@ static void a_failed_write_changes_nothing(void **state)
 
 static void a_changed_line_keeps_all_its_other_bytes(void **state)
 {
-	static const struct pu_member_setting both[] = { { "expires", "2027-01-01T00:00:00Z" },
+	static const struct pu_member_set both[] = { { "expires", "2027-01-01T00:00:00Z" },
 							 { "access", "" } };
 	struct pu_peerid p1 = peer(ID1);
 
@@ -178,15 +178,16 @@ static void a_last_line_without_line_feed_stays_so(void **state)
 
 static void attributes_can_be_there_from_the_start(void **state)
 {
-	static const struct pu_member_setting v[] = { { "expires", "2027-01-01T00:00:00Z" },
-						      { "group", "ab12cd34" } };
-	static const struct pu_member_setting bad = { "group", "a b" };
+	static const struct pu_member_set v[] = { { "access", "network" },
+						  { "expires", "2027-01-01T00:00:00Z" },
+						  { "group", "ab12cd34" } };
+	static const struct pu_member_set bad = { "group", "a b" };
 	struct pu_peerid p1 = peer(ID1), p2 = peer(ID2);
 
-	assert_int_equal(pu_member_edit_add_with(path, &p1, PU_ACCESS_NETWORK, v, 2, "me", NULL),
+	assert_int_equal(pu_member_edit_add_with(path, &p1, v, 3, "me", NULL),
 			 0);
 	assert_file(ID1 "  access=network  expires=2027-01-01T00:00:00Z  group=ab12cd34  # me\n");
-	assert_int_equal(pu_member_edit_add_with(path, &p2, PU_ACCESS_NETWORK, &bad, 1, NULL, NULL),
+	assert_int_equal(pu_member_edit_add_with(path, &p2, &bad, 1, NULL, NULL),
 			 PU_EINVAL);
 }
 
