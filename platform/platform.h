@@ -6,6 +6,7 @@
 #define PU_PLATFORM_PLATFORM_H
 
 #include "base/bytes.h"
+#include "base/log.h"
 #include "base/loop.h"
 
 /* Prefix in host terms: family AF_INET or AF_INET6, bits, address bytes. */
@@ -96,10 +97,19 @@ void pu_platform_seal(struct pu_platform *p);
  * since capabilities are per thread: PU_EINVAL otherwise. PU_EPERM: something that had to
  * go is still there; do not go on then. */
 int pu_platform_drop(unsigned uid, unsigned gid);
+/* This process may do something that an ordinary one may not. */
+bool pu_platform_has_rights(void);
 /* Allows only the system calls that the running daemon needs, no new processes among
  * them. PU_ENOTSUP: the kernel cannot. */
 int pu_platform_seccomp(void);
 /* sd_notify ("READY=1", "STOPPING=1", "STATUS=…"); no effect outside systemd. */
 void pu_platform_notify(const char *state);
+
+/* True when standard error leads to the journal of systemd. */
+bool pu_platform_has_journal(void);
+/* For pu_log_set_fields(): MESSAGE, PRIORITY, PEERUP_MODULE, and each pair as PEERUP_<KEY>.
+ * Without a journal the line goes to standard error with its priority, "<4>text". */
+void pu_platform_journal(enum pu_log_level level, const char *module, const char *text,
+			 const struct pu_kv *kv, size_t n);
 
 #endif

@@ -4,6 +4,8 @@
  *   peerup_loop_new → peerup_identity_… → peerup_host_new → peerup_host_listen,
  *   _handle, _add_addr, _open → peerup_loop_run → peerup_loop_free
  *
+ * And a client of a running peerup-vpn daemon (peerup/client.h), which needs no loop.
+ *
  * Rules for everything in these headers:
  * - Functions that can fail return 0 or a negative PEERUP_E… and hand out results by
  *   trailing pointers, which are untouched on failure.
@@ -17,6 +19,7 @@
 #ifndef PEERUP_PEERUP_H
 #define PEERUP_PEERUP_H
 
+#include "peerup/client.h"
 #include "peerup/error.h"
 #include "peerup/host.h"
 #include "peerup/identity.h"

@@ -71,10 +71,16 @@ static int verify(unsigned uid)
 	return uid != 0 && (getuid() != uid || geteuid() != uid) ? PU_EPERM : 0;
 }
 
+bool pu_linux_caps_any(void)
+{
+	return capng_get_caps_process() == 0 &&
+	       capng_have_capabilities(CAPNG_SELECT_CAPS) > CAPNG_NONE;
+}
+
 int pu_linux_caps_drop(unsigned uid, unsigned gid)
 {
 	bool can_bound;
-	int r;
+	int r = 0;
 
 	if (!single_threaded()) {
 		pu_log_msg(PU_LOG_ERROR, "platform",
@@ -84,8 +90,11 @@ int pu_linux_caps_drop(unsigned uid, unsigned gid)
 	if (capng_get_caps_process() < 0)
 		return PU_ESYS;
 	can_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
-	select_kept();
-	r = apply(uid, gid, can_bound);
+	/* A service manager that gave us no more than we keep may also forbid capset(). */
+	if (can_bound || verify(uid) < 0) {
+		select_kept();
+		r = apply(uid, gid, can_bound);
+	}
 	if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		r = PU_ESYS;
 	return r < 0 ? r : verify(uid);

@@ -68,9 +68,11 @@ static int reload(void)
 	return r;
 }
 
-static bool drop_in_path(const struct pu_linux_paths *paths, char out[PATH_MAX])
+/* A machine may be in several networks, with one device each. */
+static bool drop_in_path(const struct pu_linux_paths *paths, const char *record,
+			 char out[PATH_MAX])
 {
-	int n = snprintf(out, PATH_MAX, "%s/peerup-vpn.conf", paths->nm_dnsmasq_dir);
+	int n = snprintf(out, PATH_MAX, "%s/peerup-vpn-%s.conf", paths->nm_dnsmasq_dir, record);
 
 	return n > 0 && n < PATH_MAX;
 }
@@ -95,11 +97,12 @@ static int drop_in_text(const char *domains, const struct pu_prefix *servers, si
 	return len < TEXT_MAX ? 0 : PU_E2BIG;
 }
 
-int pu_linux_nm_dnsmasq_set(const struct pu_linux_paths *paths, const char *domains,
-			    const struct pu_prefix *servers, size_t n_servers)
+int pu_linux_nm_dnsmasq_set(const struct pu_linux_paths *paths, const char *record,
+			    const char *domains, const struct pu_prefix *servers,
+			    size_t n_servers)
 {
 	char path[PATH_MAX], text[TEXT_MAX];
-	int r = drop_in_path(paths, path) ? 0 : PU_EINVAL;
+	int r = drop_in_path(paths, record, path) ? 0 : PU_EINVAL;
 
 	if (r == 0)
 		r = drop_in_text(domains, servers, n_servers, text);
@@ -108,11 +111,11 @@ int pu_linux_nm_dnsmasq_set(const struct pu_linux_paths *paths, const char *doma
 	return r < 0 ? r : reload();
 }
 
-int pu_linux_nm_dnsmasq_undo(const struct pu_linux_paths *paths)
+int pu_linux_nm_dnsmasq_undo(const struct pu_linux_paths *paths, const char *record)
 {
 	char path[PATH_MAX];
 
-	if (!drop_in_path(paths, path))
+	if (!drop_in_path(paths, record, path))
 		return PU_EINVAL;
 	if (unlink(path) < 0)
 		return errno == ENOENT ? 0 : pu_err_from_errno(errno);

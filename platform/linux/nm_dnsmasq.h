@@ -7,10 +7,11 @@
 
 /* True when NetworkManager runs and resolves through its dnsmasq. */
 bool pu_linux_nm_dnsmasq_is_used(void);
-/* domains: separated by spaces. */
-int pu_linux_nm_dnsmasq_set(const struct pu_linux_paths *paths, const char *domains,
-			    const struct pu_prefix *servers, size_t n_servers);
+/* record: names our entry; domains: separated by spaces. */
+int pu_linux_nm_dnsmasq_set(const struct pu_linux_paths *paths, const char *record,
+			    const char *domains, const struct pu_prefix *servers,
+			    size_t n_servers);
 /* That there is nothing to undo is no error. */
-int pu_linux_nm_dnsmasq_undo(const struct pu_linux_paths *paths);
+int pu_linux_nm_dnsmasq_undo(const struct pu_linux_paths *paths, const char *record);
 
 #endif

@@ -135,6 +135,11 @@ void pu_platform_seal(struct pu_platform *p)
 	pu_privops_seal(&p->privops);
 }
 
+bool pu_platform_has_rights(void)
+{
+	return pu_linux_caps_any();
+}
+
 int pu_platform_drop(unsigned uid, unsigned gid)
 {
 	return pu_linux_caps_drop(uid, gid);

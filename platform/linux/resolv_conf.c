@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,4 +218,25 @@ int pu_linux_resolv_conf_restore(const char *path)
 	pu_linux_file_sync_dir(path);
 	free(text);
 	return r;
+}
+
+bool pu_linux_resolv_conf_is_in_use(const char *path)
+{
+	char *text = malloc(TEXT_MAX);
+	struct pu_prefix stub;
+	struct ifaddrs *list = NULL;
+	bool found = false;
+
+	if (!text || pu_linux_file_read(path, text, TEXT_MAX) < 0 || !is_managed(text) ||
+	    servers_of(text, NULL, 0, &stub, 1) != 1 || stub.family != AF_INET ||
+	    getifaddrs(&list) < 0)
+		list = NULL;
+	for (struct ifaddrs *i = list; i && !found; i = i->ifa_next)
+		found = i->ifa_addr && i->ifa_addr->sa_family == AF_INET &&
+			memcmp(&((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr,
+			       stub.addr, 4) == 0;
+	if (list)
+		freeifaddrs(list);
+	free(text);
+	return found;
 }

@@ -89,18 +89,29 @@ static int set_networkmanager(struct attempt *a)
 {
 	if (!pu_linux_nm_dnsmasq_is_used())
 		return PU_ENOENT;
-	return pu_linux_nm_dnsmasq_set(a->rs->paths, a->rq->suffix, a->rs->ours, a->rs->n_ours);
+	return pu_linux_nm_dnsmasq_set(a->rs->paths, a->rs->marker.record, a->rq->suffix,
+				       a->rs->ours, a->rs->n_ours);
 }
 
 static int undo_networkmanager(const struct pu_linux_paths *paths,
 			       const struct pu_linux_marker *m)
 {
-	return pu_linux_nm_dnsmasq_undo(paths);
+	return pu_linux_nm_dnsmasq_undo(paths, m->record);
 }
 
+/* Managed already: by a daemon of another network, whose stub has its address then, or by
+ * one that is gone with its state. */
 static int set_resolv_conf(struct attempt *a)
 {
-	return pu_linux_resolv_conf_manage(a->rs->paths->resolv_conf, &a->rs->ours[0]);
+	const char *path = a->rs->paths->resolv_conf;
+	int r = pu_linux_resolv_conf_manage(path, &a->rs->ours[0]);
+
+	if (r != PU_EEXIST)
+		return r;
+	if (pu_linux_resolv_conf_is_in_use(path))
+		return PU_EADDRINUSE;
+	r = pu_linux_resolv_conf_restore(path);
+	return r < 0 ? r : pu_linux_resolv_conf_manage(path, &a->rs->ours[0]);
 }
 
 static int undo_resolv_conf(const struct pu_linux_paths *paths, const struct pu_linux_marker *m)
@@ -178,7 +189,9 @@ static int try_method(struct pu_linux_resolver *rs, const struct method *me, str
 		r = me->set(a);
 	if (r == 0)
 		return 0;
-	if (me->undo)
+	if (me->undo && r == PU_EADDRINUSE)
+		pu_linux_marker_remove(rs->state_dir);
+	else if (me->undo)
 		undo(rs->paths, &rs->marker, rs->state_dir);
 	rs->marker.method = PU_LINUX_DNS_NONE;
 	return r;

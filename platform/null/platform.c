@@ -189,6 +189,11 @@ void pu_platform_dns_recover(const char *state_dir)
 {
 }
 
+bool pu_platform_has_rights(void)
+{
+	return false;
+}
+
 int pu_platform_drop(unsigned uid, unsigned gid)
 {
 	return 0;
@@ -200,5 +205,15 @@ int pu_platform_seccomp(void)
 }
 
 void pu_platform_notify(const char *state)
+{
+}
+
+bool pu_platform_has_journal(void)
+{
+	return false;
+}
+
+void pu_platform_journal(enum pu_log_level level, const char *module, const char *text,
+			 const struct pu_kv *kv, size_t n)
 {
 }

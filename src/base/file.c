@@ -156,6 +156,14 @@ int pu_file_replace(const char *path, struct pu_bytes data, uint32_t mode,
 	return r;
 }
 
+int pu_file_remove(const char *path)
+{
+	if (unlink(path) < 0)
+		return pu_err_from_errno(errno);
+	sync_dir(path);
+	return 0;
+}
+
 static int make_one(const char *path, uint32_t mode, const struct pu_file_owner *owner)
 {
 	struct stat st;

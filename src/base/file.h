@@ -30,6 +30,10 @@ int pu_file_read(const char *path, size_t max, char **pdata, size_t *plen,
 int pu_file_replace(const char *path, struct pu_bytes data, uint32_t mode,
 		    const struct pu_file_owner *owner);
 
+/* Removes the file for good: the directory is on disk without it afterwards. PU_ENOENT,
+ * PU_EPERM, … */
+int pu_file_remove(const char *path);
+
 /* Makes the directory and missing parents. Existing ones are left as they are.
  * Those made get mode and owner (may be NULL). */
 int pu_file_make_dirs(const char *path, uint32_t mode, const struct pu_file_owner *owner);

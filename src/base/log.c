@@ -18,6 +18,7 @@ static struct {
 	bool json;
 	pu_log_sink_fn *sink;
 	void *sink_arg;
+	pu_log_fields_fn *fields;
 } cfg = { .level = PU_LOG_INFO };
 
 static const char *const level_names[] = { "debug", "info", "warn", "error", "off" };
@@ -36,6 +37,11 @@ void pu_log_set_sink(pu_log_sink_fn *fn, void *arg)
 {
 	cfg.sink = fn;
 	cfg.sink_arg = arg;
+}
+
+void pu_log_set_fields(pu_log_fields_fn *fn)
+{
+	cfg.fields = fn;
 }
 
 int pu_log_level_parse(const char *s, enum pu_log_level *plevel)
@@ -209,6 +215,22 @@ static void format_json(struct line *l, enum pu_log_level level, const char *mod
 	put_tail(l, "}\n");
 }
 
+static void put_event(struct line *l, const char *event, const struct pu_kv *kv, size_t n)
+{
+	put_escaped(l, event);
+	put_pairs(l, kv, n, false);
+}
+
+static void write_fields(enum pu_log_level level, const char *module, const char *event,
+			 const struct pu_kv *kv, size_t n)
+{
+	struct line l = { .len = 0 };
+
+	put_event(&l, event, kv, n);
+	l.s[l.len] = '\0';
+	cfg.fields(level, module, l.s, kv, n);
+}
+
 static void format_text(struct line *l, enum pu_log_level level, const char *module,
 			const char *event, const struct pu_kv *kv, size_t n)
 {
@@ -218,8 +240,7 @@ static void format_text(struct line *l, enum pu_log_level level, const char *mod
 	put_str(l, " ");
 	put_str(l, module);
 	put_str(l, ": ");
-	put_escaped(l, event);
-	put_pairs(l, kv, n, false);
+	put_event(l, event, kv, n);
 	put_tail(l, l->full ? " ...\n" : "\n");
 }
 
@@ -230,6 +251,10 @@ void pu_log_write(enum pu_log_level level, const char *module, const char *event
 
 	if (!pu_log_enabled(level) || level == PU_LOG_OFF)
 		return;
+	if (cfg.fields) {
+		write_fields(level, module, event, kv, n);
+		return;
+	}
 	if (cfg.json)
 		format_json(&l, level, module, event, kv, n);
 	else

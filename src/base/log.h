@@ -36,6 +36,12 @@ void pu_log_set_json(bool json);
 typedef void pu_log_sink_fn(void *arg, const char *line, size_t len);
 void pu_log_set_sink(pu_log_sink_fn *fn, void *arg);
 
+/* Events go there as they are instead of becoming lines; NULL ends that. text: event and
+ * pairs in one escaped line without time, level and line feed. */
+typedef void pu_log_fields_fn(enum pu_log_level level, const char *module, const char *text,
+			      const struct pu_kv *kv, size_t n);
+void pu_log_set_fields(pu_log_fields_fn *fn);
+
 bool pu_log_enabled(enum pu_log_level level);
 void pu_log_write(enum pu_log_level level, const char *module, const char *event,
 		  const struct pu_kv *kv, size_t n);

@@ -4,6 +4,7 @@
 
 const struct pu_cli_flag pu_args_global_flags[] = {
 	{ "config", 0, "PATH", "use this config file" },
+	{ "instance", 0, "NAME", "the network of that name instead of the ordinary one" },
 	{ "json", 0, NULL, "print one line of JSON" },
 	{ "help", 'h', NULL, "show help" },
 	{ NULL },
@@ -31,22 +32,22 @@ static const struct pu_cli_flag *find_flag(const struct pu_cli *c, const char *n
 	return f || !c->command ? f : find_in(c->command->flags, name, len);
 }
 
-/* The command of one word, or of two when the noun needs a verb. *pused: words. */
-static const struct pu_cli_command *find_command(const char *noun, const char *verb, int *pused)
+const struct pu_cli_command *pu_args_find_command(const char *noun, const char *verb, int *pused)
 {
+	const struct pu_cli_command *alone = NULL;
+
 	for (const struct pu_cli_command *k = pu_cli_commands; k->noun; k++) {
 		if (strcmp(k->noun, noun) != 0)
 			continue;
-		if (!k->verb) {
-			*pused = 1;
-			return k;
-		}
-		if (verb && strcmp(k->verb, verb) == 0) {
+		if (!k->verb)
+			alone = k;
+		else if (verb && strcmp(k->verb, verb) == 0) {
 			*pused = 2;
 			return k;
 		}
 	}
-	return NULL;
+	*pused = 1;
+	return alone;
 }
 
 static bool noun_exists(const char *noun)
@@ -116,7 +117,7 @@ static int choose_command(struct pu_cli *c, char **argv, int argc, int skip[2])
 	}
 	if (n == 0)
 		return pu_cli_misuse(c, "command", "none given");
-	c->command = find_command(word[0], word[1], &used);
+	c->command = pu_args_find_command(word[0], word[1], &used);
 	if (used < 2)
 		skip[1] = 0;
 	if (c->command)
@@ -148,6 +149,26 @@ static bool wants_help(char **argv, int argc)
 	return false;
 }
 
+static int choose_instance(struct pu_cli *c)
+{
+	const char *name = pu_cli_flag(c, "instance", 0);
+	struct pu_paths_env env;
+
+	if (!name)
+		return 0;
+	if (c->config || pu_cli_has(c, "dir"))
+		return pu_cli_misuse(c, "--instance", "cannot be combined with another place");
+	if (!pu_paths_instance_ok(name))
+		return pu_cli_misuse(c, "--instance",
+				     "a-z, 0-9 and '-' are allowed, at most %d characters",
+				     PU_PATHS_INSTANCE_MAX);
+	pu_paths_env_get(&env);
+	if (pu_paths_instance(c->instance_config, &env, name, &c->why) < 0)
+		return PU_CLI_FAILED;
+	c->config = c->instance_config;
+	return 0;
+}
+
 int pu_args_parse(struct pu_cli *c, int argc, char **argv, bool *phelp)
 {
 	int skip[2] = { 0 }, r;
@@ -176,5 +197,6 @@ int pu_args_parse(struct pu_cli *c, int argc, char **argv, bool *phelp)
 	}
 	c->config = pu_cli_flag(c, "config", 0);
 	c->json = pu_cli_has(c, "json");
-	return check_args(c);
+	r = choose_instance(c);
+	return r ? r : check_args(c);
 }

@@ -8,6 +8,9 @@
 /* Flags that every command knows. */
 extern const struct pu_cli_flag pu_args_global_flags[];
 
+/* The command of two words, or else of the first alone; NULL: there is none. verb may be NULL.
+ * *pused: words that it has. */
+const struct pu_cli_command *pu_args_find_command(const char *noun, const char *verb, int *pused);
 /* 0; PU_CLI_USAGE with c->why set. *phelp: -h or --help was given (then nothing else
  * is checked). c->command may be set even on failure. */
 int pu_args_parse(struct pu_cli *c, int argc, char **argv, bool *phelp);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "cli/supervise.h"
 
 enum { LOG_MAX = 4 * 1024 * 1024 };
 
@@ -92,7 +93,7 @@ static int child(const struct pu_daemon_options *opt, int fd, int log_fd)
 	o.on_ready = on_ready;
 	o.ready_arg = &fd;
 	o.why = &why;
-	r = pu_daemon_run(&o);
+	r = pu_supervise_node(&o);
 	if (r < 0 && fd >= 0) {
 		pu_failure_set(&why, r, "daemon", NULL, "%s", pu_err_text(r));
 		write_all(fd, &c, 1);

@@ -17,14 +17,32 @@ static const struct pu_cli_flag init_flags[] = {
 };
 static const struct pu_cli_flag up_flags[] = {
 	{ "foreground", 0, NULL, "stay in the foreground, log to stderr" },
+	{ "heal", 0, NULL, "start with the last good config when the present one is broken" },
 	{ "log-level", 0, "LEVEL", "debug, info, warn, error or off" },
-	{ "log-format", 0, "FORMAT", "text or json" },
+	{ "log-format", 0, "FORMAT", "text, json or journal" },
 	{ NULL },
 };
 static const struct pu_cli_flag auth_add_flags[] = {
 	{ "access", 0, "WHAT", "services (the default) or network: raw packets too" },
 	{ "comment", 0, "TEXT", "who this is" },
+	{ "expires", 0, "WHEN", "shut out then: 30d, 12h or 2027-01-01T00:00:00Z" },
 	{ "file", 0, "PATH", "use this authorized_keys file" },
+	{ NULL },
+};
+static const struct pu_cli_flag auth_set_flags[] = {
+	{ "access", 0, "WHAT", "services or network: raw packets too" },
+	{ "comment", 0, "TEXT", "who this is; \"\": nothing" },
+	{ "expires", 0, "WHEN", "shut out then: 30d, 12h, never or 2027-01-01T00:00:00Z" },
+	{ "file", 0, "PATH", "use this authorized_keys file" },
+	{ NULL },
+};
+static const struct pu_cli_flag verify_flags[] = {
+	{ "yes", 'y', NULL, "the codes were compared already: ask nothing" },
+	{ "file", 0, "PATH", "use this authorized_keys file" },
+	{ NULL },
+};
+static const struct pu_cli_flag help_flags[] = {
+	{ "format", 0, "SHELL", "bash, zsh or fish: completions; man: commands for the manual" },
 	{ NULL },
 };
 static const struct pu_cli_flag auth_flags[] = {
@@ -35,6 +53,23 @@ static const struct pu_cli_flag service_add_flags[] = {
 	{ "port", 0, "PORT", "port that peers see, when another than the local one" },
 	{ "allow", 0, "PEER", "only this peer may use it; may be repeated" },
 	{ "protocol", 0, "ID", "kept for the Go program, no effect" },
+	{ NULL },
+};
+static const struct pu_cli_flag invite_flags[] = {
+	{ "name", 0, "NAME", "what the other machine shall call this one" },
+	{ "ttl", 0, "TIME", "how long the code is good; default 10m" },
+	{ "access", 0, "WHAT", "for who joins: services (the default) or network" },
+	{ "compat", 0, NULL, "a long code that peer-up understands, too" },
+	{ "no-wait", 0, NULL, "leave it to the daemon to wait" },
+	{ "no-up", 0, NULL, "do not bring the network up afterwards" },
+	{ "non-interactive", 0, NULL, "only the code on standard output" },
+	{ NULL },
+};
+static const struct pu_cli_flag join_flags[] = {
+	{ "name", 0, "NAME", "what the other machine shall call this one" },
+	{ "access", 0, "WHAT", "for the other machine: services (the default) or network" },
+	{ "no-up", 0, NULL, "do not bring the network up afterwards" },
+	{ "non-interactive", 0, NULL, "ask nothing; the code may come on standard input" },
 	{ NULL },
 };
 static const struct pu_cli_flag ping_flags[] = {
@@ -52,12 +87,22 @@ static const struct pu_cli_flag relay_setup_flags[] = {
 	{ NULL },
 };
 static const struct pu_cli_flag relay_serve_flags[] = {
+	{ "heal", 0, NULL, "start with the last good config when the present one is broken" },
 	{ "log-level", 0, "LEVEL", "debug, info, warn, error or off" },
-	{ "log-format", 0, "FORMAT", "text or json" },
+	{ "log-format", 0, "FORMAT", "text, json or journal" },
 	{ NULL },
 };
 static const struct pu_cli_flag relay_authorize_flags[] = {
 	{ "comment", 0, "TEXT", "who this is" },
+	{ NULL },
+};
+static const struct pu_cli_flag relay_pair_flags[] = {
+	{ "count", 'c', "N", "make N codes, 1 to 100; default 1" },
+	{ "ttl", 0, "TIME", "the codes are good for that long; default 1h" },
+	{ "expires", 0, "TIME", "who uses one is a member for that long; default 0: for ever" },
+	{ "namespace", 0, "NAME", "private network name in the codes; default: the relay's" },
+	{ "list", 0, NULL, "show the groups of codes instead" },
+	{ "revoke", 0, "ID", "make the codes of a group worthless instead" },
 	{ NULL },
 };
 static const struct pu_cli_flag relay_add_flags[] = {
@@ -68,6 +113,33 @@ static const struct pu_cli_flag relay_remove_flags[] = {
 	{ "force", 'f', NULL, "ask nothing; it never does" },
 	{ NULL },
 };
+/* daemon …, proxy, events */
+static const struct pu_cli_flag daemon_peers_flags[] = {
+	{ "all", 0, NULL, "also those that do not say that they are of our kind" },
+	{ NULL },
+};
+static const struct pu_cli_flag daemon_ping_flags[] = {
+	{ "count", 'c', "N", "number of pings; default 4" },
+	{ "interval", 'i', "MS", "milliseconds between pings; default 1000" },
+	{ NULL },
+};
+static const struct pu_cli_flag daemon_connect_flags[] = {
+	{ "peer", 0, "PEER", "name or peer ID" },
+	{ "service", 0, "NAME", "service of that peer" },
+	{ "listen", 0, "ADDR", "local address such as 127.0.0.1:2222; port 0: any free one" },
+	{ NULL },
+};
+static const struct pu_cli_flag events_flags[] = {
+	{ "kind", 0, "KIND", "only events of this kind; may be repeated" },
+	{ NULL },
+};
+
+static const struct pu_cli_flag config_flags[] = {
+	{ "archived", 0, "N", "show: the n-th copy, 0 the newest" },
+	{ "to", 0, "N", "rollback: to the n-th copy; default 0, the newest" },
+	{ "confirm-timeout", 0, "TIME", "apply: take it back after that time; default 5m" },
+	{ NULL },
+};
 
 /* Two-word commands of one noun stand together. */
 const struct pu_cli_command pu_cli_commands[] = {
@@ -76,13 +148,38 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "down", NULL, "", 0, 0, NULL, pu_cmd_down, "leave the network, stop the daemon" },
 	{ "daemon", NULL, "", 0, 0, up_flags, pu_cmd_daemon,
 	  "run in the foreground; device only if vpn.enabled" },
+	{ "daemon", "start", "", 0, 0, up_flags, pu_cmd_daemon, "the same" },
+	{ "daemon", "status", "", 0, 0, NULL, pu_cmd_daemon_show, "what the daemon says of itself" },
+	{ "daemon", "services", "", 0, 0, NULL, pu_cmd_daemon_show, "services that it offers" },
+	{ "daemon", "peers", "", 0, 0, daemon_peers_flags, pu_cmd_daemon_show,
+	  "peers that it knows" },
+	{ "daemon", "paths", "", 0, 0, NULL, pu_cmd_daemon_show, "its paths to peers" },
+	{ "daemon", "ping", "<peer>", 1, 1, daemon_ping_flags, pu_cmd_daemon_ping,
+	  "lets it ping a peer, then shows all results" },
+	{ "daemon", "connect", "", 0, 0, daemon_connect_flags, pu_cmd_daemon_connect,
+	  "opens a local port to a peer's service" },
+	{ "daemon", "connections", "", 0, 0, NULL, pu_cmd_daemon_connections,
+	  "such ports and where they lead" },
+	{ "daemon", "disconnect", "<id>", 1, 1, NULL, pu_cmd_daemon_disconnect,
+	  "closes such a port" },
+	{ "daemon", "stop", "", 0, 0, NULL, pu_cmd_daemon_stop, "asks it to stop" },
 	{ "status", NULL, "", 0, 0, NULL, pu_cmd_status, "this node and its peers" },
 	{ "whoami", NULL, "", 0, 0, NULL, pu_cmd_whoami, "this node's peer ID" },
+	{ "invite", "list", "", 0, 0, NULL, pu_cmd_invite_list, "invitations of the daemon" },
+	{ "invite", "cancel", "<id>", 1, 1, NULL, pu_cmd_invite_cancel, "take a code back" },
+	{ "invite", NULL, "", 0, 0, invite_flags, pu_cmd_invite,
+	  "make a code with which another machine joins" },
+	{ "join", NULL, "[code]", 0, PU_CLI_ARGS_MAX, join_flags, pu_cmd_join,
+	  "join with a code from another machine or a relay" },
 	{ "auth", "add", "<peer id>", 1, 1, auth_add_flags, pu_cmd_auth_add, "let a peer in" },
 	{ "auth", "list", "", 0, 0, auth_flags, pu_cmd_auth_list, "who may connect" },
+	{ "auth", "set", "<peer>", 1, 1, auth_set_flags, pu_cmd_auth_set,
+	  "change what a peer may do, or how long" },
 	{ "auth", "remove", "<peer>", 1, 1, auth_flags, pu_cmd_auth_remove, "shut a peer out" },
 	{ "auth", "validate", "[file]", 0, 1, auth_flags, pu_cmd_auth_validate,
 	  "check the authorized_keys file" },
+	{ "verify", NULL, "<peer>", 1, 1, verify_flags, pu_cmd_verify,
+	  "compare codes with a peer: is nobody in between?" },
 	{ "name", "add", "<name> <peer id>", 2, 2, NULL, pu_cmd_name_add, "name a peer" },
 	{ "name", "list", "", 0, 0, NULL, pu_cmd_name_list, "names of peers" },
 	{ "name", "remove", "<name>", 1, 1, NULL, pu_cmd_name_remove, "forget a name" },
@@ -98,6 +195,17 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "peer", "list", "", 0, 0, NULL, pu_cmd_peer_list, "peers with fixed addresses" },
 	{ "peer", "remove", "<peer|multiaddr>", 1, 1, NULL, pu_cmd_peer_remove,
 	  "forget a peer's addresses, or one of them" },
+	{ "peer", "services", "<peer>", 1, 1, NULL, pu_cmd_peer_services,
+	  "services that a peer offers to us" },
+	{ "config", "validate", "[file]", 0, 1, NULL, pu_cmd_config, "check a config" },
+	{ "config", "show", "", 0, 0, config_flags, pu_cmd_config,
+	  "the config, or one that was good before" },
+	{ "config", "history", "", 0, 0, NULL, pu_cmd_config, "configs that were good before" },
+	{ "config", "rollback", "", 0, 0, config_flags, pu_cmd_config,
+	  "go back to a config that was good" },
+	{ "config", "apply", "<file>", 1, 1, config_flags, pu_cmd_config,
+	  "try a config: it is taken back unless confirmed in time" },
+	{ "config", "confirm", "", 0, 0, NULL, pu_cmd_config, "keep the config on trial" },
 	{ "relay", "add", "<address>...", 1, PU_CLI_ARGS_MAX, relay_add_flags, pu_cmd_relay_add,
 	  "use a relay: multiaddr, IP or IP:PORT" },
 	{ "relay", "list", "", 0, 0, NULL, pu_cmd_relay_list, "relays that this node uses" },
@@ -113,18 +221,24 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "shut a peer out of this relay" },
 	{ "relay", "list-peers", "", 0, 0, NULL, pu_cmd_relay_list_peers,
 	  "who may use this relay" },
-	{ "relay", "config", "validate|rollback", 1, 1, NULL, pu_cmd_relay_config,
-	  "check the relay's config, or go back to the last good one" },
+	{ "relay", "pair", "", 0, 0, relay_pair_flags, pu_cmd_relay_pair,
+	  "codes by which others join this relay and meet each other" },
+	{ "relay", "config", "<action> [file]", 1, 2, config_flags, pu_cmd_relay_config,
+	  "the relay's config: validate, show, history, rollback, apply, confirm" },
 	{ "relay", "version", "", 0, 0, NULL, pu_cmd_relay_version, "which version this is" },
 	{ "ping", NULL, "<peer>", 1, 1, ping_flags, pu_cmd_ping, "is a peer there?" },
 	{ "traceroute", NULL, "<peer>", 1, 1, NULL, pu_cmd_traceroute,
 	  "the hops to a peer and how far they are" },
+	{ "proxy", NULL, "<peer> <service> <local port>", 3, 3, NULL, pu_cmd_proxy,
+	  "a local port to a peer's service, until ^C" },
+	{ "vpn", NULL, "", 0, 0, NULL, pu_cmd_vpn, "the device, its addresses and names" },
+	{ "events", NULL, "", 0, 0, events_flags, pu_cmd_events, "what happens, as it happens" },
 	{ "paths", NULL, "", 0, 0, NULL, pu_cmd_paths, "the path in use to every peer" },
 	{ "why", NULL, "<peer>", 1, 1, NULL, pu_cmd_why,
 	  "why a peer is reached as it is: what was tried and what came of it" },
 	{ "resolve", NULL, "<name>", 1, 1, NULL, pu_cmd_resolve, "the peer ID behind a name" },
 	{ "version", NULL, "", 0, 0, NULL, pu_cmd_version, "which version this is" },
-	{ "help", NULL, "[command]", 0, 2, NULL, pu_cmd_help, "this text" },
+	{ "help", NULL, "[command]", 0, 2, help_flags, pu_cmd_help, "this text" },
 	{ NULL },
 };
 
@@ -172,24 +286,6 @@ int pu_cli_misuse(struct pu_cli *c, const char *what, const char *why_fmt, ...)
 	set_why(c, what, hint, why_fmt, ap);
 	va_end(ap);
 	return PU_CLI_USAGE;
-}
-
-int pu_cmd_help(struct pu_cli *c)
-{
-	for (const struct pu_cli_command *k = pu_cli_commands; k->noun && c->n_args > 0; k++) {
-		bool one = !k->verb || (c->n_args == 2 && strcmp(k->verb, c->arg[1]) == 0);
-
-		if (strcmp(k->noun, c->arg[0]) == 0 && one) {
-			pu_out_usage(stdout, k);
-			return PU_CLI_OK;
-		}
-	}
-	if (c->n_args > 0 && pu_out_usage_noun(stdout, c->arg[0]))
-		return PU_CLI_OK;
-	if (c->n_args > 0)
-		return pu_cli_misuse(c, c->arg[0], "unknown command");
-	pu_out_usage(stdout, NULL);
-	return PU_CLI_OK;
 }
 
 static int run(struct pu_cli *c, int argc, char **argv)

@@ -11,7 +11,7 @@
 /* What scripts rely on. */
 enum pu_cli_exit { PU_CLI_OK = 0, PU_CLI_FAILED = 1, PU_CLI_USAGE = 2 };
 
-enum { PU_CLI_VALUES_MAX = 64, PU_CLI_ARGS_MAX = 8 };
+enum { PU_CLI_VALUES_MAX = 64, PU_CLI_ARGS_MAX = 64 };
 
 struct pu_cli_flag {
 	const char *name;  /* "relay", without dashes */
@@ -43,7 +43,8 @@ struct pu_cli {
 	int n_args;
 	struct pu_cli_value value[PU_CLI_VALUES_MAX];
 	int n_values;
-	const char *config; /* --config, NULL: search */
+	const char *config; /* --config, or that of --instance; NULL: search */
+	char instance_config[PU_PATHS_LEN];
 	bool json, color;
 	struct pu_failure why; /* set when the command fails */
 };
@@ -70,12 +71,24 @@ int pu_cmd_init(struct pu_cli *c);
 int pu_cmd_up(struct pu_cli *c);
 int pu_cmd_down(struct pu_cli *c);
 int pu_cmd_daemon(struct pu_cli *c);
+int pu_cmd_daemon_show(struct pu_cli *c);
+int pu_cmd_daemon_ping(struct pu_cli *c);
+int pu_cmd_daemon_connect(struct pu_cli *c);
+int pu_cmd_daemon_connections(struct pu_cli *c);
+int pu_cmd_daemon_disconnect(struct pu_cli *c);
+int pu_cmd_daemon_stop(struct pu_cli *c);
+int pu_cmd_proxy(struct pu_cli *c);
+int pu_cmd_events(struct pu_cli *c);
+int pu_cmd_vpn(struct pu_cli *c);
+int pu_cmd_peer_services(struct pu_cli *c);
 int pu_cmd_status(struct pu_cli *c);
 int pu_cmd_whoami(struct pu_cli *c);
 int pu_cmd_auth_add(struct pu_cli *c);
 int pu_cmd_auth_list(struct pu_cli *c);
+int pu_cmd_auth_set(struct pu_cli *c);
 int pu_cmd_auth_remove(struct pu_cli *c);
 int pu_cmd_auth_validate(struct pu_cli *c);
+int pu_cmd_verify(struct pu_cli *c);
 int pu_cmd_name_add(struct pu_cli *c);
 int pu_cmd_name_list(struct pu_cli *c);
 int pu_cmd_name_remove(struct pu_cli *c);
@@ -87,17 +100,23 @@ int pu_cmd_service_disable(struct pu_cli *c);
 int pu_cmd_peer_add(struct pu_cli *c);
 int pu_cmd_peer_list(struct pu_cli *c);
 int pu_cmd_peer_remove(struct pu_cli *c);
+int pu_cmd_config(struct pu_cli *c);
 int pu_cmd_relay_serve(struct pu_cli *c);
 int pu_cmd_relay_setup(struct pu_cli *c);
 int pu_cmd_relay_info(struct pu_cli *c);
 int pu_cmd_relay_authorize(struct pu_cli *c);
 int pu_cmd_relay_deauthorize(struct pu_cli *c);
 int pu_cmd_relay_list_peers(struct pu_cli *c);
+int pu_cmd_relay_pair(struct pu_cli *c);
 int pu_cmd_relay_config(struct pu_cli *c);
 int pu_cmd_relay_version(struct pu_cli *c);
 int pu_cmd_relay_add(struct pu_cli *c);
 int pu_cmd_relay_list(struct pu_cli *c);
 int pu_cmd_relay_remove(struct pu_cli *c);
+int pu_cmd_invite(struct pu_cli *c);
+int pu_cmd_invite_list(struct pu_cli *c);
+int pu_cmd_invite_cancel(struct pu_cli *c);
+int pu_cmd_join(struct pu_cli *c);
 int pu_cmd_ping(struct pu_cli *c);
 int pu_cmd_traceroute(struct pu_cli *c);
 int pu_cmd_paths(struct pu_cli *c);

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "cli/prompt.h"
 #include "cli/local.h"
 #include "cli/out.h"
 #include "cli/relay_addr.h"
@@ -16,31 +17,15 @@ struct answers {
 	char typed[PU_MULTIADDR_TEXT_MAX];
 };
 
-/* Reads one trimmed line; false at the end of input. */
-static bool ask(const char *prompt, char *line, size_t cap)
-{
-	size_t n;
-
-	fputs(prompt, stdout);
-	fflush(stdout);
-	if (!fgets(line, (int)cap, stdin))
-		return false;
-	n = strlen(line);
-	while (n > 0 && strchr(" \t\r\n", line[n - 1]))
-		line[--n] = '\0';
-	memmove(line, line + strspn(line, " \t"), n + 1 - strspn(line, " \t"));
-	return true;
-}
-
 static int ask_relay(struct pu_cli *c, struct answers *a)
 {
 	char line[LINE_LEN], peer[LINE_LEN];
 	int r;
 
-	if (!ask("Relay (multiaddr or IP[:PORT], empty for none): ", line, sizeof line) ||
+	if (!pu_prompt("Relay (multiaddr or IP[:PORT], empty for none): ", line, sizeof line) ||
 	    line[0] == '\0')
 		return 0;
-	if (line[0] != '/' && !ask("Peer ID of the relay: ", peer, sizeof peer))
+	if (line[0] != '/' && !pu_prompt("Peer ID of the relay: ", peer, sizeof peer))
 		return pu_cli_fail(c, "init", NULL, "no answer");
 	r = pu_relay_addr_parse(c, line, line[0] == '/' ? NULL : peer, a->typed);
 	if (r == 0)

@@ -9,6 +9,7 @@
 #include "cli/client.h"
 #include "cli/local.h"
 #include "cli/out.h"
+#include "cli/show_trust.h"
 #include "daemon/config_value.h"
 #include "daemon/json_text.h"
 #include "daemon/oneshot.h"
@@ -25,6 +26,7 @@ struct series {
 	pu_time interval;
 	uint64_t sent, received;
 	double min, max, sum;
+	const char *trust; /* whether codes were compared; NULL: not told */
 };
 
 static void on_signal(int sig)
@@ -70,11 +72,12 @@ static json_t *stats_json(const struct series *s)
 {
 	double avg = s->received ? s->sum / (double)s->received : 0.0;
 
-	return json_pack("{s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "sent", (json_int_t)s->sent,
+	return json_pack("{s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:s*}", "sent", (json_int_t)s->sent,
 			 "received", (json_int_t)s->received, "lost",
 			 (json_int_t)(s->sent - s->received), "loss_pct",
 			 s->sent ? 100.0 * (double)(s->sent - s->received) / (double)s->sent : 0.0,
-			 "min_ms", s->min, "avg_ms", round(avg * 1000) / 1000, "max_ms", s->max);
+			 "min_ms", s->min, "avg_ms", round(avg * 1000) / 1000, "max_ms", s->max, "verification",
+			 s->trust);
 }
 
 /* result is borrowed; its number is that of this series. */
@@ -201,6 +204,8 @@ static int ping(struct pu_cli *c, struct pu_local *l)
 			return PU_CLI_FAILED;
 	}
 	catch_interrupt();
+	if (!o)
+		s.trust = pu_show_trust(c, l, s.target, &peer);
 	if (!c->json)
 		printf("PING %s (%s):\n", s.target, pu_peerid_short(&peer, id));
 	r = run_series(c, l, o, &peer, &s);

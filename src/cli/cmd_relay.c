@@ -1,18 +1,17 @@
-/* relay serve, setup, info, version, config: the relay on this machine. */
+/* relay serve, setup, info, version: the relay on this machine. */
 #include <ifaddrs.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
+#include "cli/heal.h"
 #include "cli/out.h"
 #include "cli/relay_local.h"
 #include "cli/relay_setup.h"
+#include "cli/supervise.h"
 #include "crypto/keystore.h"
-#include "daemon/config_archive.h"
 #include "daemon/json_text.h"
 #include "daemon/relay_server.h"
-#include "daemon/relayd.h"
-#include "daemon/version.h"
 #include "p2p/circuit/hop.h"
 
 /* serve */
@@ -41,20 +40,22 @@ int pu_cmd_relay_serve(struct pu_cli *c)
 {
 	struct pu_relayd_options opt = {
 		.config = pu_relay_local_path(c),
-		.owner = pu_relay_local_owner(),
+		.owner = pu_relay_local_owner(c),
 		.on_ready = on_ready,
 		.why = &c->why,
 	};
 	struct pu_relay_config *cfg;
 	int r = pu_out_set_log(c);
 
+	if (r == 0)
+		r = pu_heal(c, true);
 	/* For all errors of the file at once, where a person sees them. */
 	if (r == 0)
 		r = pu_relay_local_load(c, opt.config, false, &cfg);
 	if (r)
 		return r;
 	pu_relay_config_free(cfg);
-	return pu_relayd_run(&opt) < 0 ? PU_CLI_FAILED : PU_CLI_OK;
+	return pu_supervise_relay(&opt) < 0 ? PU_CLI_FAILED : PU_CLI_OK;
 }
 
 /* info */
@@ -180,58 +181,4 @@ int pu_cmd_relay_info(struct pu_cli *c)
 int pu_cmd_relay_setup(struct pu_cli *c)
 {
 	return pu_relay_setup(c);
-}
-
-/* version */
-
-int pu_cmd_relay_version(struct pu_cli *c)
-{
-	if (c->json)
-		return pu_out_json(json_pack("{s:s, s:s}", "version", PU_VERSION, "agent",
-					     "relay-server/" PU_VERSION));
-	puts("peerup-vpn relay " PU_VERSION);
-	return PU_CLI_OK;
-}
-
-/* config */
-
-static int validate(struct pu_cli *c, const char *path)
-{
-	struct pu_relay_config *cfg;
-	int r = pu_relay_local_load(c, path, true, &cfg);
-
-	if (r) {
-		fprintf(stderr, "FAIL: %s is not valid\n", path);
-		return r;
-	}
-	pu_relay_config_free(cfg);
-	if (c->json)
-		return pu_out_json(json_pack("{s:o, s:b}", "file", pu_json_text(path), "valid", 1));
-	printf("OK: %s is valid\n", path);
-	return PU_CLI_OK;
-}
-
-static int rollback(struct pu_cli *c, const char *path)
-{
-	int r = pu_config_archive_restore(path);
-
-	if (r == PU_ENOENT)
-		return pu_cli_fail(c, path, NULL, "no last-known-good config archive found");
-	if (r < 0)
-		return pu_cli_fail(c, path, NULL, "%s", pu_err_text(r));
-	if (c->json)
-		return pu_out_json(json_pack("{s:o}", "restored", pu_json_text(path)));
-	printf("Restored: %s, as at the last good start.\nRestart the relay to use it.\n", path);
-	return PU_CLI_OK;
-}
-
-int pu_cmd_relay_config(struct pu_cli *c)
-{
-	const char *path = pu_relay_local_path(c);
-
-	if (strcmp(c->arg[0], "validate") == 0)
-		return validate(c, path);
-	if (strcmp(c->arg[0], "rollback") == 0)
-		return rollback(c, path);
-	return pu_cli_misuse(c, c->arg[0], "allowed is validate or rollback");
 }

@@ -89,7 +89,7 @@ static int list_peers(struct pu_cli *c, struct pu_relay_local *l)
 
 	if (r)
 		return r;
-	r = pu_show_members(c, set, time(NULL), NULL);
+	r = pu_show_members(c, set, time(NULL), NULL, NULL);
 	pu_member_free(set);
 	return r;
 }

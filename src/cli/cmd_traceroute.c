@@ -3,6 +3,7 @@
 #include "cli/client.h"
 #include "cli/local.h"
 #include "cli/out.h"
+#include "cli/show_trust.h"
 #include "cli/summary.h"
 #include "daemon/oneshot.h"
 #include "daemon/trace_json.h"
@@ -63,6 +64,7 @@ static int trace(struct pu_cli *c, struct pu_local *l)
 	struct pu_client cl = { .paths = &l->paths };
 	bool by_daemon = pu_client_is_up(&l->paths, NULL);
 	struct pu_peerid peer;
+	const char *trust;
 	json_t *data = NULL;
 	int r = pu_local_resolve(c, l, c->arg[0], &peer);
 
@@ -75,6 +77,9 @@ static int trace(struct pu_cli *c, struct pu_local *l)
 		r = PU_CLI_FAILED;
 	if (r)
 		return r;
+	trust = by_daemon ? pu_show_trust(c, l, c->arg[0], &peer) : NULL;
+	if (c->json && trust)
+		json_object_set_new(data, "verification", json_string(trust));
 	if (c->json)
 		return pu_out_json(data);
 	print_trace(c, data, &peer, by_daemon);

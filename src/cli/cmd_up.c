@@ -3,12 +3,15 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "cli/background.h"
 #include "cli/client.h"
+#include "cli/heal.h"
 #include "cli/local.h"
 #include "cli/out.h"
 #include "cli/setup.h"
 #include "cli/summary.h"
+#include "cli/supervise.h"
 
 enum { DOWN_TIMEOUT_MS = 15000 };
 
@@ -87,7 +90,7 @@ static int run_daemon(struct pu_cli *c, struct pu_local *l, bool force_vpn)
 
 	/* The daemon reads the config itself; ours is only in the way. */
 	pu_local_close(l);
-	r = pu_daemon_run(&opt);
+	r = pu_supervise_node(&opt);
 	return r < 0 ? pu_cli_fail(c, "daemon", NULL, "%s", pu_err_text(r)) : PU_CLI_OK;
 }
 
@@ -103,6 +106,9 @@ static int up(struct pu_cli *c, struct pu_local *l)
 		return already_up(c, l, log_path);
 	if (pu_cli_has(c, "foreground"))
 		return run_daemon(c, l, true);
+	/* Its log is a file, wherever ours goes. */
+	if (!pu_cli_has(c, "log-format"))
+		pu_log_set_fields(NULL);
 	r = pu_file_make_dirs(l->paths.state_dir, 0700, &l->paths.owner);
 	if (r < 0)
 		return pu_cli_fail(c, l->paths.state_dir, NULL, "%s", pu_err_text(r));
@@ -114,6 +120,8 @@ int pu_cmd_up(struct pu_cli *c)
 {
 	int r = pu_out_set_log(c);
 
+	if (r == 0)
+		r = pu_heal(c, false);
 	if (r == 0)
 		r = ensure_config(c);
 	return r ? r : pu_local_run(c, true, up);
@@ -128,6 +136,8 @@ int pu_cmd_daemon(struct pu_cli *c)
 {
 	int r = pu_out_set_log(c);
 
+	if (r == 0)
+		r = pu_heal(c, false);
 	return r ? r : pu_local_run(c, true, run_foreground);
 }
 

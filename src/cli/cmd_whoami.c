@@ -1,7 +1,6 @@
 #include "cli/local.h"
 #include "cli/out.h"
 #include "daemon/json_text.h"
-#include "daemon/version.h"
 
 static int whoami(struct pu_cli *c, struct pu_local *l)
 {
@@ -30,12 +29,4 @@ static int whoami(struct pu_cli *c, struct pu_local *l)
 int pu_cmd_whoami(struct pu_cli *c)
 {
 	return pu_local_run(c, false, whoami);
-}
-
-int pu_cmd_version(struct pu_cli *c)
-{
-	if (c->json)
-		return pu_out_json(json_pack("{s:s}", "version", PU_VERSION));
-	puts("peerup-vpn " PU_VERSION);
-	return PU_CLI_OK;
 }

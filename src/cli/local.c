@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "cli/client.h"
 #include "crypto/keystore.h"
+#include "daemon/enrolment.h"
 
 size_t pu_local_show_diags(const struct pu_config_diags *d, const char *path, bool warnings)
 {
@@ -62,6 +63,21 @@ static int load_names(struct pu_cli *c, struct pu_local *l)
 	return r < 0 ? pu_cli_fail(c, "names", NULL, "%s", pu_err_text(r)) : 0;
 }
 
+/* A machine that stopped while peers were being added has something to finish. A daemon that
+ * runs does so itself, perhaps at this moment. */
+static int recover(struct pu_cli *c, const struct pu_local *l)
+{
+	struct pu_failure why = { .what = "" };
+	int r = pu_client_is_up(&l->paths, NULL) ?
+			0 :
+			pu_enrolment_recover(l->paths.config, &l->paths.owner, &why);
+
+	if (r == 0 || r == PU_EPERM) /* the config tells what is wrong with its folder */
+		return 0;
+	c->why = why;
+	return PU_CLI_FAILED;
+}
+
 int pu_local_open(struct pu_cli *c, struct pu_local *l, bool warnings)
 {
 	struct pu_paths_env env;
@@ -78,7 +94,9 @@ int pu_local_open(struct pu_cli *c, struct pu_local *l, bool warnings)
 				   "none found: ./peerup.yaml, %s/config.yaml, "
 				   PU_PATHS_SYSTEM_DIR "/config.yaml",
 				   l->paths.user_dir);
-	r = load_config(c, l, warnings);
+	r = recover(c, l);
+	if (r == 0)
+		r = load_config(c, l, warnings);
 	return r ? r : load_names(c, l);
 }
 

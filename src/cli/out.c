@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "cli/args.h"
+#include "daemon/process.h"
 
 enum { REAL_DIGITS = 12 };
 
@@ -43,9 +44,9 @@ const char *pu_out_off(const struct pu_cli *c)
 	return c->color ? "\033[0m" : "";
 }
 
-int pu_out_json(json_t *v)
+static int print_json(json_t *v, size_t flags)
 {
-	bool ok = v && json_dumpf(v, stdout, JSON_COMPACT | JSON_ENCODE_ANY |
+	bool ok = v && json_dumpf(v, stdout, flags | JSON_ENCODE_ANY |
 						     JSON_REAL_PRECISION(REAL_DIGITS)) == 0;
 
 	json_decref(v);
@@ -53,6 +54,27 @@ int pu_out_json(json_t *v)
 	if (!ok)
 		fputs("peerup-vpn: output: cannot be written\n", stderr);
 	return ok ? PU_CLI_OK : PU_CLI_FAILED;
+}
+
+int pu_out_json(json_t *v)
+{
+	return print_json(v, JSON_COMPACT);
+}
+
+int pu_out_json_indented(json_t *v)
+{
+	return print_json(v, JSON_INDENT(2));
+}
+
+void pu_out_text(const char *text)
+{
+	bool clean = isatty(STDOUT_FILENO);
+
+	for (; *text; text++) {
+		bool steers = (unsigned char)*text < ' ' && *text != '\n' && *text != '\t';
+
+		putchar(clean && (steers || *text == 0x7f) ? '?' : *text);
+	}
 }
 
 void pu_out_failure(const struct pu_failure *f)
@@ -150,11 +172,9 @@ int pu_out_set_log(struct pu_cli *c)
 	if (level && pu_log_level_parse(level, &lv) < 0)
 		return pu_cli_misuse(c, "--log-level",
 				     "allowed is debug, info, warn, error or off");
-	if (format && strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
-		return pu_cli_misuse(c, "--log-format", "allowed is text or json");
+	if (pu_process_log_format(format) < 0)
+		return pu_cli_misuse(c, "--log-format", "allowed is text, json or journal");
 	if (level)
 		pu_log_set_level(lv);
-	if (format)
-		pu_log_set_json(strcmp(format, "json") == 0);
 	return 0;
 }

@@ -16,6 +16,10 @@ const char *pu_out_off(const struct pu_cli *c);
 /* One line of JSON; v is taken. Returns PU_CLI_OK, or PU_CLI_FAILED when stdout or
  * memory fails. */
 int pu_out_json(PU_TAKES json_t *v);
+/* The same over several lines, as the daemon commands of the Go program print it. */
+int pu_out_json_indented(PU_TAKES json_t *v);
+/* A text of several lines; what could steer a terminal is replaced when it is one. */
+void pu_out_text(const char *text);
 /* "peerup-vpn: what: why", then "try: hint", on stderr. */
 void pu_out_failure(const struct pu_failure *f);
 /* Text from the network or a file with bytes that could steer a terminal replaced.

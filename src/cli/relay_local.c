@@ -12,7 +12,7 @@ const char *pu_relay_local_path(const struct pu_cli *c)
 	return c->config ? c->config : PU_RELAY_CONFIG_NAME;
 }
 
-struct pu_file_owner pu_relay_local_owner(void)
+struct pu_file_owner pu_relay_local_owner(const struct pu_cli *c)
 {
 	struct pu_failure ignored = { .what = "" };
 	struct pu_paths paths = { .owner = { .set = false } };
@@ -20,7 +20,7 @@ struct pu_file_owner pu_relay_local_owner(void)
 
 	pu_paths_env_get(&env);
 	/* Only who we work for matters here. Without a home nobody is behind us. */
-	pu_paths_for_config(&paths, &env, "/", &ignored);
+	pu_paths_for_config(&paths, &env, pu_relay_local_path(c), &ignored);
 	return paths.owner;
 }
 
@@ -60,7 +60,7 @@ int pu_relay_local_run(struct pu_cli *c, bool warnings,
 		       int (*fn)(struct pu_cli *c, struct pu_relay_local *l))
 {
 	struct pu_relay_local l = { .path = pu_relay_local_path(c),
-				    .owner = pu_relay_local_owner() };
+				    .owner = pu_relay_local_owner(c) };
 	int r = pu_relay_local_load(c, l.path, warnings, &l.cfg);
 
 	if (r == 0)

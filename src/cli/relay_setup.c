@@ -62,7 +62,7 @@ static int choose(struct pu_cli *c, struct relay_files *f)
 	const char *dir = pu_cli_flag(c, "dir", 0), *port = pu_cli_flag(c, "port", 0);
 	uint64_t v = PU_RELAY_PORT;
 
-	f->owner = pu_relay_local_owner();
+	f->owner = pu_relay_local_owner(c);
 	f->network = pu_cli_flag(c, "network", 0);
 	if (f->network && !pu_config_is_label(f->network))
 		return pu_cli_misuse(c, "--network", "a-z, 0-9 and '-' are allowed, at most 63");

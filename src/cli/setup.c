@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "cli/local.h"
 #include "cli/out.h"
+#include "crypto/hash.h"
 
 /* Layout that the text edits of the Go program expect too. */
 static const char head[] =
@@ -55,10 +56,21 @@ static const char tail[] =
 	"\n"
 	"# The network device. `peerup-vpn up` makes it whatever `enabled` says.\n"
 	"vpn:\n"
-	"  enabled: false\n"
+	"  enabled: false\n";
+
+static const char vpn_default[] =
 	"  interface: \"peerup0\"\n"
 	"  subnet: \"10.64.0.0/16\"\n"
-	"  ipv6_prefix: \"fd70:6565:7275::/48\"\n"
+	"  ipv6_prefix: \"fd70:6565:7275::/48\"\n";
+
+/* What must differ between two networks of one machine. */
+static const char vpn_instance_format[] =
+	"  interface: \"pu-%s\"\n"
+	"  subnet: \"10.%u.0.0/16\"\n"
+	"  ipv6_prefix: \"fd%02x:%02x%02x:%02x%02x::/48\"\n"
+	"  dns_suffix: \"p2p-%s\"\n";
+
+static const char end[] =
 	"  mtu: 0\n"
 	"  dns: auto\n"
 	"\n"
@@ -75,7 +87,21 @@ static const char keys_text[] =
 	"# Peers that may connect, one per line: <peer id> [access=network] [# comment]\n"
 	"# peerup-vpn auth add <peer id> --comment \"who this is\"\n";
 
-static void print_config(FILE *f, const struct pu_setup *s)
+/* From the name alone, so that all machines choose alike; nobody relies on it. */
+static void print_vpn(FILE *f, const char *instance)
+{
+	uint8_t h[PU_SHA256_LEN];
+
+	if (!instance) {
+		fputs(vpn_default, f);
+		return;
+	}
+	pu_sha256(pu_bytes_str(instance), h);
+	fprintf(f, vpn_instance_format, instance, 65 + h[0] % 63u, h[1], h[2], h[3], h[4], h[5],
+		instance);
+}
+
+static void print_config(FILE *f, const struct pu_setup *s, const char *instance)
 {
 	fputs(head, f);
 	fprintf(f, listen_format, s->port, s->port, s->port, s->port);
@@ -90,11 +116,14 @@ static void print_config(FILE *f, const struct pu_setup *s)
 	if (s->network)
 		fprintf(f, "  network: \"%s\"\n", s->network);
 	fputs(tail, f);
+	print_vpn(f, instance);
+	fputs(end, f);
 }
 
 static int write_config(struct pu_cli *c, const struct pu_paths *p, const struct pu_setup *s)
 {
 	struct pu_config_diags *d = calloc(1, sizeof *d);
+	char instance[PU_PATHS_INSTANCE_MAX + 1];
 	struct pu_config *cfg;
 	char *text = NULL;
 	size_t len = 0;
@@ -102,7 +131,7 @@ static int write_config(struct pu_cli *c, const struct pu_paths *p, const struct
 	int r = d && f ? 0 : PU_ENOMEM;
 
 	if (f) {
-		print_config(f, s);
+		print_config(f, s, pu_paths_instance_of(p, instance));
 		if (fclose(f) != 0)
 			r = PU_ENOMEM;
 	}

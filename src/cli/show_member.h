@@ -6,8 +6,9 @@
 #include "overlay/member.h"
 #include "overlay/name.h"
 
-/* As JSON when c says so. now: Unix seconds; names may be NULL. Returns an exit code. */
+/* As JSON when c says so. now: Unix seconds; names may be NULL. self: whose list it is, for
+ * telling who was verified; NULL leaves that out. Returns an exit code. */
 int pu_show_members(const struct pu_cli *c, const struct pu_members *set, int64_t now,
-		    const struct pu_names *names);
+		    const struct pu_names *names, const struct pu_peerid *self);
 
 #endif

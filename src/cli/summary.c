@@ -1,6 +1,7 @@
 #include "cli/summary.h"
 
 #include "cli/out.h"
+#include "cli/show_trust.h"
 
 const char *pu_summary_text(const json_t *o, const char *key, char out[PU_SUMMARY_TEXT_MAX])
 {
@@ -13,18 +14,19 @@ static void row(const struct pu_cli *c, const char *label, const char *text)
 		printf("  %s%-10s%s %s\n", pu_out_on(c, PU_OUT_FAINT), label, pu_out_off(c), text);
 }
 
-static void duration_text(json_int_t s, char *out, size_t cap)
+const char *pu_summary_duration(long long s, char out[PU_SUMMARY_TEXT_MAX])
 {
-	long long v = s;
+	const size_t cap = PU_SUMMARY_TEXT_MAX;
 
-	if (v < 60)
-		snprintf(out, cap, "%llds", v);
-	else if (v < 3600)
-		snprintf(out, cap, "%lldm %llds", v / 60, v % 60);
-	else if (v < 86400)
-		snprintf(out, cap, "%lldh %lldm", v / 3600, v / 60 % 60);
+	if (s < 60)
+		snprintf(out, cap, "%llds", s);
+	else if (s < 3600)
+		snprintf(out, cap, "%lldm %llds", s / 60, s % 60);
+	else if (s < 86400)
+		snprintf(out, cap, "%lldh %lldm", s / 3600, s / 60 % 60);
 	else
-		snprintf(out, cap, "%lldd %lldh", v / 86400, v / 3600 % 24);
+		snprintf(out, cap, "%lldd %lldh", s / 86400, s / 3600 % 24);
+	return out;
 }
 
 static void bytes_text(json_int_t n, char *out, size_t cap)
@@ -66,6 +68,38 @@ static void dns_row(const struct pu_cli *c, const json_t *vpn)
 	snprintf(line, sizeof line, "*.%s at %s (%s)", pu_summary_text(dns, "suffix", suffix),
 		 pu_summary_text(dns, "server", server), pu_summary_text(dns, "method", how));
 	row(c, "names", line);
+}
+
+/* What lies behind peers. */
+static void route_rows(const struct pu_cli *c, const json_t *vpn)
+{
+	char prefix[PU_SUMMARY_TEXT_MAX], peer[PU_SUMMARY_TEXT_MAX];
+	char line[2 * PU_SUMMARY_TEXT_MAX + 64];
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(vpn, "routes"), i, v) {
+		bool used = json_is_true(json_object_get(v, "in_use"));
+		bool offered = json_is_true(json_object_get(v, "offered"));
+
+		pu_summary_text(v, json_object_get(v, "name") ? "name" : "peer_id", peer);
+		snprintf(line, sizeof line, "%s via %s%s%s", pu_summary_text(v, "prefix", prefix),
+			 peer, used ? "" : ", not in use", offered ? "" : ", not offered");
+		row(c, i ? "" : "routes", line);
+	}
+}
+
+void pu_summary_vpn(const struct pu_cli *c, const json_t *vpn)
+{
+	char subnet[PU_SUMMARY_TEXT_MAX], prefix[PU_SUMMARY_TEXT_MAX];
+	char line[3 * PU_SUMMARY_TEXT_MAX];
+
+	device_row(c, vpn);
+	snprintf(line, sizeof line, "%s  %s", pu_summary_text(vpn, "subnet", subnet),
+		 pu_summary_text(vpn, "ipv6_prefix", prefix));
+	row(c, "network", subnet[0] ? line : "");
+	dns_row(c, vpn);
+	route_rows(c, vpn);
 }
 
 static void listen_rows(const struct pu_cli *c, const json_t *status, const char *key,
@@ -118,9 +152,9 @@ static void relay_rows(const struct pu_cli *c, const json_t *status)
 void pu_summary_node(const struct pu_cli *c, const json_t *status)
 {
 	const json_t *vpn = json_object_get(status, "vpn");
-	char text[PU_SUMMARY_TEXT_MAX], up[32];
+	char text[PU_SUMMARY_TEXT_MAX], up[PU_SUMMARY_TEXT_MAX];
 
-	duration_text(json_integer_value(json_object_get(status, "uptime_seconds")), up, sizeof up);
+	pu_summary_duration(json_integer_value(json_object_get(status, "uptime_seconds")), up);
 	pu_summary_text(status, "name", text);
 	printf("%s%s%s%s%s  running for %s\n", pu_out_on(c, PU_OUT_GREEN),
 	       c->color ? "\u25cf " : "", pu_out_on(c, PU_OUT_BOLD),
@@ -187,13 +221,19 @@ static void print_peer(const struct pu_cli *c, const json_t *peer, const char *s
 	char text[PU_SUMMARY_TEXT_MAX], more[PU_SUMMARY_TEXT_MAX], line[2 * PU_SUMMARY_TEXT_MAX];
 
 	pu_summary_text(peer, "name", text);
-	printf("\n%s%s%s%s%s%s%s  %s%s%s%s\n",
+	printf("\n%s%s%s%s%s%s%s  %s%s%s%s",
 	       pu_out_on(c, connected ? PU_OUT_GREEN : PU_OUT_YELLOW),
 	       !c->color ? "" : connected ? "\u25cf " : "\u25cb ", pu_out_on(c, PU_OUT_BOLD),
 	       text[0] ? text : "(no name)", text[0] && suffix[0] ? "." : "",
 	       text[0] ? suffix : "", pu_out_off(c), connected ? "connected" : "not connected",
 	       authorized ? "" : ", not authorized here", authorized ? ", access " : "",
 	       pu_summary_text(peer, "access", more));
+	if (authorized) {
+		fputs("  ", stdout);
+		pu_show_badge(c, strcmp(pu_summary_text(peer, "verification", more), "verified") ?
+					 PU_SAS_UNVERIFIED : PU_SAS_VERIFIED);
+	}
+	putchar('\n');
 	row(c, "peer id", pu_summary_text(peer, "id", text));
 	snprintf(line, sizeof line, "%s%s%s", pu_summary_text(peer, "ipv4", text),
 		 text[0] ? "  " : "", pu_summary_text(peer, "ipv6", more));

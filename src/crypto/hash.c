@@ -10,6 +10,21 @@ void pu_sha256(struct pu_bytes in, uint8_t out[PU_SHA256_LEN])
 	crypto_hash_sha256(out, in.p, in.len);
 }
 
+void pu_hmac_sha256(struct pu_bytes key, struct pu_bytes in, uint8_t out[PU_SHA256_LEN])
+{
+	crypto_auth_hmacsha256_state st;
+
+	crypto_auth_hmacsha256_init(&st, key.p, key.len);
+	crypto_auth_hmacsha256_update(&st, in.p, in.len);
+	crypto_auth_hmacsha256_final(&st, out);
+	sodium_memzero(&st, sizeof st);
+}
+
+bool pu_equal(const void *a, const void *b, size_t len)
+{
+	return sodium_memcmp(a, b, len) == 0;
+}
+
 int pu_sha1(struct pu_bytes in, uint8_t out[PU_SHA1_LEN])
 {
 	return gnutls_hash_fast(GNUTLS_DIG_SHA1, in.p, in.len, out) < 0 ? PU_ECRYPTO : 0;

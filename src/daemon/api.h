@@ -4,8 +4,10 @@
 #define PU_DAEMON_API_H
 
 #include "base/loop.h"
+#include "daemon/event.h"
 #include "daemon/failure.h"
 #include "overlay/member.h"
+#include "overlay/sas.h"
 #include "overlay/trace.h"
 #include "p2p/addr/multiaddr.h"
 #include "p2p/host/paths.h"
@@ -76,6 +78,7 @@ struct pu_api_peer {
 	const char *agent; /* NULL before identify */
 	bool authorized;
 	enum pu_access access; /* when authorized */
+	enum pu_sas_state trust; /* were codes compared with it? */
 	bool connected;
 	/* Of the best connection, when connected. */
 	const char *path;      /* "DIRECT" or "RELAYED" */
@@ -159,10 +162,78 @@ struct pu_api_why {
 	struct pu_host_black_holes black_holes;
 };
 
+/* A service that this node exposes. */
+struct pu_api_offered {
+	const char *name;
+	const char *protocol;      /* "/peerup/ssh/1.0.0" */
+	const char *local_address; /* as it was configured: "localhost:22" */
+	bool enabled;
+	bool temporary;            /* exposed through the API, gone with the daemon */
+	uint16_t port;             /* that peers see, 0: none */
+	unsigned active;           /* connections */
+	uint64_t opened, refused;
+};
+
+/* A local port that leads to a service of a peer. */
+struct pu_api_proxy {
+	uint64_t id;               /* 7 of "proxy-7" */
+	struct pu_peerid peer;
+	const char *target;        /* the peer as it was given */
+	const char *service, *listen;
+	unsigned active;
+	uint64_t opened, failed;
+	const char *last_error;    /* NULL: none */
+};
+
+/* A proxy that is wanted; strings are borrowed during the call. */
+struct pu_api_connect {
+	struct pu_peerid peer;
+	const char *target, *service, *listen;
+};
+
+struct pu_api_new_member {
+	struct pu_peerid peer;
+	const char *comment; /* NULL: none */
+	enum pu_access access;
+	int64_t expires;     /* Unix seconds, PU_MEMBER_NO_EXPIRY */
+};
+
+/* A prefix behind a peer, as our kernel or the peer says. */
+struct pu_api_vpn_route {
+	const char *prefix;  /* "192.168.1.0/24" */
+	struct pu_peerid peer;
+	const char *name;    /* of the peer */
+	bool in_use;         /* a kernel route on the device leads there */
+	bool offered;        /* the peer says that it lets us in */
+};
+
+/* What became of it. */
+struct pu_api_connected {
+	int err;             /* 0: id and listen are set */
+	bool unreachable;    /* it was the peer, not the port */
+	uint64_t id;
+	const char *listen;  /* "127.0.0.1:2222" */
+	const char *why;     /* text for err */
+};
+
+typedef void pu_api_offered_fn(void *arg, const struct pu_api_offered *s);
+typedef void pu_api_service_fn(void *arg, const struct pu_api_service *s);
+typedef void pu_api_proxy_fn(void *arg, const struct pu_api_proxy *p);
+typedef void pu_api_member_fn(void *arg, const struct pu_member *m);
+typedef void pu_api_vpn_route_fn(void *arg, const struct pu_api_vpn_route *r);
+typedef void pu_api_connected_fn(void *arg, const struct pu_api_connected *r);
 typedef void pu_api_path_fn(void *arg, const struct pu_api_path *p);
 typedef void pu_api_peer_fn(void *arg, const struct pu_api_peer *p);
 typedef void pu_api_counter_fn(void *arg, const char *name, uint64_t value);
 typedef void pu_api_ping_fn(void *arg, const struct pu_api_ping_result *r);
+
+struct pu_invite;
+struct pu_invite_options;
+struct pu_join_options;
+struct pu_join_result;
+typedef void pu_api_invite_fn(void *arg, const struct pu_invite *i);
+typedef void pu_api_join_fn(void *arg, int err, const struct pu_join_result *r,
+			    const struct pu_failure *why);
 
 /* Implemented by the daemon core. All members are set. */
 struct pu_api_ops {
@@ -194,6 +265,45 @@ struct pu_api_ops {
 	int (*trace)(void *arg, const struct pu_peerid *peer, pu_trace_fn *on_done,
 		     void *done_arg, uint64_t *pid);
 	void (*trace_cancel)(void *arg, uint64_t id);
+
+	/* Invitations and codes: as pairing.h has them. */
+	int (*invite)(void *arg, const struct pu_invite_options *opt,
+		      const struct pu_invite **pinvite, struct pu_failure *why);
+	const struct pu_invite *(*invite_find)(void *arg, uint64_t id);
+	void (*each_invite)(void *arg, pu_api_invite_fn *fn, void *fn_arg);
+	int (*invite_cancel)(void *arg, uint64_t id);
+	int (*join)(void *arg, const struct pu_join_options *opt, pu_api_join_fn *on_done,
+		    void *done_arg, struct pu_failure *why);
+	void (*join_cancel)(void *arg);
+
+	/* Our services. */
+	void (*each_offered)(void *arg, pu_api_offered_fn *fn, void *fn_arg);
+	/* Until the daemon ends. PU_EINVAL: bad name or address; PU_EEXIST. why tells. */
+	int (*expose)(void *arg, const char *name, const char *local_address,
+		      struct pu_failure *why);
+	int (*unexpose)(void *arg, const char *name); /* PU_ENOENT */
+	/* What a peer offers to us. PU_ENOENT: not known at all. */
+	int (*each_peer_service)(void *arg, const struct pu_peerid *peer, pu_api_service_fn *fn,
+				 void *fn_arg);
+
+	/* Local ports to services of peers. connect reaches the peer first, then listens.
+	 * As ping and ping_cancel. PU_EINVAL: the address to listen on is none. */
+	int (*connect)(void *arg, const struct pu_api_connect *c, pu_api_connected_fn *on_done,
+		       void *done_arg, uint64_t *pid);
+	void (*connect_cancel)(void *arg, uint64_t id);
+	int (*disconnect)(void *arg, uint64_t proxy_id); /* PU_ENOENT */
+	void (*each_proxy)(void *arg, pu_api_proxy_fn *fn, void *fn_arg);
+
+	/* Who belongs. Without gating everyone may come, and the list is not kept. */
+	bool (*gating)(void *arg);
+	/* In file order. On failure why tells, and fn was not called. */
+	int (*each_member)(void *arg, pu_api_member_fn *fn, void *fn_arg, struct pu_failure *why);
+	/* Written to the disk and in effect, or neither. PU_EEXIST, PU_ENOENT. */
+	int (*member_add)(void *arg, const struct pu_api_new_member *m, struct pu_failure *why);
+	int (*member_remove)(void *arg, const struct pu_peerid *peer, struct pu_failure *why);
+
+	/* Prefixes behind peers, those in use and those on offer. */
+	void (*each_vpn_route)(void *arg, pu_api_vpn_route_fn *fn, void *fn_arg);
 };
 
 struct pu_api;
@@ -206,6 +316,8 @@ struct pu_api_options {
 	struct pu_file_owner owner; /* of socket and cookie, both 0600 */
 	const struct pu_api_ops *ops;
 	void *ops_arg;
+	/* What GET /v1/events shows, and where requests are told; NULL: none. Outlives the API. */
+	struct pu_events *events;
 };
 
 /* Opens the socket and serves. PU_EEXIST: another daemon answers there; other

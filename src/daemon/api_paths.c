@@ -38,14 +38,9 @@ static json_t *path_json(const struct pu_api_path *p)
 	return o;
 }
 
-struct paths {
-	json_t *array; /* or */
-	FILE *text;
-};
-
 static void add_path(void *arg, const struct pu_api_path *p)
 {
-	struct paths *to = arg;
+	struct pu_api_list *to = arg;
 	char id[PU_PEERID_SHORT_MAX];
 
 	if (to->array) {
@@ -62,23 +57,12 @@ static void add_path(void *arg, const struct pu_api_path *p)
 
 void pu_api_get_paths(struct pu_api_call *c)
 {
-	struct paths to = { NULL, NULL };
-	char *text = NULL;
-	size_t len = 0;
+	struct pu_api_list to;
 
-	if (!c->text) {
-		to.array = json_array();
-		if (to.array)
-			c->api->ops->each_path(c->api->ops_arg, add_path, &to);
-		pu_api_reply(c->rq, MHD_HTTP_OK, to.array);
+	if (!pu_api_list_begin(c, &to))
 		return;
-	}
-	to.text = open_memstream(&text, &len);
-	if (to.text) {
-		c->api->ops->each_path(c->api->ops_arg, add_path, &to);
-		fclose(to.text);
-	}
-	pu_api_reply_text(c->rq, text, len);
+	c->api->ops->each_path(c->api->ops_arg, add_path, &to);
+	pu_api_list_reply(c, &to);
 }
 
 /* --- why ---------------------------------------------------------------------------- */

@@ -1,5 +1,4 @@
 /* POST /v1/ping: a series of pings, answered when the last one is in. */
-#include <math.h>
 #include <microhttpd.h>
 #include <stdlib.h>
 
@@ -37,7 +36,7 @@ static void free_ping(struct ping *p)
 
 static double loss_pct(const struct ping *p)
 {
-	return p->sent ? 100.0 * (p->sent - p->received) / p->sent : 0.0;
+	return p->sent ? (double)(p->sent - p->received) / p->sent * 100 : 0.0;
 }
 
 static double average(const struct ping *p)
@@ -50,7 +49,7 @@ static json_t *stats_json(const struct ping *p)
 	return json_pack("{s:i, s:i, s:i, s:f, s:f, s:f, s:f}", "sent", (int)p->sent, "received",
 			 (int)p->received, "lost", (int)(p->sent - p->received), "loss_pct",
 			 loss_pct(p), "min_ms", p->min, "avg_ms",
-			 round(average(p) * 1000) / 1000, "max_ms", p->max);
+			 average(p), "max_ms", p->max);
 }
 
 static void print_result(FILE *f, const json_t *r)
@@ -122,12 +121,13 @@ static void add_result(struct ping *p, const struct pu_api_ping_result *r)
 
 static void on_done(void *arg, const struct pu_api_ping_result *r)
 {
+	char quoted[PU_API_QUOTE_MAX];
 	struct ping *p = arg;
 
 	p->busy = false;
 	if (r->err && r->unreachable && p->sent == 1) {
-		pu_api_reply_error(p->rq, MHD_HTTP_BAD_GATEWAY, "cannot reach peer \"%s\": %.*s",
-				   p->target, PU_API_ERROR_MAX, r->error);
+		pu_api_reply_error(p->rq, MHD_HTTP_BAD_GATEWAY, "cannot reach peer %s: %.*s",
+				   pu_api_quote(p->target, quoted), PU_API_ERROR_MAX, r->error);
 		free_ping(p);
 		return;
 	}

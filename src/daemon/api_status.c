@@ -25,7 +25,7 @@ static json_t *addr_list(const struct pu_multiaddr *v, size_t n, bool circuit)
 	return a;
 }
 
-static json_t *vpn_json(const struct pu_api_vpn *v)
+json_t *pu_api_vpn_json(const struct pu_api_vpn *v)
 {
 	json_t *o = json_pack("{s:b}", "up", v->up), *dns;
 
@@ -98,7 +98,6 @@ static json_t *status_json(struct pu_api *api, const struct pu_api_status *s)
 	json_object_set_new(o, "connected_peers", json_integer(s->connected_peers));
 	json_object_set_new(o, "listen_addresses", addr_list(s->listen, s->n_listen, false));
 	json_object_set_new(o, "relay_addresses", addr_list(s->listen, s->n_listen, true));
-	json_object_set_new(o, "relays", relays_json(s));
 	json_object_set_new(o, "services_count", json_integer(s->n_services));
 	json_object_set_new(o, "has_global_ipv6", json_boolean(s->has_global_ipv6));
 	json_object_set_new(o, "has_global_ipv4", json_boolean(s->has_global_ipv4));
@@ -112,7 +111,8 @@ static json_t *status_json(struct pu_api *api, const struct pu_api_status *s)
 				      s->reach_evidence ? s->reach_evidence : ""));
 	set_str(o, "name", s->name);
 	set_str(o, "config", s->config);
-	json_object_set_new(o, "vpn", vpn_json(&s->vpn));
+	json_object_set_new(o, "relays", relays_json(s));
+	json_object_set_new(o, "vpn", pu_api_vpn_json(&s->vpn));
 	api->ops->each_counter(api->ops_arg, add_counter, counters);
 	json_object_set_new(o, "counters", counters);
 	return o;
@@ -164,8 +164,6 @@ static void print_status(FILE *f, const struct pu_api *api, const struct pu_api_
 		yes(s->has_global_ipv4), yes(s->is_relaying));
 	fprintf(f, "reachability: [%c] %s - %s\n", s->reach_grade ? s->reach_grade : '?',
 		s->reach_label ? s->reach_label : "", s->reach_text ? s->reach_text : "");
-	if (s->reach_evidence && *s->reach_evidence)
-		fprintf(f, "evidence: %s\n", s->reach_evidence);
 	if (s->nat_type)
 		fprintf(f, "nat_type: %s\n", s->nat_type);
 	if (s->n_external_addrs > 0)
@@ -174,6 +172,8 @@ static void print_status(FILE *f, const struct pu_api *api, const struct pu_api_
 		fprintf(f, "  %s\n", s->external_addrs[i]);
 	print_addrs(f, "listen_addresses", s, false);
 	print_addrs(f, "relay_addresses", s, true);
+	if (s->reach_evidence && *s->reach_evidence)
+		fprintf(f, "evidence: %s\n", s->reach_evidence);
 	print_relays(f, s);
 }
 
@@ -242,8 +242,10 @@ static json_t *peer_json(const struct pu_api_peer *p)
 	set_str(o, "agent_version", p->agent);
 	set_str(o, "name", p->name);
 	json_object_set_new(o, "authorized", json_boolean(p->authorized));
-	if (p->authorized)
+	if (p->authorized) {
 		set_str(o, "access", pu_access_text(p->access));
+		set_str(o, "verification", pu_sas_state_text(p->trust));
+	}
 	json_object_set_new(o, "connected", json_boolean(p->connected));
 	if (p->connected)
 		add_connection(o, p);
@@ -255,8 +257,7 @@ static json_t *peer_json(const struct pu_api_peer *p)
 }
 
 struct peers {
-	json_t *array; /* or */
-	FILE *text;
+	struct pu_api_list list;
 	bool all;
 };
 
@@ -281,10 +282,10 @@ static void add_peer(void *arg, const struct pu_api_peer *p)
 
 	if (!to->all && !is_ours(p))
 		return;
-	if (to->array)
-		json_array_append_new(to->array, peer_json(p));
+	if (to->list.array)
+		json_array_append_new(to->list.array, peer_json(p));
 	else
-		fprintf(to->text, "%s\t%s\t%zu addrs\n", pu_peerid_short(&p->id, id),
+		fprintf(to->list.text, "%s\t%s\t%zu addrs\n", pu_peerid_short(&p->id, id),
 			p->agent && *p->agent ? p->agent : "unknown", p->n_addrs);
 }
 
@@ -292,20 +293,9 @@ void pu_api_get_peers(struct pu_api_call *c)
 {
 	const char *all = pu_http_query(c->rq, "all");
 	struct peers to = { .all = all && strcmp(all, "true") == 0 };
-	char *text = NULL;
-	size_t len = 0;
 
-	if (!c->text) {
-		to.array = json_array();
-		if (to.array)
-			c->api->ops->each_peer(c->api->ops_arg, add_peer, &to);
-		pu_api_reply(c->rq, MHD_HTTP_OK, to.array);
+	if (!pu_api_list_begin(c, &to.list))
 		return;
-	}
-	to.text = open_memstream(&text, &len);
-	if (to.text) {
-		c->api->ops->each_peer(c->api->ops_arg, add_peer, &to);
-		fclose(to.text);
-	}
-	pu_api_reply_text(c->rq, text, len);
+	c->api->ops->each_peer(c->api->ops_arg, add_peer, &to);
+	pu_api_list_reply(c, &to.list);
 }

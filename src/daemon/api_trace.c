@@ -47,13 +47,13 @@ static void print_trace(FILE *f, const struct trace *t, const struct pu_trace_re
 
 static void reply(const struct trace *t, const struct pu_trace_result *r)
 {
-	char *text = NULL;
+	char quoted[PU_API_QUOTE_MAX], *text = NULL;
 	size_t len = 0;
 	FILE *f;
 
 	if (r->err) {
-		pu_api_reply_error(t->rq, MHD_HTTP_BAD_GATEWAY, "cannot reach peer \"%s\": %s",
-				   t->target, pu_err_text(r->err));
+		pu_api_reply_error(t->rq, MHD_HTTP_BAD_GATEWAY, "cannot reach peer %s: %s",
+				   pu_api_quote(t->target, quoted), pu_err_text(r->err));
 		return;
 	}
 	if (!t->text) {

@@ -104,6 +104,14 @@ struct pu_config_relay_service {
 	pu_time reservation_ttl, duration;
 };
 
+/* Where metrics are sent (daemon/otlp.h). */
+struct pu_config_otlp {
+	bool enabled;
+	char *endpoint;     /* "" when not told */
+	char *headers_file; /* absolute; NULL: none */
+	pu_time interval;
+};
+
 struct pu_config {
 	char *path; /* of the file */
 	char *dir;  /* of the file; relative paths are below it */
@@ -127,6 +135,7 @@ struct pu_config {
 	bool metrics_enabled;
 	struct pu_hostport metrics_listen;
 	bool audit_enabled;
+	struct pu_config_otlp otlp;
 	struct pu_config_vpn vpn;
 	struct pu_config_service *services;
 	size_t n_services;

@@ -1,10 +1,11 @@
-#include "daemon/control.h"
+#include "daemon/control_internal.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "daemon/control_invite.h"
 #include "daemon/control_paths.h"
 #include "p2p/circuit/message.h"
 
@@ -24,31 +25,33 @@ struct trace {
 	void *arg;
 };
 
-struct pu_control {
-	struct pu_control_options opt;
-	struct pu_list pings, traces;
-	uint64_t next_ping;
-	/* What the last status() points to. */
-	struct pu_vpn_info vpn_info;
-	struct pu_multiaddr listen[PU_HOST_ADDRS_PER_PEER];
-	struct pu_reachability_info reach_info;
-	char external[PU_STUN_SERVERS_MAX][64];
-	const char *externals[PU_STUN_SERVERS_MAX];
-	struct pu_relay_info relay_info[PU_RELAYS_MAX];
-	struct pu_api_relay relays[PU_RELAYS_MAX];
-};
-
 int pu_control_new(const struct pu_control_options *opt, struct pu_control **pc)
 {
+	const struct pu_pairing_options popt = { .node = opt->node, .reload = opt->reload,
+						 .arg = opt->arg };
 	struct pu_control *c = calloc(1, sizeof *c);
+	int r;
 
 	if (!c)
 		return PU_ENOMEM;
 	c->opt = *opt;
 	pu_list_init(&c->pings);
 	pu_list_init(&c->traces);
+	r = pu_proxies_new(opt->node->host, opt->node->net, &c->proxies);
+	if (r == 0)
+		r = pu_pairing_new(&popt, &c->pairing);
+	if (r < 0) {
+		pu_proxies_free(c->proxies);
+		free(c);
+		return r;
+	}
 	*pc = c;
 	return 0;
+}
+
+struct pu_pairing *pu_control_pairing(struct pu_control *c)
+{
+	return c->pairing;
 }
 
 static void ping_abandon(struct ping *g)
@@ -72,6 +75,8 @@ void pu_control_free(struct pu_control *c)
 		ping_abandon(PU_CONTAINER_OF(it, struct ping, node));
 	PU_LIST_FOREACH (jt, jtmp, &c->traces)
 		trace_abandon(PU_CONTAINER_OF(jt, struct trace, node));
+	pu_pairing_free(c->pairing);
+	pu_proxies_free(c->proxies);
 	free(c);
 }
 
@@ -135,21 +140,6 @@ static void fill_reach(struct pu_control *c, struct pu_api_status *out)
 	fill_external(c, &i->stun, out);
 }
 
-static const char *relay_state_text(enum pu_relay_state s)
-{
-	switch (s) {
-	case PU_RELAY_CONNECTING:
-		return "connecting";
-	case PU_RELAY_RESERVING:
-		return "reserving";
-	case PU_RELAY_RESERVED:
-		return "reserved";
-	case PU_RELAY_WAITING:
-		break;
-	}
-	return "waiting";
-}
-
 static void fill_relays(struct pu_control *c, struct pu_api_status *out)
 {
 	out->relays = c->relays;
@@ -161,7 +151,7 @@ static void fill_relays(struct pu_control *c, struct pu_api_status *out)
 		c->relays[i] = (struct pu_api_relay){
 			.relay = from->relay,
 			.addr = &from->addr,
-			.state = relay_state_text(from->state),
+			.state = pu_relay_state_text(from->state),
 			.expires = from->expires,
 			.err = from->err,
 			.status = from->status ? pu_circuit_message_status_name(from->status)
@@ -182,8 +172,7 @@ static void status(void *arg, struct pu_api_status *out)
 	out->config = n->cfg->path;
 	out->uptime_s = (pu_loop_now(n->loop) - n->started_at) / PU_SEC(1);
 	out->connected_peers = hs.n_peers;
-	for (size_t i = 0; i < n->cfg->n_services; i++)
-		out->n_services += n->cfg->services[i].enabled;
+	out->n_services = pu_services_count(n->services);
 	out->listen = c->listen;
 	out->n_listen = pu_host_addrs(n->host, c->listen, PU_ARRAY_LEN(c->listen));
 	fill_reach(c, out);
@@ -237,6 +226,7 @@ static void show_peer(struct pu_control *c, const struct pu_peerid *id,
 		out.name = p->name[0] ? p->name : NULL;
 		out.authorized = pu_roster_allowed(p, pu_loop_unix(n->loop));
 		out.access = p->access;
+		out.trust = p->trust;
 		out.ipv4 = inet_ntop(AF_INET, p->local.v4, v4, sizeof v4);
 		out.ipv6 = inet_ntop(AF_INET6, p->local.v6, v6, sizeof v6);
 		out.services = services;
@@ -491,4 +481,23 @@ const struct pu_api_ops pu_control_ops = {
 	.why = why,
 	.trace = trace,
 	.trace_cancel = trace_cancel,
+	.invite = pu_control_invite,
+	.invite_find = pu_control_invite_find,
+	.each_invite = pu_control_each_invite,
+	.invite_cancel = pu_control_invite_cancel,
+	.join = pu_control_join,
+	.join_cancel = pu_control_join_cancel,
+	.each_offered = pu_control_each_offered,
+	.expose = pu_control_expose,
+	.unexpose = pu_control_unexpose,
+	.each_peer_service = pu_control_each_peer_service,
+	.connect = pu_control_connect,
+	.connect_cancel = pu_control_connect_cancel,
+	.disconnect = pu_control_disconnect,
+	.each_proxy = pu_control_each_proxy,
+	.gating = pu_control_gating,
+	.each_member = pu_control_each_member,
+	.member_add = pu_control_member_add,
+	.member_remove = pu_control_member_remove,
+	.each_vpn_route = pu_control_each_vpn_route,
 };

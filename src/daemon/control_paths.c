@@ -120,7 +120,18 @@ static const char *reason_for_one(enum pu_worth worth)
 	return "direct, the best kind of path";
 }
 
-void pu_control_reason(struct pu_node *n, const struct pu_peerid *peer, char *out, size_t cap)
+/* A peer with addresses in the config is called whether we let it call us or not. */
+static void add_rights(struct pu_node *n, const struct pu_peerid *peer, char *out, size_t cap)
+{
+	const struct pu_roster_peer *p = pu_roster_find(n->roster, peer);
+	size_t len = strlen(out);
+
+	if (p && p != n->self && p->configured && !pu_roster_allowed(p, pu_loop_unix(n->loop)))
+		snprintf(out + len, cap - len, "; not authorized here, called because the config "
+					       "has its addresses");
+}
+
+static void path_reason(struct pu_node *n, const struct pu_peerid *peer, char *out, size_t cap)
 {
 	struct pu_host_path v[2];
 	size_t n_paths = pu_host_paths(n->host, peer, v, PU_ARRAY_LEN(v));
@@ -134,6 +145,12 @@ void pu_control_reason(struct pu_node *n, const struct pu_peerid *peer, char *ou
 		snprintf(out, cap, "%s", reason_for_one(v[0].worth));
 	else
 		snprintf(out, cap, "%s", pu_host_why_preferred(v[0].c, v[1].c));
+}
+
+void pu_control_reason(struct pu_node *n, const struct pu_peerid *peer, char *out, size_t cap)
+{
+	path_reason(n, peer, out, cap);
+	add_rights(n, peer, out, cap);
 }
 
 static void fill_improvement(const struct pu_node *n, const struct pu_peerid *peer,

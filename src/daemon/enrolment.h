@@ -12,8 +12,11 @@
 enum {
 	PU_ENROLMENT_PEERS_MAX = 256,
 	PU_ENROLMENT_RELAYS_MAX = 8,
+	PU_ENROLMENT_ADDRS_MAX = 8,
 	PU_ENROLMENT_NAME_MAX = 64, /* as the config has it */
+	PU_ENROLMENT_JOURNAL_MAX = 1024 * 1024,
 };
+#define PU_ENROLMENT_JOURNAL ".enrolment"
 
 struct pu_enrolment_peer {
 	struct pu_peerid id;
@@ -24,18 +27,26 @@ struct pu_enrolment_peer {
 	char group[65];        /* "" for none */
 	char hmac_proof[65];   /* "" for none */
 	bool unnamed;          /* authorised only (a relay) */
+	/* To be kept in the config, for peers that nothing else leads to. Without /p2p. */
+	size_t n_addrs;
+	struct pu_multiaddr addr[PU_ENROLMENT_ADDRS_MAX];
+	/* Until expires, unless pu_enrolment_settle() makes it for good (pending= in the file). */
+	bool provisional;
 	bool was_member;       /* out: authorised before */
+	bool named;            /* out: the name is new */
 };
 
 struct pu_enrolment {
+	int64_t now; /* Unix seconds: who is a member already */
 	size_t n_peers;
 	struct pu_enrolment_peer *peer;
 	size_t n_relays; /* to be added to relay.addresses, those there already aside */
 	struct pu_multiaddr relay[PU_ENROLMENT_RELAYS_MAX];
+	char network[64]; /* discovery.network of a config that has none; "": as it is */
 };
 
-/* Letters, digits, '.', '_' and '-' of a name from elsewhere, 64 at most; true when something
- * is left. */
+/* Letters, digits, '.', '_' and '-' of a name from elsewhere, 63 at most, no '.' or '-' at its
+ * ends; true when something is left. What could be taken for a peer ID is no name. */
 bool pu_enrolment_clean_name(const char *from, char out[PU_ENROLMENT_NAME_MAX + 1]);
 
 /* Does all of it. A name that another peer has gets -2 … -100. The caller has the
@@ -46,8 +57,13 @@ int pu_enrolment_apply(const struct pu_config *cfg, const struct pu_file_owner *
 /* Finishes what a journal says, if there is one. Call before the config at that path is used. */
 int pu_enrolment_recover(const char *config, const struct pu_file_owner *owner,
 			 struct pu_failure *why);
-/* Takes a peer back that was enrolled for a short while (expires) and did not finish, or makes
- * it one for good (forever). PU_ENOENT. */
+/* Takes a provisional peer back, with the name that it got, or makes it one for good
+ * (forever). One that is not provisional stays as it is. PU_ENOENT: no member at all. */
 int pu_enrolment_settle(const struct pu_config *cfg, const struct pu_peerid *peer, bool forever);
+/* Calls fn for every provisional peer. */
+int pu_enrolment_each_provisional(const struct pu_config *cfg,
+				  void (*fn)(void *arg, const struct pu_peerid *peer,
+					     int64_t expires),
+				  void *arg);
 
 #endif

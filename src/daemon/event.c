@@ -15,6 +15,8 @@ const char *pu_event_kind_text(enum pu_event_kind kind)
 		return "auth_change";
 	case PU_EVENT_SERVICE_DENIED:
 		return "service_denied";
+	case PU_EVENT_SERVICE_CLOSED:
+		return "service_closed";
 	case PU_EVENT_API_ACCESS:
 		return "api_access";
 	case PU_EVENT_INVITE:
@@ -25,6 +27,12 @@ const char *pu_event_kind_text(enum pu_event_kind kind)
 		return "network";
 	case PU_EVENT_CONFIG:
 		return "config";
+	case PU_EVENT_DIAL:
+		return "dial";
+	case PU_EVENT_HOLE_PUNCH:
+		return "hole_punch";
+	case PU_EVENT_STUN:
+		return "stun";
 	case PU_EVENT_TRANSFER:
 		return "transfer";
 	case PU_EVENT_STOPPING:

@@ -1,50 +1,16 @@
 #include "daemon/http.h"
 
-#include <microhttpd.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/err.h"
-#include "base/loop_uv.h"
+#include "daemon/http_internal.h"
 
-enum { HANGUP_CHECK_MS = 1000 };
+enum { HANGUP_CHECK_MS = 1000, LAST_RUNS = 4 };
 
-struct pu_http {
-	struct pu_loop *loop;
-	struct MHD_Daemon *mhd;
-	uv_poll_t poll;
-	struct pu_timer timer; /* libmicrohttpd's own timeouts */
-	struct pu_timer hangup; /* while requests are suspended: did a client leave? */
-	char *token, *unauthorized_body;
-	pu_http_handler_fn *handler;
-	void *arg;
-	struct pu_list requests;
-};
-
-enum state {
-	READING,   /* body may be coming */
-	REFUSED,   /* answered with an error before the body was complete */
-	HANDLED,   /* handler was called */
-	SUSPENDED, /* handler was called and did not answer yet */
-	ANSWERED,  /* response is set */
-	GONE,      /* the client left while the request was suspended */
-};
-
-struct pu_http_request {
-	struct pu_http *http;
-	struct MHD_Connection *conn;
-	struct pu_list node;
-	enum state state;
-	char *method, *path;
-	struct pu_buf body;
-	struct MHD_Response *response;
-	unsigned status;
-	pu_job_fn *on_gone;
-	void *gone_arg;
-};
+static const char too_long[] = "{\"error\":\"invalid request body\"}\n";
 
 const char *pu_http_method(const struct pu_http_request *rq)
 {
@@ -99,43 +65,62 @@ void pu_http_on_gone(struct pu_http_request *rq, pu_job_fn *fn, void *arg)
 	rq->gone_arg = arg;
 }
 
-static void set_response(struct pu_http_request *rq, unsigned status, const char *content_type,
-			 void *body, size_t len, enum MHD_ResponseMemoryMode mode)
+int pu_http_add_header(struct pu_http_request *rq, const char *name, const char *value)
 {
-	rq->response = MHD_create_response_from_buffer(len, body, mode);
-	rq->status = status;
-	if (rq->response)
-		MHD_add_response_header(rq->response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
-	else if (mode == MHD_RESPMEM_MUST_FREE)
-		free(body);
+	char *copy = rq->n_headers < PU_HTTP_HEADERS_MAX ? strdup(value) : NULL;
+
+	if (!copy)
+		return PU_ENOMEM;
+	rq->header[rq->n_headers].name = name;
+	rq->header[rq->n_headers++].value = copy;
+	return 0;
 }
 
 /* Nothing becomes readable by resuming: the next turn has to look. */
-static void resume(struct pu_http_request *rq)
+void pu_http_resume(struct pu_http_request *rq)
 {
 	MHD_resume_connection(rq->conn);
 	pu_timer_set(&rq->http->timer, pu_loop_now(rq->http->loop));
 }
 
+void pu_http_set_response(struct pu_http_request *rq, unsigned status, const char *content_type,
+			  PU_TAKES struct MHD_Response *response)
+{
+	bool suspended = rq->state == PU_HTTP_SUSPENDED;
+
+	rq->state = PU_HTTP_ANSWERED;
+	rq->response = response;
+	rq->status = status;
+	if (response)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+	for (size_t i = 0; i < rq->n_headers && response; i++)
+		MHD_add_response_header(response, rq->header[i].name, rq->header[i].value);
+	if (suspended)
+		pu_http_resume(rq);
+}
+
 void pu_http_respond(struct pu_http_request *rq, unsigned status, const char *content_type,
 		     char *body, size_t len)
 {
-	bool suspended = rq->state == SUSPENDED;
+	struct MHD_Response *response =
+		body ? MHD_create_response_from_buffer(len, body, MHD_RESPMEM_MUST_FREE) : NULL;
 
-	rq->state = ANSWERED;
+	if (!response)
+		free(body);
 	rq->on_gone = NULL;
-	set_response(rq, status, content_type, body, len, MHD_RESPMEM_MUST_FREE);
-	if (suspended)
-		resume(rq);
+	pu_http_set_response(rq, status, content_type, response);
 }
 
 /* MHD_NO closes the connection: all that is left when memory is out. */
 static enum MHD_Result queue(struct pu_http_request *rq)
 {
+	struct pu_http *h = rq->http;
 	enum MHD_Result r;
 
 	if (!rq->response)
 		return MHD_NO;
+	if (h->on_answered)
+		h->on_answered(h->arg, rq, rq->status, pu_loop_uv_clock(h->loop) - rq->began);
 	r = MHD_queue_response(rq->conn, rq->status, rq->response);
 	MHD_destroy_response(rq->response);
 	rq->response = NULL;
@@ -166,6 +151,17 @@ static bool authorized(const struct pu_http_request *rq)
 	       same_secret(value + sizeof scheme - 1, rq->http->token);
 }
 
+static void request_free(struct pu_http_request *rq)
+{
+	pu_list_remove(&rq->node);
+	pu_buf_deinit(&rq->body);
+	for (size_t i = 0; i < rq->n_headers; i++)
+		free(rq->header[i].value);
+	free(rq->method);
+	free(rq->path);
+	free(rq);
+}
+
 static struct pu_http_request *new_request(struct pu_http *h, struct MHD_Connection *conn,
 					   const char *path, const char *method)
 {
@@ -175,25 +171,31 @@ static struct pu_http_request *new_request(struct pu_http *h, struct MHD_Connect
 		return NULL;
 	rq->http = h;
 	rq->conn = conn;
+	rq->began = pu_loop_uv_clock(h->loop);
 	pu_buf_init(&rq->body, PU_HTTP_BODY_MAX + 1);
 	rq->method = strdup(method);
 	rq->path = strdup(path);
+	pu_list_append(&h->requests, &rq->node);
 	if (!rq->method || !rq->path) {
-		free(rq->method);
-		free(rq->path);
-		free(rq);
+		request_free(rq);
 		return NULL;
 	}
-	pu_list_append(&h->requests, &rq->node);
 	return rq;
 }
 
 static enum MHD_Result refuse(struct pu_http_request *rq, unsigned status, const char *body)
 {
-	rq->state = REFUSED;
-	set_response(rq, status, "application/json", (void *)body, strlen(body),
-		     MHD_RESPMEM_MUST_COPY);
+	char *copy = strdup(body);
+
+	pu_http_respond(rq, status, "application/json", copy, copy ? strlen(copy) : 0);
+	rq->state = PU_HTTP_REFUSED;
 	return queue(rq);
+}
+
+void pu_http_watch_hangups(struct pu_http *h)
+{
+	if (!pu_timer_active(&h->hangup))
+		pu_timer_set(&h->hangup, pu_loop_now(h->loop) + PU_MS(HANGUP_CHECK_MS));
 }
 
 static enum MHD_Result dispatch(struct pu_http_request *rq)
@@ -202,14 +204,15 @@ static enum MHD_Result dispatch(struct pu_http_request *rq)
 
 	if (pu_buf_append(&rq->body, "", 1) < 0)
 		return MHD_NO;
-	rq->state = HANDLED;
+	h->body_bytes++;
+	rq->state = PU_HTTP_HANDLED;
+	pu_http_conn_busy(rq->conn, true);
 	h->handler(h->arg, rq);
-	if (rq->state == ANSWERED)
+	if (rq->state == PU_HTTP_ANSWERED)
 		return queue(rq);
-	rq->state = SUSPENDED;
+	rq->state = PU_HTTP_SUSPENDED;
 	MHD_suspend_connection(rq->conn);
-	if (!pu_timer_active(&h->hangup))
-		pu_timer_set(&h->hangup, pu_loop_now(h->loop) + PU_MS(HANGUP_CHECK_MS));
+	pu_http_watch_hangups(h);
 	return MHD_YES;
 }
 
@@ -233,16 +236,45 @@ static void check_hangups(void *arg)
 	PU_LIST_FOREACH (it, tmp, &h->requests) {
 		struct pu_http_request *rq = PU_CONTAINER_OF(it, struct pu_http_request, node);
 
-		if (rq->state != SUSPENDED)
+		if (!pu_http_is_suspended(rq))
 			continue;
 		any = true;
 		if (!has_left(rq))
 			continue;
-		rq->state = GONE;
-		resume(rq);
+		rq->state = PU_HTTP_GONE;
+		pu_http_resume(rq);
 	}
 	if (any)
-		pu_timer_set(&h->hangup, pu_loop_now(h->loop) + PU_MS(HANGUP_CHECK_MS));
+		pu_http_watch_hangups(h);
+}
+
+/* A body beyond the limits is read to its end, within reason, so that the client hears why. */
+static enum MHD_Result take_body(struct pu_http_request *rq, const char *data, size_t len)
+{
+	struct pu_http *h = rq->http;
+
+	if (rq->state == PU_HTTP_READING && (rq->body.len + len > PU_HTTP_BODY_MAX ||
+					     h->body_bytes + len > PU_HTTP_BODIES_MAX))
+		rq->state = PU_HTTP_OVERFULL;
+	if (rq->state == PU_HTTP_OVERFULL) {
+		rq->swallowed += len;
+		return rq->swallowed > PU_HTTP_SWALLOW_MAX ? MHD_NO : MHD_YES;
+	}
+	if (rq->state != PU_HTTP_READING)
+		return MHD_YES;
+	if (pu_buf_append(&rq->body, data, len) < 0)
+		return MHD_NO;
+	h->body_bytes += len;
+	return MHD_YES;
+}
+
+static enum MHD_Result body_complete(struct pu_http_request *rq)
+{
+	if (rq->state == PU_HTTP_READING)
+		return dispatch(rq);
+	if (rq->state == PU_HTTP_OVERFULL)
+		return refuse(rq, MHD_HTTP_BAD_REQUEST, too_long);
+	return MHD_YES;
 }
 
 /* libmicrohttpd calls this with the headers, for each piece of the body, at its end,
@@ -262,15 +294,13 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const 
 					refuse(rq, MHD_HTTP_UNAUTHORIZED,
 					       rq->http->unauthorized_body);
 	}
-	if (rq->state == ANSWERED)
+	if (rq->state == PU_HTTP_ANSWERED)
 		return queue(rq);
-	if (rq->state == GONE)
+	if (rq->state == PU_HTTP_GONE)
 		return MHD_NO;
 	if (*upload_len == 0)
-		return rq->state == READING ? dispatch(rq) : MHD_YES;
-	if (rq->state == READING && rq->body.len + *upload_len > PU_HTTP_BODY_MAX)
-		return MHD_NO;
-	if (rq->state == READING && pu_buf_append(&rq->body, upload_data, *upload_len) < 0)
+		return body_complete(rq);
+	if (take_body(rq, upload_data, *upload_len) == MHD_NO)
 		return MHD_NO;
 	*upload_len = 0;
 	return MHD_YES;
@@ -288,11 +318,9 @@ static void on_completed(void *arg, struct MHD_Connection *conn, void **pctx,
 		rq->on_gone(rq->gone_arg);
 	if (rq->response)
 		MHD_destroy_response(rq->response);
-	pu_list_remove(&rq->node);
-	pu_buf_deinit(&rq->body);
-	free(rq->method);
-	free(rq->path);
-	free(rq);
+	pu_http_conn_busy(conn, false);
+	rq->http->body_bytes -= rq->body.len;
+	request_free(rq);
 }
 
 static unsigned n_conns(const struct pu_http *h)
@@ -346,6 +374,7 @@ static int start_mhd(struct pu_http *h, int fd)
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
 		NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, silent, NULL,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+		MHD_OPTION_NOTIFY_CONNECTION, pu_http_conn_notify, h,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)PU_HTTP_CONNS_MAX,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)PU_HTTP_IDLE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)PU_HTTP_CONN_MEMORY, MHD_OPTION_END);
@@ -374,10 +403,12 @@ int pu_http_start(const struct pu_http_options *opt, struct pu_http **ph)
 		return PU_ENOMEM;
 	h->loop = opt->loop;
 	h->handler = opt->handler;
+	h->on_answered = opt->on_answered;
 	h->arg = opt->arg;
 	pu_list_init(&h->requests);
 	pu_timer_init(&h->timer, h->loop, on_timer, h);
 	pu_timer_init(&h->hangup, h->loop, check_hangups, h);
+	pu_http_conns_init(h);
 	h->unauthorized_body = strdup(opt->unauthorized_body);
 	if (opt->token)
 		h->token = strdup(opt->token);
@@ -405,12 +436,15 @@ void pu_http_stop(struct pu_http *h)
 {
 	if (!h)
 		return;
+	/* What streams have to say is on its way when each of their steps was run. */
+	for (int i = 0; i < LAST_RUNS; i++)
+		MHD_run(h->mhd);
 	/* libmicrohttpd does not stop while connections are suspended. */
 	PU_LIST_FOREACH (it, tmp, &h->requests) {
 		struct pu_http_request *rq = PU_CONTAINER_OF(it, struct pu_http_request, node);
 
-		if (rq->state == SUSPENDED) {
-			rq->state = GONE;
+		if (pu_http_is_suspended(rq)) {
+			rq->state = PU_HTTP_GONE;
 			MHD_resume_connection(rq->conn);
 		}
 	}
@@ -418,5 +452,6 @@ void pu_http_stop(struct pu_http *h)
 	pu_timer_stop(&h->timer);
 	pu_timer_stop(&h->hangup);
 	MHD_stop_daemon(h->mhd);
+	pu_http_conns_deinit(h);
 	uv_close((uv_handle_t *)&h->poll, on_poll_closed);
 }

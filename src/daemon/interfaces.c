@@ -1,6 +1,11 @@
 #include "daemon/interfaces.h"
 
+#include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/err.h"
 
@@ -18,6 +23,20 @@ void pu_interfaces_tell(struct pu_node *n, struct pu_platform *p, const char *ex
 	for (size_t i = 0; i < n_addrs; i++)
 		pu_multiaddr_from_ip(&ma[i], addrs[i].family, addrs[i].addr);
 	pu_node_network_changed(n, ma, n_addrs);
+}
+
+bool pu_interfaces_is_up(const char *name)
+{
+	struct ifreq rq = { .ifr_flags = 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool up;
+
+	if (fd < 0)
+		return false;
+	snprintf(rq.ifr_name, sizeof rq.ifr_name, "%s", name);
+	up = ioctl(fd, SIOCGIFFLAGS, &rq) == 0 && (rq.ifr_flags & IFF_UP);
+	close(fd);
+	return up;
 }
 
 static void on_network_change(void *arg)

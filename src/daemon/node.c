@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/identity.h"
+#include "daemon/introductions.h"
 #include "daemon/listening.h"
 #include "daemon/node_apply.h"
 #include "daemon/node_path.h"
@@ -45,7 +46,7 @@ static bool on_gate(void *arg, const struct pu_peerid *peer, const struct pu_mul
 		tell(n, PU_EVENT_AUTH_DECISION, peer, "allow");
 		return true;
 	}
-	/* We asked somebody to dial us back: what becomes of this one is the host's affair. */
+	/* Strangers are awaited: what becomes of this one is the host's affair. */
 	if (pu_host_on_probation(n->host))
 		return false;
 	n->gated++;
@@ -222,15 +223,7 @@ static void check_expiry(void *arg)
 {
 	struct pu_node *n = arg;
 
-	for (uint32_t i = 1; i <= pu_roster_count(n->roster); i++) {
-		struct pu_roster_peer *p = pu_roster_at(n->roster, i);
-
-		if (p->authorized && pu_loop_unix(n->loop) >= p->expires) {
-			tell(n, PU_EVENT_AUTH_CHANGE, &p->id, "expired");
-			pu_node_expel(n, p);
-			pu_node_keep(n, &p->id, pu_node_wants(n, p));
-		}
-	}
+	pu_node_check_expiry(n);
 	pu_timer_set(&n->expiry, pu_loop_now(n->loop) + PU_SEC(EXPIRY_CHECK_S));
 }
 
@@ -343,6 +336,11 @@ static void on_news(void *arg, const struct pu_peerid *peer)
 		pu_node_keep(n, peer, true);
 }
 
+static void on_relay(void *arg, const struct pu_relay_info *info)
+{
+	tell(arg, PU_EVENT_RELAY, &info->relay, pu_relay_state_text(info->state));
+}
+
 static int make_reachability(struct pu_node *n)
 {
 	const struct pu_reachability_options opt = {
@@ -351,16 +349,41 @@ static int make_reachability(struct pu_node *n)
 		.host = n->host,
 		.roster = n->roster,
 		.authorized = packets_allowed,
+		.on_relay = on_relay,
 		.on_news = on_news,
 		.arg = n,
+		.events = &n->events,
 	};
 
 	return pu_reachability_new(&opt, n->cfg, &n->reachability);
 }
 
+static void on_service_denied(void *arg, const char *name, const struct pu_peerid *peer)
+{
+	tell(arg, PU_EVENT_SERVICE_DENIED, peer, name);
+}
+
+static void on_service_closed(void *arg, const char *name, const struct pu_peerid *peer,
+			      pu_time lasted)
+{
+	struct pu_node *n = arg;
+
+	pu_events_tell(&n->events, &(struct pu_event){ .kind = PU_EVENT_SERVICE_CLOSED,
+						       .peer = peer, .what = name,
+						       .duration_us = lasted / 1000 });
+}
+
+static const struct pu_services_events services_events = {
+	.on_denied = on_service_denied,
+	.on_closed = on_service_closed,
+};
+
 static int make_overlay(struct pu_node *n)
 {
 	int r = pu_services_new(n->host, n->net, service_allowed, n, &n->services);
+
+	if (r == 0)
+		pu_services_set_events(n->services, &services_events, n);
 
 	if (r == 0)
 		r = pu_offers_new(n->host, &offers_events, n, &n->offers);
@@ -371,6 +394,8 @@ static int make_overlay(struct pu_node *n)
 				    &n->pingpong);
 	if (r == 0)
 		r = pu_roam_new(n->host, n->net, &n->roam);
+	if (r == 0)
+		r = pu_introductions_new(n, &n->introductions);
 	if (r == 0)
 		r = pu_node_path_new(n);
 	return r == 0 ? make_reachability(n) : r;
@@ -452,12 +477,14 @@ static void free_overlay(struct pu_node *n)
 	pu_node_roam_stop(n);
 	pu_reachability_free(n->reachability);
 	pu_node_path_free(n);
+	pu_introductions_free(n->introductions);
 	pu_roam_free(n->roam);
 	pu_pingpong_free(n->pingpong);
 	pu_sessions_free(n->sessions);
 	pu_offers_free(n->offers);
 	pu_services_free(n->services);
 	n->reachability = NULL;
+	n->introductions = NULL;
 	n->roam = NULL;
 	n->pingpong = NULL;
 	n->sessions = NULL;
@@ -530,21 +557,6 @@ static uint16_t foreign_port(const struct pu_node *n, const struct pu_roster_pee
 	return pu_ports_of_service(service);
 }
 
-/* "/peerup/<name>/1.0.0" → name. */
-static bool service_of_protocol(const char *protocol, char *name)
-{
-	static const char prefix[] = "/peerup/", suffix[] = "/1.0.0";
-	size_t len = strlen(protocol), fixed = sizeof prefix - 1 + sizeof suffix - 1;
-
-	if (len <= fixed || len - fixed > PU_SERVICE_NAME_MAX ||
-	    strncmp(protocol, prefix, sizeof prefix - 1) != 0 ||
-	    strcmp(protocol + len - (sizeof suffix - 1), suffix) != 0)
-		return false;
-	memcpy(name, protocol + sizeof prefix - 1, len - fixed);
-	name[len - fixed] = '\0';
-	return pu_service_name_check(name) == 0;
-}
-
 struct port_search {
 	const struct pu_node *node;
 	const struct pu_roster_peer *peer;
@@ -558,7 +570,7 @@ static void try_protocol(void *arg, const char *protocol)
 	struct port_search *s = arg;
 	char name[PU_SERVICE_NAME_MAX + 1];
 
-	if (s->found || !service_of_protocol(protocol, name) ||
+	if (s->found || !pu_service_of_protocol(protocol, name) ||
 	    foreign_port(s->node, s->peer, name) != s->port)
 		return;
 	memcpy(s->name, name, strlen(name) + 1);

@@ -39,6 +39,8 @@ struct pu_node_options {
 	const char *version;
 };
 
+struct pu_introductions;
+
 struct pu_node {
 	struct pu_loop *loop;
 	struct pu_net *net;
@@ -57,9 +59,11 @@ struct pu_node {
 	struct pu_path *path;
 	struct pu_reachability *reachability;
 	struct pu_roam *roam;
+	struct pu_introductions *introductions;
 	struct pu_events events; /* told as long as the node lives */
 	const struct pu_node_events *ev; /* NULL: packets are dropped */
 	void *arg;
+	unsigned n_ipv4, n_ipv6; /* addresses of this machine, as last told */
 	pu_job_fn *on_network_change;
 	void *network_arg;
 	struct pu_host_observer observer;
@@ -89,6 +93,8 @@ void pu_node_free(struct pu_node *n);
 /* Applies a new config's names, peers and services, and the members file. All or
  * nothing; cfg is taken on success only. */
 int pu_node_reload(struct pu_node *n, struct pu_config *cfg, struct pu_failure *why);
+/* The members file alone. On failure nothing changed. */
+int pu_node_reload_members(struct pu_node *n, struct pu_failure *why);
 /* Name or peer ID → peer. PU_ENOENT. */
 int pu_node_resolve(const struct pu_node *n, const char *text, struct pu_peerid *peer,
 		    bool *pfrom_id);

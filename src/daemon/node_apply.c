@@ -14,13 +14,19 @@ static void tell_peer(struct pu_node *n, struct pu_roster_peer *p)
 		n->ev->on_peer(n->arg, p);
 }
 
-void pu_node_expel(struct pu_node *n, struct pu_roster_peer *p)
+static void tell_change(struct pu_node *n, const struct pu_peerid *peer, const char *what)
+{
+	pu_events_tell(&n->events, &(struct pu_event){ .kind = PU_EVENT_AUTH_CHANGE, .peer = peer,
+						       .what = what });
+}
+
+/* What the peer has here ends now. */
+static void cut(struct pu_node *n, struct pu_roster_peer *p)
 {
 	char id[PU_PEERID_SHORT_MAX];
 
 	pu_log(PU_LOG_INFO, "node", "peer is no longer authorised",
 	       PU_KV_STR("peer", pu_peerid_short(&p->id, id)));
-	p->authorized = false;
 	pu_host_set_own_relay(n->host, &p->id, false);
 	pu_services_cut(n->services, &p->id);
 	pu_sessions_drop(n->sessions, &p->id);
@@ -29,30 +35,113 @@ void pu_node_expel(struct pu_node *n, struct pu_roster_peer *p)
 	tell_peer(n, p);
 }
 
+/* Its time has come, or has not any more: clocks are set both ways. */
+static void lapse(struct pu_node *n, struct pu_roster_peer *p, bool over)
+{
+	p->lapsed = over;
+	tell_change(n, &p->id, over ? "expired" : "changed");
+	if (over) {
+		cut(n, p);
+	} else {
+		pu_host_set_own_relay(n->host, &p->id, true);
+		tell_peer(n, p);
+	}
+	pu_node_keep(n, &p->id, pu_node_wants(n, p));
+}
+
+void pu_node_check_expiry(struct pu_node *n)
+{
+	int64_t now = pu_loop_unix(n->loop);
+
+	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
+		struct pu_roster_peer *p = pu_roster_at(n->roster, h);
+
+		if (p->authorized && p->lapsed != (now >= p->expires))
+			lapse(n, p, !p->lapsed);
+	}
+}
+
 static void warn_line(void *arg, unsigned line, const char *text)
 {
 	pu_log(PU_LOG_WARN, "members", text, PU_KV_STR("file", arg), PU_KV_U64("line", line));
 }
 
-static void apply_members(struct pu_node *n, const struct pu_members *set)
+/* NULL: nothing that anybody wants to know changed. */
+static const char *change_of(const struct pu_roster_peer *p, const struct pu_member *m,
+			     enum pu_sas_state trust)
+{
+	if (!p->authorized)
+		return "added";
+	if (p->access != m->access || p->expires != m->expires)
+		return "changed";
+	if (p->trust != trust)
+		return trust == PU_SAS_VERIFIED ? "verified" : "changed";
+	return NULL;
+}
+
+/* Where members come from. quiet: the first time, which changes nothing for anybody. */
+struct source {
+	char *file;
+	bool quiet;
+};
+
+static void apply_member(struct pu_node *n, const struct pu_member *m, const struct source *from)
+{
+	enum pu_sas_state trust = pu_sas_check(&n->key.peer, &m->peer, m->verified);
+	bool over = pu_loop_unix(n->loop) >= m->expires;
+	struct pu_roster_peer *p;
+	const char *change;
+
+	if (pu_roster_add(n->roster, &m->peer, &p) < 0)
+		return;
+	change = change_of(p, m, trust);
+	if (trust == PU_SAS_STALE && p->trust != trust)
+		warn_line(from->file, m->line,
+			  "verified= belongs to other identities, taken as not verified");
+	/* One who was out of time and is let in again is looked after by the next check. */
+	if (!p->authorized)
+		p->lapsed = over;
+	p->authorized = true;
+	p->access = m->access;
+	p->expires = m->expires;
+	p->trust = trust;
+	if (!p->lapsed)
+		pu_host_set_own_relay(n->host, &m->peer, true);
+	if (change && !from->quiet)
+		tell_change(n, &m->peer, change);
+}
+
+void pu_node_expel(struct pu_node *n, struct pu_roster_peer *p)
+{
+	p->authorized = false;
+	p->lapsed = false;
+	p->trust = PU_SAS_UNVERIFIED;
+	cut(n, p);
+	tell_change(n, &p->id, "removed");
+}
+
+static void apply_members(struct pu_node *n, const struct pu_members *set,
+			  const struct source *from)
 {
 	struct pu_roster_peer *p;
 
-	for (size_t i = 0; i < pu_member_count(set); i++) {
-		const struct pu_member *m = pu_member_at(set, i);
-
-		if (pu_roster_add(n->roster, &m->peer, &p) < 0)
-			continue;
-		p->authorized = true;
-		pu_host_set_own_relay(n->host, &m->peer, true);
-		p->access = m->access;
-		p->expires = m->expires;
-	}
+	for (size_t i = 0; i < pu_member_count(set); i++)
+		apply_member(n, pu_member_at(set, i), from);
 	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
 		p = pu_roster_at(n->roster, h);
 		if (p->authorized && !pu_member_find(set, &p->id))
 			pu_node_expel(n, p);
 	}
+}
+
+static int load_members(struct pu_node *n, const struct pu_config *cfg, struct pu_members **pset,
+			struct pu_failure *why)
+{
+	int r = pu_member_load(cfg->authorized_keys_file, n->hash_key, warn_line,
+			       cfg->authorized_keys_file, pset);
+
+	return r < 0 ? pu_failure_set(why, r, cfg->authorized_keys_file, NULL, "%s",
+				      pu_err_text(r)) : 0;
 }
 
 static void apply_names(struct pu_node *n, const struct pu_config *cfg)
@@ -187,15 +276,13 @@ int pu_node_apply(struct pu_node *n, const struct pu_config *cfg, struct pu_fail
 {
 	const struct pu_config *old = n->cfg == cfg ? NULL : n->cfg;
 	struct pu_members *set;
-	int r = pu_member_load(cfg->authorized_keys_file, n->hash_key, warn_line,
-			       cfg->authorized_keys_file, &set);
+	int r = load_members(n, cfg, &set, why);
 
 	if (r < 0)
-		return pu_failure_set(why, r, cfg->authorized_keys_file, NULL, "%s",
-				      pu_err_text(r));
+		return r;
 	if (old)
 		forget_addresses(n, old);
-	apply_members(n, set);
+	apply_members(n, set, &(struct source){ cfg->authorized_keys_file, !old });
 	pu_member_free(set);
 	apply_names(n, cfg);
 	apply_addresses(n, cfg);
@@ -213,7 +300,20 @@ bool pu_node_wants(const struct pu_node *n, const struct pu_roster_peer *p)
 		return false;
 	/* Somebody who may know where the peer is. */
 	return p->configured ||
-	       (p->authorized && (cfg->relays.n > 0 || (cfg->dht && cfg->bootstrap.n > 0)));
+	       (p->authorized && !p->lapsed &&
+		(cfg->relays.n > 0 || (cfg->dht && cfg->bootstrap.n > 0)));
+}
+
+/* Who is wanted may have changed for every peer. */
+static void settle_peers(struct pu_node *n)
+{
+	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
+		struct pu_roster_peer *p = pu_roster_at(n->roster, h);
+
+		pu_node_keep(n, &p->id, pu_node_wants(n, p));
+		tell_peer(n, p);
+	}
+	pu_offers_publish(n->offers);
 }
 
 int pu_node_reload(struct pu_node *n, struct pu_config *cfg, struct pu_failure *why)
@@ -224,12 +324,32 @@ int pu_node_reload(struct pu_node *n, struct pu_config *cfg, struct pu_failure *
 		return r;
 	pu_config_free(n->cfg);
 	n->cfg = cfg;
-	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
-		struct pu_roster_peer *p = pu_roster_at(n->roster, h);
-
-		pu_node_keep(n, &p->id, pu_node_wants(n, p));
-		tell_peer(n, p);
-	}
-	pu_offers_publish(n->offers);
+	pu_node_check_expiry(n);
+	settle_peers(n);
 	return 0;
+}
+
+int pu_node_reload_members(struct pu_node *n, struct pu_failure *why)
+{
+	struct pu_members *set;
+	int r = load_members(n, n->cfg, &set, why);
+
+	if (r < 0)
+		return r;
+	apply_members(n, set, &(struct source){ n->cfg->authorized_keys_file, false });
+	pu_member_free(set);
+	pu_node_check_expiry(n);
+	pu_node_save_addresses(n);
+	settle_peers(n);
+	return 0;
+}
+
+void pu_node_revoke(struct pu_node *n, const struct pu_peerid *peer)
+{
+	struct pu_roster_peer *p = pu_roster_find(n->roster, peer);
+
+	if (!p || !p->authorized)
+		return;
+	pu_node_expel(n, p);
+	pu_node_keep(n, peer, pu_node_wants(n, p));
 }

@@ -32,6 +32,18 @@ static void on_failed(void *arg, const struct pu_peerid *peer)
 	pu_path_unreachable(((struct pu_node *)arg)->path, peer);
 }
 
+static void on_dialed(void *arg, const struct pu_peerid *peer, const struct pu_conn *c,
+		      pu_time took)
+{
+	struct pu_node *n = arg;
+	bool relayed = c && pu_multiaddr_has(&c->remote, PU_MA_P2P_CIRCUIT);
+
+	pu_events_tell(&n->events, &(struct pu_event){
+		.kind = PU_EVENT_DIAL, .peer = peer,
+		.what = !c ? "none" : relayed ? "RELAYED" : "DIRECT",
+		.n = c != NULL, .duration_us = took / 1000 });
+}
+
 int pu_node_path_new(struct pu_node *n)
 {
 	const struct pu_path_options opt = { .punch = punch, .find = search, .limit = limit_of,
@@ -42,6 +54,8 @@ int pu_node_path_new(struct pu_node *n)
 		r = pu_path_new(n->host, &opt, &n->path);
 	if (r == 0)
 		pu_reach_on_failed(n->reach, on_failed, n);
+	if (r == 0)
+		pu_reach_on_dialed(n->reach, on_dialed, n);
 	return r;
 }
 

@@ -11,6 +11,8 @@ enum { PU_ONESHOT_TIMEOUT_S = 30 };
 
 struct pu_oneshot;
 
+struct pu_pairing;
+
 struct pu_oneshot_pong {
 	int err; /* 0, or why there is no answer */
 	bool relayed;
@@ -20,6 +22,15 @@ struct pu_oneshot_pong {
 
 /* Loads config and identity. why tells the cause of a failure. */
 int pu_oneshot_new(const struct pu_paths *paths, struct pu_oneshot **po, struct pu_failure *why);
+/* The same, but on the ports that the config names: others shall find it. */
+int pu_oneshot_new_host(const struct pu_paths *paths, struct pu_oneshot **po,
+			struct pu_failure *why);
+/* Invitations and codes of that node. Calls into it belong between enter and leave. */
+struct pu_pairing *pu_oneshot_pairing(struct pu_oneshot *o);
+void pu_oneshot_enter(struct pu_oneshot *o);
+void pu_oneshot_leave(struct pu_oneshot *o);
+/* Runs until done, which is asked every 50 ms, says so. */
+void pu_oneshot_run(struct pu_oneshot *o, bool (*done)(void *arg), void *arg);
 /* Closes connections politely. NULL is fine. */
 void pu_oneshot_free(struct pu_oneshot *o);
 

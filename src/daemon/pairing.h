@@ -8,13 +8,15 @@
 #include "overlay/invite/handshake.h"
 
 enum {
-	PU_PAIRING_INVITES_MAX = 16,       /* open at once */
+	PU_PAIRING_INVITES_MAX = 8,        /* open at once, as many as a relay has numbers for us */
 	PU_PAIRING_GUESSES_MAX = 5,        /* wrong ones until an invitation is void */
 	PU_PAIRING_TTL_S = 600,            /* default */
 	PU_PAIRING_TTL_MIN_S = 10,
 	PU_PAIRING_TTL_MAX_S = 24 * 3600,
 	PU_PAIRING_UNCONFIRMED_S = 600,    /* a joiner that never said that it has stored us */
 	PU_PAIRING_JOIN_TIMEOUT_S = 60,
+	PU_PAIRING_PREPARE_S = 20,        /* until a code is there or none can be made */
+	PU_PAIRING_KEEP_S = 3600,         /* an invitation that has ended */
 };
 
 enum pu_invite_state {
@@ -39,6 +41,7 @@ struct pu_invite {
 	unsigned wrong_guesses;
 	struct pu_peerid peer;    /* when used */
 	char peer_name[65];       /* as we call it now */
+	bool confirmed;           /* when used: the peer has said that it has stored us */
 	struct pu_failure why;    /* when failed */
 };
 

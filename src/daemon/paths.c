@@ -107,27 +107,82 @@ static void parent_dir(const char *path, char *out)
 	out[n] = '\0';
 }
 
-/* Everything that follows from p->config. */
-static int derive(struct pu_paths *p, const struct pu_paths_env *env)
+/* "work" for dir/work/config.yaml. */
+static const char *instance_in(const char *config, const char *dir,
+			       char out[PU_PATHS_INSTANCE_MAX + 1])
 {
-	bool system = in_dir(p->config, PU_PATHS_SYSTEM_DIR);
-	const char *run = system ? PU_PATHS_SYSTEM_RUN_DIR : p->user_dir;
+	const char *name, *slash;
+	size_t n;
 
-	if (system)
-		p->owner = (struct pu_file_owner){ .set = false };
-	if (copy(p->runtime_dir, env->runtime_dir && env->runtime_dir[0] ? env->runtime_dir :
-									   run) < 0)
-		return PU_ELIMIT;
+	if (!in_dir(config, dir))
+		return NULL;
+	name = config + strlen(dir) + 1;
+	slash = strchr(name, '/');
+	n = slash ? (size_t)(slash - name) : 0;
+	if (!slash || strchr(slash + 1, '/') || n == 0 || n > PU_PATHS_INSTANCE_MAX)
+		return NULL;
+	memcpy(out, name, n);
+	out[n] = '\0';
+	return pu_paths_instance_ok(out) ? out : NULL;
+}
+
+/* Root works for the account that the daemon of the system runs as. */
+static void adopt_owner(struct pu_paths *p, const struct pu_paths_env *env, const char *dir)
+{
+	struct stat st;
+
+	p->owner = (struct pu_file_owner){ .set = false };
+	if (env->euid == 0 && stat(dir, &st) == 0 && st.st_uid != 0)
+		p->owner = (struct pu_file_owner){ .set = true, .uid = st.st_uid, .gid = st.st_gid };
+}
+
+static int choose_runtime(struct pu_paths *p, const struct pu_paths_env *env)
+{
+	char name[PU_PATHS_INSTANCE_MAX + 1];
+
+	if (env->runtime_dir && env->runtime_dir[0])
+		return copy(p->runtime_dir, env->runtime_dir);
+	if (instance_in(p->config, PU_PATHS_SYSTEM_DIR, name)) {
+		snprintf(p->runtime_dir, sizeof p->runtime_dir, PU_PATHS_SYSTEM_RUN_DIR "-%s",
+			 name);
+		return 0;
+	}
+	if (in_dir(p->config, PU_PATHS_SYSTEM_DIR))
+		return copy(p->runtime_dir, PU_PATHS_SYSTEM_RUN_DIR);
+	if (instance_in(p->config, p->user_dir, name)) {
+		parent_dir(p->config, p->runtime_dir);
+		return 0;
+	}
+	return copy(p->runtime_dir, p->user_dir);
+}
+
+static int choose_state(struct pu_paths *p, const struct pu_paths_env *env)
+{
+	char name[PU_PATHS_INSTANCE_MAX + 1];
+	int r = 0;
+
 	if (env->state_dir && env->state_dir[0]) {
-		if (copy(p->state_dir, env->state_dir) < 0)
-			return PU_ELIMIT;
+		r = copy(p->state_dir, env->state_dir);
 		p->state_dir[strcspn(p->state_dir, ":")] = '\0'; /* systemd may list several */
-	} else if (system) {
-		copy(p->state_dir, PU_PATHS_SYSTEM_STATE_DIR);
+	} else if (instance_in(p->config, PU_PATHS_SYSTEM_DIR, name)) {
+		snprintf(p->state_dir, sizeof p->state_dir, PU_PATHS_SYSTEM_STATE_DIR "-%s", name);
+	} else if (in_dir(p->config, PU_PATHS_SYSTEM_DIR)) {
+		r = copy(p->state_dir, PU_PATHS_SYSTEM_STATE_DIR);
 	} else if (p->config[0]) {
 		parent_dir(p->config, p->state_dir);
 	}
-	if (pu_paths_join(p->socket, p->runtime_dir, "peerup.sock") < 0 ||
+	return r;
+}
+
+/* Everything that follows from p->config. */
+static int derive(struct pu_paths *p, const struct pu_paths_env *env)
+{
+	if (in_dir(p->config, PU_PATHS_SYSTEM_DIR))
+		adopt_owner(p, env, PU_PATHS_SYSTEM_DIR);
+	else if (in_dir(p->config, PU_PATHS_RELAY_DIR))
+		adopt_owner(p, env, PU_PATHS_RELAY_DIR);
+	if (choose_runtime(p, env) < 0 || choose_state(p, env) < 0 ||
+	    pu_paths_join(p->socket, p->runtime_dir, "peerup.sock") < 0 ||
 	    pu_paths_join(p->cookie, p->runtime_dir, ".daemon-cookie") < 0)
 		return PU_ELIMIT;
 	return 0;
@@ -220,4 +275,38 @@ int pu_paths_for_config(struct pu_paths *p, const struct pu_paths_env *env, cons
 	if (r < 0)
 		return pu_failure_set(why, r, config, NULL, "the path is too long");
 	return finish(p, env, why);
+}
+
+bool pu_paths_instance_ok(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n == 0 || n > PU_PATHS_INSTANCE_MAX || name[0] == '-' || name[n - 1] == '-')
+		return false;
+	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+const char *pu_paths_instance_of(const struct pu_paths *p, char out[PU_PATHS_INSTANCE_MAX + 1])
+{
+	const char *name = instance_in(p->config, PU_PATHS_SYSTEM_DIR, out);
+
+	return name ? name : instance_in(p->config, p->user_dir, out);
+}
+
+int pu_paths_instance(char *out, const struct pu_paths_env *env, const char *name,
+		      struct pu_failure *why)
+{
+	char system[PU_PATHS_LEN];
+	struct pu_paths p;
+	int r = start(&p, env, why);
+
+	if (r < 0)
+		return r;
+	if (snprintf(out, PU_PATHS_LEN, "%.900s/%s/" PU_PATHS_CONFIG_NAME, p.user_dir, name) >=
+	    PU_PATHS_LEN)
+		return pu_failure_set(why, PU_ELIMIT, name, NULL, "the path is too long");
+	snprintf(system, sizeof system, PU_PATHS_SYSTEM_DIR "/%s/" PU_PATHS_CONFIG_NAME, name);
+	if (!exists(out) && (exists(system) || env->euid == 0))
+		return copy(out, system);
+	return 0;
 }

@@ -1,6 +1,7 @@
 #include "daemon/process.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -37,10 +38,32 @@ int pu_process_start(struct pu_process *p, void (*fn)(void *arg, int signum), vo
 	return pu_net_uv_new(p->loop, &p->net);
 }
 
+static void on_lifeline(uv_poll_t *h, int status, int events)
+{
+	struct pu_process *p = h->data;
+
+	uv_poll_stop(h);
+	pu_log_msg(PU_LOG_WARN, "process", "the process that started this one is gone");
+	pu_loop_uv_enter(p->loop);
+	p->on_signal(p->arg, SIGTERM);
+	pu_loop_uv_leave(p->loop);
+}
+
+void pu_process_follow(struct pu_process *p, int fd)
+{
+	if (fd <= 0 || uv_poll_init(pu_loop_uv_of(p->loop), &p->lifeline, fd) < 0)
+		return;
+	p->lifeline.data = p;
+	p->following = true;
+	uv_poll_start(&p->lifeline, UV_READABLE | UV_DISCONNECT, on_lifeline);
+}
+
 void pu_process_end(struct pu_process *p)
 {
 	if (!p->driver)
 		return;
+	if (p->following)
+		uv_close((uv_handle_t *)&p->lifeline, NULL);
 	for (int i = 0; i < PU_PROCESS_SIGNALS; i++)
 		uv_close((uv_handle_t *)&p->signals[i], NULL);
 	if (p->net)
@@ -51,11 +74,12 @@ void pu_process_end(struct pu_process *p)
 
 int pu_process_drop_rights(const struct pu_file_owner *user, struct pu_failure *why)
 {
+	const bool root = geteuid() == 0;
 	int r;
 
-	if (geteuid() != 0)
+	if (!root && !pu_platform_has_rights())
 		return 0;
-	r = pu_platform_drop(user->set ? user->uid : 0, user->set ? user->gid : 0);
+	r = pu_platform_drop(root && user->set ? user->uid : 0, user->set ? user->gid : 0);
 	if (r == 0)
 		r = pu_platform_seccomp();
 	if (r == PU_ENOTSUP) {
@@ -66,6 +90,33 @@ int pu_process_drop_rights(const struct pu_file_owner *user, struct pu_failure *
 		return pu_failure_set(why, r, "privileges", NULL, "cannot give them up: %s",
 				      pu_err_text(r));
 	return 0;
+}
+
+int pu_process_log_format(const char *format)
+{
+	bool json, journal;
+
+	if (!format)
+		format = pu_platform_has_journal() ? "journal" : "text";
+	json = strcmp(format, "json") == 0;
+	journal = strcmp(format, "journal") == 0;
+	if (!json && !journal && strcmp(format, "text") != 0)
+		return PU_EINVAL;
+	pu_log_set_json(json);
+	pu_log_set_fields(journal ? pu_platform_journal : NULL);
+	return 0;
+}
+
+int pu_process_read_config(const char *path, char **ptext, size_t *plen, struct pu_failure *why)
+{
+	struct pu_config_diags *diags = calloc(1, sizeof *diags);
+	struct pu_file_info info;
+	int r = diags ? pu_config_read(path, ptext, plen, &info, diags) : PU_ENOMEM;
+
+	if (r < 0 && diags)
+		pu_config_diags_failure(diags, path, why);
+	free(diags);
+	return r;
 }
 
 void pu_process_log_warnings(const struct pu_config_diags *d, const char *path)

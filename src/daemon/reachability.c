@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/config.h"
+#include "daemon/event.h"
 #include "daemon/reachability_internal.h"
 #include "p2p/host/paths.h"
 
@@ -13,7 +14,6 @@ enum {
 	SEARCHES_MAX = 16,
 	STUN_SERVER_MAX = sizeof(((struct pu_hostport *)0)->host) + 8,
 	CIRCUITS_PER_PEER = PU_RELAYS_MAX,
-	OBSERVED_MAX = 16,
 };
 
 /* One peer that the hash table is asked for. */
@@ -25,6 +25,12 @@ struct search {
 };
 
 /* --- what the parts tell --------------------------------------------------------- */
+
+static void tell(struct pu_reachability *r, const struct pu_event *ev)
+{
+	if (r->opt.events)
+		pu_events_tell(r->opt.events, ev);
+}
 
 static void log_relay(const struct pu_relay_info *i)
 {
@@ -41,8 +47,13 @@ static void log_relay(const struct pu_relay_info *i)
 
 static void on_relay(void *arg, const struct pu_relay_info *info)
 {
-	if (info->news)
-		log_relay(info);
+	const struct pu_reachability *r = arg;
+
+	if (!info->news)
+		return;
+	log_relay(info);
+	if (r->opt.on_relay)
+		r->opt.on_relay(r->opt.arg, info);
 }
 
 static const struct pu_relays_events relays_events = { .on_change = on_relay };
@@ -50,8 +61,13 @@ static const struct pu_relays_events relays_events = { .on_change = on_relay };
 static void on_punched(void *arg, const struct pu_dcutr_result *result)
 {
 	struct pu_reachability *r = arg;
+	bool direct = result->outcome == PU_DCUTR_DIRECT;
 
-	if (result->outcome == PU_DCUTR_DIRECT)
+	tell(r, &(struct pu_event){ .kind = PU_EVENT_HOLE_PUNCH, .peer = &result->peer,
+				    .what = direct ? "success" : "failure",
+				    .detail = pu_dcutr_outcome_text(result->outcome),
+				    .duration_us = result->took / 1000 });
+	if (direct)
 		r->opt.on_news(r->opt.arg, &result->peer);
 }
 
@@ -98,10 +114,12 @@ static void on_neighbour(void *arg, const struct pu_peerid *peer, const struct p
 static bool may_enter_table(void *arg, const struct pu_peerid *peer)
 {
 	const struct pu_reachability *r = arg;
+	const struct pu_roster_peer *p = pu_roster_find(r->opt.roster, peer);
 	struct pu_relay_info relays[PU_RELAYS_MAX];
 	size_t n = pu_relays_list(r->relays, relays, PU_ARRAY_LEN(relays));
 
-	if (pu_roster_find(r->opt.roster, peer))
+	/* Who was removed stays in the roster. */
+	if (p && (p->configured || r->opt.authorized(r->opt.arg, peer)))
 		return true;
 	for (size_t i = 0; i < n; i++)
 		if (pu_peerid_eq(&relays[i].relay, peer))
@@ -127,6 +145,10 @@ static void on_stun(void *arg, int err, const struct pu_stun_report *report)
 	pu_log(PU_LOG_INFO, "stun", "asked about our NAT",
 	       PU_KV_STR("type", pu_nat_type_text(r->stun_report.type)),
 	       PU_KV_U64("answers", r->stun_report.answered), PU_KV_ERR(err));
+	for (unsigned i = 0; i < report->asked; i++)
+		tell(r, &(struct pu_event){ .kind = PU_EVENT_STUN,
+					    .what = i < report->answered ? "success"
+									 : "failure" });
 }
 
 /* --- parts that the config switches ------------------------------------------------ */
@@ -384,7 +406,15 @@ void pu_reachability_apply(struct pu_reachability *r, const struct pu_config *cf
 void pu_reachability_expel(struct pu_reachability *r, const struct pu_peerid *peer)
 {
 	pu_relay_service_expel(r->service, peer);
+	if (r->kad)
+		pu_kad_forget(r->kad, peer);
 	pu_host_set_own_relay(r->opt.host, peer, false);
+}
+
+const struct pu_multiaddr *pu_reachability_ips(const struct pu_reachability *r, size_t *pn)
+{
+	*pn = r->n_ips;
+	return r->ips;
 }
 
 void pu_reachability_network_changed(struct pu_reachability *r, const struct pu_multiaddr *ips,
@@ -451,49 +481,4 @@ void pu_reachability_search(struct pu_reachability *r, const struct pu_peerid *p
 	r->n_searches++;
 	if (pu_kad_find_peer(r->kad, peer, on_found, s, &s->query) < 0)
 		search_free(s);
-}
-
-/* --- showing ------------------------------------------------------------------------ */
-
-struct pu_dcutr *pu_reachability_dcutr(struct pu_reachability *r)
-{
-	return r->dcutr;
-}
-
-struct pu_transport *pu_reachability_circuits(struct pu_reachability *r)
-{
-	return r->circuits;
-}
-
-size_t pu_reachability_relays(const struct pu_reachability *r, struct pu_relay_info *out,
-			      size_t cap)
-{
-	return pu_relays_list(r->relays, out, cap);
-}
-
-static void fill_grade(const struct pu_reachability *r, struct pu_grade *out)
-{
-	struct pu_multiaddr observed[OBSERVED_MAX];
-	struct pu_autonat_verdict verdicts[OBSERVED_MAX];
-	struct pu_grade_facts facts = {
-		.ips = r->ips,
-		.n_ips = r->n_ips,
-		.stun = r->stun_report.asked ? &r->stun_report : NULL,
-		.mapped = r->mapped,
-		.n_mapped = r->n_mapped,
-		.observed = observed,
-		.verdicts = verdicts,
-	};
-
-	facts.n_observed = pu_host_observed_addrs(r->opt.host, 1, observed, OBSERVED_MAX);
-	facts.n_verdicts = pu_autonat_verdicts(r->autonat, verdicts, OBSERVED_MAX);
-	pu_grade(&facts, out);
-}
-
-void pu_reachability_info(const struct pu_reachability *r, struct pu_reachability_info *out)
-{
-	fill_grade(r, &out->grade);
-	out->reachable = pu_autonat_overall(r->autonat);
-	out->stun = r->stun_report;
-	out->relaying = pu_relay_service_running(r->service);
 }

@@ -16,6 +16,7 @@
 #include "p2p/nat/stun.h"
 
 struct pu_config;
+struct pu_events;
 struct pu_reachability;
 
 struct pu_reachability_options {
@@ -25,9 +26,12 @@ struct pu_reachability_options {
 	struct pu_roster *roster;
 	/* May this peer use us (as a relay, in the hash table)? */
 	bool (*authorized)(void *arg, const struct pu_peerid *peer);
+	/* A relay of ours is in another state than before. May be NULL. */
+	void (*on_relay)(void *arg, const struct pu_relay_info *info);
 	/* Something new is known about that peer: an address, a path. */
 	void (*on_news)(void *arg, const struct pu_peerid *peer);
 	void *arg;
+	struct pu_events *events; /* told of hole punching and STUN; NULL: nobody */
 };
 
 /* What is known now. */
@@ -48,6 +52,8 @@ void pu_reachability_expel(struct pu_reachability *r, const struct pu_peerid *pe
 /* These are our addresses now. */
 void pu_reachability_network_changed(struct pu_reachability *r, const struct pu_multiaddr *ips,
 				     size_t n);
+/* Our addresses as last told. */
+const struct pu_multiaddr *pu_reachability_ips(const struct pu_reachability *r, size_t *pn);
 /* This machine slept: relays and NATs may have forgotten it. */
 void pu_reachability_resumed(struct pu_reachability *r);
 /* The router leads these addresses to us; n 0: none any more. */
@@ -59,6 +65,8 @@ void pu_reachability_search(struct pu_reachability *r, const struct pu_peerid *p
 void pu_reachability_info(const struct pu_reachability *r, struct pu_reachability_info *out);
 size_t pu_reachability_relays(const struct pu_reachability *r, struct pu_relay_info *out,
 			      size_t cap);
+/* "connecting", "reserving", "reserved", "waiting". */
+const char *pu_relay_state_text(enum pu_relay_state s);
 struct pu_dcutr *pu_reachability_dcutr(struct pu_reachability *r);
 struct pu_transport *pu_reachability_circuits(struct pu_reachability *r);
 /* "relay_reservations", 3 … */

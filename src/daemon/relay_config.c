@@ -19,12 +19,17 @@ static const struct pu_config_option options[] = {
 	  "/ip4/0.0.0.0/tcp/7777 /ip4/0.0.0.0/udp/7777/quic-v1 /ip6/::/tcp/7777 "
 	  "/ip6/::/udp/7777/quic-v1",
 	  1, 64, NULL, NULL, "Where the relay listens." },
+	{ "network.announce_addresses", PU_CONFIG_MULTIADDR, PU_CONFIG_IS_LIST, AT(announce), "",
+	  0, 16, NULL, NULL,
+	  "Where the relay is reached from outside, when it cannot see that itself." },
 	{ "discovery.network", PU_CONFIG_LABEL, 0, AT(network), "", 0, 63, NULL, NULL,
 	  "Private network name; empty for the global one." },
 	{ "security.authorized_keys_file", PU_CONFIG_PATH, 0, AT(authorized_keys_file),
 	  "relay_authorized_keys", 1, 1000, NULL, NULL, "Who may connect, one peer per line." },
 	{ "security.enable_connection_gating", PU_CONFIG_BOOL, 0, AT(gating), "true", 0, 0, NULL,
 	  NULL, "Refuse peers that are not in the authorized keys file." },
+	{ "security.members_may_invite", PU_CONFIG_BOOL, 0, AT(members_may_invite), "true", 0, 0,
+	  NULL, NULL, "Members may bring others in by invitation, who become members, too." },
 	{ "resources.max_reservations", PU_CONFIG_UINT, 0, AT(max_reservations), "128", 0, 100000,
 	  NULL, NULL, "Peers that may wait here for others." },
 	{ "resources.max_circuits", PU_CONFIG_UINT, 0, AT(max_circuits), "16", 0, 10000, NULL,
@@ -58,6 +63,15 @@ static const struct pu_config_option options[] = {
 	  "Where /metrics is served when health is not enabled." },
 	{ "telemetry.audit.enabled", PU_CONFIG_BOOL, 0, AT(audit_enabled), "false", 0, 0, NULL,
 	  NULL, "Log security decisions as JSON lines." },
+	{ "telemetry.otlp.enabled", PU_CONFIG_BOOL, 0, AT(otlp.enabled), "false", 0, 0, NULL, NULL,
+	  "Send the same counters to an OpenTelemetry collector." },
+	{ "telemetry.otlp.endpoint", PU_CONFIG_STRING, 0, AT(otlp.endpoint),
+	  "http://127.0.0.1:4318/v1/metrics", 1, 1000, "bytes", NULL,
+	  "The collector: OTLP over HTTP, JSON." },
+	{ "telemetry.otlp.interval", PU_CONFIG_DURATION, 0, AT(otlp.interval), "60s", 1, 86400, "s",
+	  NULL, "How often." },
+	{ "telemetry.otlp.headers_file", PU_CONFIG_PATH, 0, AT(otlp.headers_file), NULL, 1, 1000,
+	  NULL, NULL, "HTTP headers for it, a line each: \"Authorization: Bearer ...\"." },
 };
 
 static const struct pu_config_schema schema = { options, PU_ARRAY_LEN(options), NULL, 0 };

@@ -12,10 +12,10 @@ struct pu_relay_config {
 	char *dir;
 	unsigned version;
 	char *key_file;
-	PU_CONFIG_LIST(struct pu_multiaddr) listen;
+	PU_CONFIG_LIST(struct pu_multiaddr) listen, announce;
 	char *network; /* "" for the global one */
 	char *authorized_keys_file;
-	bool gating;
+	bool gating, members_may_invite;
 	/* As in the file, where 0 mostly stands for the default. */
 	unsigned max_reservations, max_circuits, max_circuits_total;
 	unsigned buffer_size; /* kept for the Go program, no effect */
@@ -25,6 +25,7 @@ struct pu_relay_config {
 	bool private_addresses;
 	bool health_enabled, metrics_enabled, audit_enabled;
 	struct pu_hostport health_listen, metrics_listen;
+	struct pu_config_otlp otlp;
 };
 
 /* As pu_config_load(). Relative paths are beside the config; a file that is not there, but

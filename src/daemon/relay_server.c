@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "daemon/identity.h"
 #include "daemon/listening.h"
+#include "daemon/relay_announce.h"
+#include "daemon/relay_pairing.h"
 #include "p2p/transport/ws.h"
 
 enum {
@@ -18,7 +20,7 @@ enum {
 	STREAM_MEMORY = 1 << 20,
 };
 
-static bool allowed(const struct pu_relay_server *s, const struct pu_peerid *peer)
+bool pu_relay_server_allowed(const struct pu_relay_server *s, const struct pu_peerid *peer)
 {
 	enum pu_access access;
 
@@ -28,10 +30,17 @@ static bool allowed(const struct pu_relay_server *s, const struct pu_peerid *pee
 
 static bool on_gate(void *arg, const struct pu_peerid *peer, const struct pu_multiaddr *remote)
 {
-	const struct pu_relay_server *s = arg;
+	struct pu_relay_server *s = arg;
 	char id[PU_PEERID_SHORT_MAX], addr[PU_MULTIADDR_TEXT_MAX];
+	bool yes = pu_relay_server_allowed(s, peer);
 
-	if (allowed(s, peer))
+	/* Strangers are awaited: what becomes of this one is the host's affair. */
+	if (!yes && pu_host_on_probation(s->host))
+		return false;
+	pu_events_tell(&s->events, &(struct pu_event){ .kind = PU_EVENT_AUTH_DECISION,
+						       .peer = peer,
+						       .what = yes ? "allow" : "deny" });
+	if (yes)
 		return true;
 	pu_log(PU_LOG_WARN, "gate", "stranger refused",
 	       PU_KV_STR("peer", pu_peerid_short(peer, id)),
@@ -75,7 +84,7 @@ static void expel_stranger(void *arg, struct pu_conn *c)
 	struct pu_relay_server *s = arg;
 	char id[PU_PEERID_SHORT_MAX];
 
-	if (allowed(s, &c->peer))
+	if (pu_relay_server_allowed(s, &c->peer))
 		return;
 	pu_log(PU_LOG_INFO, "relay", "no longer authorized",
 	       PU_KV_STR("peer", pu_peerid_short(&c->peer, id)));
@@ -117,6 +126,8 @@ int pu_relay_server_reload(struct pu_relay_server *s, struct pu_relay_config *cf
 	s->cfg = cfg;
 	pu_relay_config_limits(cfg, &limits);
 	pu_hop_set_limits(s->hop, &limits);
+	pu_relay_guests_reload(s->guests);
+	pu_relay_announce(s);
 	return pu_relay_server_reload_members(s);
 }
 
@@ -130,21 +141,40 @@ static size_t circuit_addrs(void *arg, const struct pu_peerid *peer, struct pu_m
 	return pu_hop_addrs_of(s->hop, peer, out, cap);
 }
 
+static bool may_reserve(void *arg, const struct pu_peerid *peer)
+{
+	return pu_relay_server_allowed(arg, peer);
+}
+
+static bool may_connect(void *arg, const struct pu_peerid *from, const struct pu_peerid *to)
+{
+	const struct pu_relay_server *s = arg;
+
+	return pu_relay_guests_may_connect(s->guests, from, to);
+}
+
 static int make_services(struct pu_relay_server *s)
 {
 	const bool private_addrs = s->cfg->private_addresses;
-	struct pu_hop_options hop = { .private_addrs = private_addrs };
+	struct pu_hop_options hop = { .private_addrs = private_addrs, .may_reserve = may_reserve,
+				      .may_connect = may_connect, .arg = s };
 	struct pu_kad_options kad = { .network = s->cfg->network, .mode = PU_KAD_SERVER,
 				      .more_addrs = circuit_addrs, .arg = s };
 	struct pu_autonat_options autonat = { .serve = true, .private_addrs = private_addrs };
 	int r;
 
 	pu_relay_config_limits(s->cfg, &hop.limits);
-	r = pu_hop_new(s->host, &hop, &s->hop);
+	r = pu_relay_guests_new(s, &s->guests);
+	if (r == 0)
+		r = pu_hop_new(s->host, &hop, &s->hop);
 	if (r == 0)
 		r = pu_kad_new(s->host, &kad, &s->kad);
 	if (r == 0)
 		r = pu_autonat_new(s->host, &autonat, &s->autonat);
+	if (r == 0)
+		r = pu_relay_pairing_new(s, &s->pairing);
+	if (r == 0)
+		pu_relay_announce(s);
 	return r;
 }
 
@@ -210,7 +240,9 @@ int pu_relay_server_new(const struct pu_relay_server_options *opt, struct pu_rel
 	}
 	s->loop = opt->loop;
 	s->cfg = opt->cfg;
+	s->owner = opt->owner;
 	s->started_at = pu_loop_now(s->loop);
+	pu_events_init(&s->events);
 	pu_loop_random(s->loop, s->hash_key, sizeof s->hash_key);
 	pu_timer_init(&s->expiry, s->loop, check_members, s);
 	r = init(s, opt, why);
@@ -227,9 +259,13 @@ int pu_relay_server_new(const struct pu_relay_server_options *opt, struct pu_rel
 void pu_relay_server_stop(struct pu_relay_server *s, pu_job_fn *on_stopped, void *arg)
 {
 	pu_timer_stop(&s->expiry);
+	pu_relay_pairing_free(s->pairing);
 	pu_autonat_free(s->autonat);
 	pu_kad_free(s->kad);
 	pu_hop_free(s->hop);
+	pu_relay_guests_free(s->guests);
+	s->pairing = NULL;
+	s->guests = NULL;
 	s->autonat = NULL;
 	s->kad = NULL;
 	s->hop = NULL;
@@ -247,52 +283,4 @@ void pu_relay_server_free(struct pu_relay_server *s)
 	pu_key_deinit(&s->key);
 	pu_relay_config_free(s->cfg);
 	free(s);
-}
-
-/* Counters. */
-
-static void print_counter(FILE *f, const char *name, const char *type, uint64_t v)
-{
-	fprintf(f, "# TYPE peerup_relay_%s %s\npeerup_relay_%s %llu\n", name, type, name,
-		(unsigned long long)v);
-}
-
-static void print_metrics(FILE *f, const struct pu_relay_server *s)
-{
-	static const char gauge[] = "gauge", counter[] = "counter";
-	struct pu_host_stats host;
-	struct pu_hop_stats hop;
-
-	pu_host_stats(s->host, &host);
-	pu_hop_stats(s->hop, &hop);
-	print_counter(f, "connected_peers", gauge, host.n_peers);
-	print_counter(f, "connections", gauge, host.n_conns);
-	print_counter(f, "connections_refused_total", counter, host.inbound_gated);
-	print_counter(f, "reservations", gauge, hop.reservations);
-	print_counter(f, "circuits", gauge, hop.circuits);
-	print_counter(f, "reservations_total", counter, hop.reserved);
-	print_counter(f, "circuits_total", counter, hop.circuits_made);
-	print_counter(f, "bytes_total", counter, hop.bytes);
-	print_counter(f, "reservations_refused_total", counter, hop.refused_reservation);
-	print_counter(f, "circuits_over_limit_total", counter, hop.refused_limit);
-	print_counter(f, "denied_total", counter, hop.refused_permission);
-	print_counter(f, "unreachable_total", counter, hop.refused_unreachable);
-	print_counter(f, "no_reservation_total", counter, hop.refused_no_reservation);
-	print_counter(f, "malformed_total", counter, hop.malformed);
-	print_counter(f, "ended_by_duration_total", counter, hop.ended_by_duration);
-	print_counter(f, "ended_by_data_total", counter, hop.ended_by_data);
-}
-
-char *pu_relay_server_metrics(const struct pu_relay_server *s, size_t *plen)
-{
-	char *text = NULL;
-	FILE *f = open_memstream(&text, plen);
-
-	if (!f)
-		return NULL;
-	print_metrics(f, s);
-	if (fclose(f) == 0)
-		return text;
-	free(text);
-	return NULL;
 }

@@ -3,12 +3,16 @@
 #ifndef PU_DAEMON_RELAY_SERVER_H
 #define PU_DAEMON_RELAY_SERVER_H
 
+#include "daemon/event.h"
 #include "daemon/failure.h"
 #include "daemon/relay_config.h"
+#include "daemon/relay_guests.h"
 #include "overlay/member.h"
 #include "p2p/autonat/autonat.h"
 #include "p2p/host/host.h"
 #include "p2p/kad/kad.h"
+
+struct pu_relay_pairing;
 
 struct pu_relay_server {
 	struct pu_loop *loop;
@@ -16,12 +20,16 @@ struct pu_relay_server {
 	struct pu_key key;
 	struct pu_host *host;
 	struct pu_hop *hop;
+	struct pu_relay_guests *guests; /* strangers with an invitation */
 	struct pu_kad *kad;         /* nodes find each other in it */
 	struct pu_autonat *autonat; /* tells nodes how the world sees them */
+	struct pu_relay_pairing *pairing; /* members that come with a code */
 	struct pu_host_observer observer;
 	struct pu_members *members;
+	const struct pu_file_owner *owner; /* of new files; may be NULL */
 	uint8_t hash_key[16];
 	struct pu_timer expiry; /* of members */
+	struct pu_events events;
 	pu_time started_at;
 };
 
@@ -29,7 +37,7 @@ struct pu_relay_server_options {
 	struct pu_loop *loop;
 	struct pu_net *net;
 	PU_TAKES struct pu_relay_config *cfg; /* also on failure */
-	const struct pu_file_owner *owner;    /* of a new key file; may be NULL */
+	const struct pu_file_owner *owner;    /* of new files; outlives it; may be NULL */
 	const char *version;
 };
 
@@ -40,14 +48,12 @@ void pu_relay_server_stop(struct pu_relay_server *s, pu_job_fn *on_stopped, void
 /* After it has stopped. NULL is fine. */
 void pu_relay_server_free(struct pu_relay_server *s);
 
+/* Is the peer a member now? Everybody is without gating. */
+bool pu_relay_server_allowed(const struct pu_relay_server *s, const struct pu_peerid *peer);
 /* The authorized keys file changed: who is not in it any more loses everything. When it
  * cannot be read nothing changes. */
 int pu_relay_server_reload_members(struct pu_relay_server *s);
 /* Takes over limits and the authorized keys; key and addresses need a new start. */
 int pu_relay_server_reload(struct pu_relay_server *s, PU_TAKES struct pu_relay_config *cfg);
-
-/* One page of counters in the text format of Prometheus; the caller frees it. NULL: no
- * memory. */
-char *pu_relay_server_metrics(const struct pu_relay_server *s, size_t *plen);
 
 #endif

@@ -9,6 +9,7 @@ struct pu_relay_server;
 
 struct pu_relayd_options {
 	const char *config;         /* path of the config file */
+	int lifeline;               /* from the keeper; 0: there is none */
 	struct pu_file_owner owner; /* who is behind sudo: of new files, and whom to become */
 	/* Called once, when it listens. May be NULL. */
 	void (*on_ready)(void *arg, const struct pu_relay_server *s);
@@ -16,7 +17,8 @@ struct pu_relayd_options {
 	struct pu_failure *why; /* filled when it cannot start */
 };
 
-/* Runs a relay until SIGINT or SIGTERM: 0. < 0: could not start. SIGHUP loads the config
+/* Runs a relay until SIGINT or SIGTERM: 0. < 0: could not start. PU_KEEPER_AGAIN: it wants
+ * to start again with another config. SIGHUP loads the config
  * again; a change of the authorized keys file is noticed by itself. */
 int pu_relayd_run(const struct pu_relayd_options *opt);
 

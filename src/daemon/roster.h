@@ -6,6 +6,7 @@
 
 #include "overlay/member.h"
 #include "overlay/offers.h"
+#include "overlay/sas.h"
 #include "overlay/vip.h"
 
 enum {
@@ -23,6 +24,8 @@ struct pu_roster_peer {
 	bool authorized;	 /* on our list; whether it has expired is asked per use */
 	enum pu_access access;	 /* that we grant */
 	int64_t expires;
+	bool lapsed;		 /* the node acted on the expiry: nothing of the peer is left */
+	enum pu_sas_state trust; /* were codes compared with it? */
 	bool configured;	 /* has addresses in the config: kept connected */
 	/* What the peer told about itself. */
 	bool offer_known;

@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 
-enum { DIR_MODE = 0700, SOCK_MODE = 0600, BACKLOG = 16, DIR_LEN = 1024 };
+enum { DIR_MODE = 0700, SOCK_MODE = 0600, BACKLOG = 128, DIR_LEN = 1024 };
 
 static int set_address(struct sockaddr_un *sa, const char *path)
 {

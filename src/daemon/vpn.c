@@ -19,6 +19,7 @@ struct pu_vpn {
 	struct pu_tun_device dev;
 	bool dev_open;
 	struct pu_bridge *bridge;
+	struct pu_vpn_routes routes;
 	struct pu_dns_server *dns;
 	const char *dns_method;
 	unsigned mtu;
@@ -164,6 +165,11 @@ static void tell_resolver(struct pu_vpn *v, const struct pu_prefix *own)
 		       "this host runs no resolver that can be told about our names; "
 		       "`vpn.dns: resolv-conf` would manage /etc/resolv.conf",
 		       PU_KV_STR("config", v->node->cfg->path));
+	else if (r == PU_EADDRINUSE)
+		pu_log(PU_LOG_WARN, "vpn",
+		       "/etc/resolv.conf is managed for another network of this machine, and can "
+		       "name one only; our names are known to those who ask our server",
+		       PU_KV_STR("config", v->node->cfg->path));
 	else if (r < 0)
 		pu_log(PU_LOG_WARN, "vpn", "the host's resolver was not set up", PU_KV_ERR(r));
 	if (r < 0)
@@ -213,6 +219,7 @@ static void on_route(void *arg, const struct pu_route_event *ev)
 {
 	struct pu_vpn *v = arg;
 
+	pu_vpn_routes_event(&v->routes, ev);
 	if (v->bridge)
 		pu_bridge_route(v->bridge, ev);
 }
@@ -345,7 +352,13 @@ void pu_vpn_stop(struct pu_vpn *v)
 	pu_platform_free(v->platform);
 	if (v->dev_open)
 		pu_tun_device_close(&v->dev);
+	pu_vpn_routes_deinit(&v->routes);
 	free(v);
+}
+
+const struct pu_vpn_routes *pu_vpn_kernel_routes(const struct pu_vpn *v)
+{
+	return &v->routes;
 }
 
 void pu_vpn_seal(struct pu_vpn *v)
@@ -357,6 +370,11 @@ void pu_vpn_on_lost(struct pu_vpn *v, pu_job_fn *fn, void *arg)
 {
 	v->on_lost = fn;
 	v->lost_arg = arg;
+}
+
+bool pu_vpn_is_up(const struct pu_vpn *v)
+{
+	return pu_interfaces_is_up(v->dev.name);
 }
 
 void pu_vpn_info(const struct pu_vpn *v, struct pu_vpn_info *out)

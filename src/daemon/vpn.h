@@ -5,6 +5,7 @@
 #include "daemon/bridge.h"
 #include "daemon/failure.h"
 #include "daemon/node.h"
+#include "daemon/vpn_routes.h"
 
 struct pu_dns_server;
 struct pu_vpn;
@@ -21,6 +22,8 @@ int pu_vpn_start(struct pu_node *n, struct pu_vpn **pv, struct pu_failure *why);
 void pu_vpn_stop(struct pu_vpn *v);
 /* Start-up is over: from now on the host is only changed as a running node must. */
 void pu_vpn_seal(struct pu_vpn *v);
+/* The device is there and up. */
+bool pu_vpn_is_up(const struct pu_vpn *v);
 /* The kernel took the device away (or its module went): called at most once. */
 void pu_vpn_on_lost(struct pu_vpn *v, pu_job_fn *fn, void *arg);
 
@@ -30,6 +33,8 @@ struct pu_vpn_info {
 	char ipv4[16], ipv6[46], dns_server[16], subnet[20], ipv6_prefix[50];
 };
 void pu_vpn_info(const struct pu_vpn *v, struct pu_vpn_info *out);
+/* Routes of the kernel through the device. */
+const struct pu_vpn_routes *pu_vpn_kernel_routes(const struct pu_vpn *v);
 void pu_vpn_each_counter(const struct pu_vpn *v,
 			 void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
 

@@ -2,18 +2,18 @@
 
 #include "base/err.h"
 
-static bool is_blank(uint8_t c)
+bool pu_member_line_blank(uint8_t c)
 {
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 static struct pu_bytes trim(struct pu_bytes b)
 {
-	while (b.len > 0 && is_blank(b.p[0])) {
+	while (b.len > 0 && pu_member_line_blank(b.p[0])) {
 		b.p++;
 		b.len--;
 	}
-	while (b.len > 0 && is_blank(b.p[b.len - 1]))
+	while (b.len > 0 && pu_member_line_blank(b.p[b.len - 1]))
 		b.len--;
 	return b;
 }
@@ -22,7 +22,7 @@ static struct pu_bytes first_field(struct pu_bytes b)
 {
 	size_t n = 0;
 
-	while (n < b.len && !is_blank(b.p[n]))
+	while (n < b.len && !pu_member_line_blank(b.p[n]))
 		n++;
 	return pu_bytes(b.p, n);
 }

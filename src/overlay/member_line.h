@@ -24,6 +24,9 @@ int pu_member_line_parse(struct pu_bytes line, struct pu_member_line *out);
 bool pu_member_line_next(const struct pu_member_line *l, size_t *poff,
 			 struct pu_member_attr *attr);
 
+/* What separates fields. */
+bool pu_member_line_blank(uint8_t c);
+
 /* Cuts the next line off *rest; false at the end. *plf: it ended in a line feed. */
 bool pu_member_next_line(struct pu_bytes *rest, struct pu_bytes *line, bool *plf);
 

@@ -12,6 +12,7 @@ struct pu_pipe {
 	bool st_ended, tcp_ended; /* that end finished writing */
 	struct pu_buf buf;	  /* from the stream, not yet in the socket */
 	bool starved;		  /* the stream has more than fitted */
+	uint64_t from_stream, from_tcp; /* bytes moved on */
 	struct pu_job flush;
 	pu_pipe_done_fn *on_done;
 	void *arg;
@@ -20,6 +21,7 @@ struct pu_pipe {
 static void finish(struct pu_pipe *p, bool abort)
 {
 	pu_pipe_done_fn *on_done = p->on_done;
+	uint64_t from_stream = p->from_stream, from_tcp = p->from_tcp;
 	void *arg = p->arg;
 
 	if (p->st && abort)
@@ -30,7 +32,7 @@ static void finish(struct pu_pipe *p, bool abort)
 	pu_job_cancel(&p->flush);
 	pu_buf_deinit(&p->buf);
 	free(p);
-	on_done(arg);
+	on_done(arg, from_stream, from_tcp);
 }
 
 static void finish_when_ended(struct pu_pipe *p)
@@ -46,8 +48,10 @@ static void write_buffered(struct pu_pipe *p)
 	struct iovec iov = { .iov_base = (void *)b.p, .iov_len = b.len };
 	int n = b.len ? p->net->ops->tcp_write(p->tcp, &iov, 1) : 0;
 
-	if (n > 0)
+	if (n > 0) {
 		pu_buf_consume(&p->buf, (size_t)n);
+		p->from_stream += (uint64_t)n;
+	}
 }
 
 /* A busy pipe keeps its buffer, an idle one has none. */
@@ -118,8 +122,10 @@ static const struct pu_stream_events stream_events = {
 static size_t tcp_recv(void *arg, const uint8_t *b, size_t len)
 {
 	struct pu_pipe *p = arg;
+	size_t n = pu_stream_write(p->st, b, len);
 
-	return pu_stream_write(p->st, b, len);
+	p->from_tcp += n;
+	return n;
 }
 
 static void tcp_eof(void *arg)
@@ -169,7 +175,18 @@ int pu_pipe_new(struct pu_loop *loop, struct pu_net *net, PU_TAKES struct pu_str
 	return 0;
 }
 
-static void ignore_done(void *arg)
+void pu_pipe_tcp_ended(struct pu_pipe *p)
+{
+	tcp_eof(p);
+}
+
+void pu_pipe_bytes(const struct pu_pipe *p, uint64_t *pfrom_stream, uint64_t *pfrom_tcp)
+{
+	*pfrom_stream = p->from_stream;
+	*pfrom_tcp = p->from_tcp;
+}
+
+static void ignore_done(void *arg, uint64_t from_stream, uint64_t from_tcp)
 {
 }
 

@@ -13,6 +13,7 @@ struct target {
 	struct pu_timer timer;
 	unsigned failures;
 	int last_error;
+	pu_time started; /* the attempt under way */
 };
 
 struct pu_reach {
@@ -21,6 +22,8 @@ struct pu_reach {
 	struct pu_list targets;
 	pu_reach_failed_fn *on_failed;
 	void *arg;
+	pu_reach_dialed_fn *on_dialed;
+	void *dialed_arg;
 };
 
 static pu_time now_of(const struct target *t)
@@ -65,6 +68,8 @@ static void on_connect(void *arg, int err, struct pu_conn *c)
 
 	t->req = NULL;
 	t->last_error = err;
+	if (t->owner->on_dialed)
+		t->owner->on_dialed(t->owner->dialed_arg, &t->peer, c, now_of(t) - t->started);
 	if (err == 0)
 		return;
 	/* The first failure of a row is news, the rest is not. */
@@ -83,6 +88,7 @@ static void attempt(void *arg)
 
 	if (t->req || pu_host_conn(h, &t->peer))
 		return;
+	t->started = now_of(t);
 	r = pu_host_connect(h, &t->peer, on_connect, t, &t->req);
 	if (r < 0) {
 		t->failures++;
@@ -190,6 +196,12 @@ void pu_reach_on_failed(struct pu_reach *r, pu_reach_failed_fn *fn, void *arg)
 {
 	r->on_failed = fn;
 	r->arg = arg;
+}
+
+void pu_reach_on_dialed(struct pu_reach *r, pu_reach_dialed_fn *fn, void *arg)
+{
+	r->on_dialed = fn;
+	r->dialed_arg = arg;
 }
 
 bool pu_reach_info(const struct pu_reach *r, const struct pu_peerid *peer,

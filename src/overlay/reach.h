@@ -27,6 +27,10 @@ void pu_reach_network_changed(struct pu_reach *r);
  * host, and they are tried at once. */
 typedef void pu_reach_failed_fn(void *arg, const struct pu_peerid *peer);
 void pu_reach_on_failed(struct pu_reach *r, pu_reach_failed_fn *fn, void *arg);
+/* Every attempt that ends: c is the connection, NULL when there is none; took until then. */
+typedef void pu_reach_dialed_fn(void *arg, const struct pu_peerid *peer, const struct pu_conn *c,
+				pu_time took);
+void pu_reach_on_dialed(struct pu_reach *r, pu_reach_dialed_fn *fn, void *arg);
 
 struct pu_reach_info {
 	unsigned failures;     /* in a row */

@@ -1,6 +1,5 @@
 #include "overlay/service.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -13,9 +12,12 @@ struct service {
 	char name[PU_SERVICE_NAME_MAX + 1];
 	union pu_sockaddr local;
 	uint16_t port;
+	char *local_text;
+	bool temporary;
 	struct pu_peerid *peers; /* NULL: everyone */
 	size_t n_peers;
 	uint64_t opened, refused;
+	uint64_t rx_bytes, tx_bytes; /* of connections that have ended */
 	unsigned active;
 	bool removed; /* freed with its last connection */
 };
@@ -29,6 +31,7 @@ struct inbound {
 	struct pu_tcp *tcp;
 	struct pu_pipe *pipe;
 	struct pu_timer timer;
+	pu_time opened_at;
 	bool wants_status;
 };
 
@@ -37,37 +40,12 @@ struct pu_services {
 	struct pu_net *net;
 	bool (*allowed)(void *arg, const struct pu_peerid *peer);
 	void *arg;
+	const struct pu_services_events *ev; /* NULL: nobody listens */
+	void *ev_arg;
 	struct pu_list services;
 	struct pu_list inbound;
 	unsigned n_services, n_inbound;
 };
-
-static bool label_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-}
-
-int pu_service_name_check(const char *name)
-{
-	static const char *const reserved[] = { "invite",    "relay-pair", "peer-notify",
-						"rtt-probe", "packets",	   "offers" };
-	size_t len = strlen(name);
-
-	if (len == 0 || len > PU_SERVICE_NAME_MAX || name[0] == '-' || name[len - 1] == '-')
-		return PU_EINVAL;
-	for (size_t i = 0; i < len; i++)
-		if (!label_char(name[i]))
-			return PU_EINVAL;
-	for (size_t i = 0; i < PU_ARRAY_LEN(reserved); i++)
-		if (strcmp(name, reserved[i]) == 0)
-			return PU_EDENIED;
-	return 0;
-}
-
-void pu_service_protocol(const char *name, unsigned minor, char *out)
-{
-	snprintf(out, PU_HOST_PROTOCOL_MAX + 1, "/peerup/%s/1.%u.0", name, minor);
-}
 
 static bool acl_allows(const struct service *s, const struct pu_peerid *peer)
 {
@@ -84,6 +62,7 @@ static void service_release(struct service *s)
 	if (!s->removed || s->active > 0)
 		return;
 	free(s->peers);
+	free(s->local_text);
 	free(s);
 }
 
@@ -115,9 +94,17 @@ static void inbound_fail(struct inbound *in, enum pu_service_status status)
 	inbound_free(in);
 }
 
-static void on_pipe_done(void *arg)
+static void on_pipe_done(void *arg, uint64_t from_stream, uint64_t from_tcp)
 {
-	inbound_free(arg);
+	struct inbound *in = arg;
+	struct pu_services *o = in->service->owner;
+
+	in->service->rx_bytes += from_stream;
+	in->service->tx_bytes += from_tcp;
+	if (o->ev)
+		o->ev->on_closed(o->ev_arg, in->service->name, &in->peer,
+				 pu_loop_now(pu_host_loop(o->host)) - in->opened_at);
+	inbound_free(in);
 }
 
 static void on_connect(void *arg, int err)
@@ -136,6 +123,7 @@ static void on_connect(void *arg, int err)
 	if (in->wants_status)
 		pu_stream_write(st, &ok, 1);
 	in->service->opened++;
+	in->opened_at = pu_loop_now(pu_host_loop(o->host));
 	if (pu_pipe_new(pu_host_loop(o->host), o->net, st, tcp, on_pipe_done, in, &in->pipe) < 0)
 		inbound_free(in);
 }
@@ -206,6 +194,8 @@ static void accept_stream(struct service *s, struct pu_stream *st, bool wants_st
 	pu_stream_set_events(st, &waiting_events, in);
 	if (!o->allowed(o->arg, &in->peer) || !acl_allows(s, &in->peer)) {
 		log_denied(s, &in->peer);
+		if (o->ev)
+			o->ev->on_denied(o->ev_arg, s->name, &in->peer);
 		inbound_fail(in, PU_SERVICE_DENIED);
 		return;
 	}
@@ -243,6 +233,12 @@ int pu_services_new(struct pu_host *h, struct pu_net *net,
 	pu_list_init(&s->inbound);
 	*ps = s;
 	return 0;
+}
+
+void pu_services_set_events(struct pu_services *s, const struct pu_services_events *ev, void *arg)
+{
+	s->ev = ev;
+	s->ev_arg = arg;
 }
 
 static struct service *find(const struct pu_services *s, const char *name)
@@ -290,7 +286,13 @@ int pu_services_add(struct pu_services *s, const struct pu_service_config *cfg)
 	v->local = cfg->local;
 	v->port = cfg->port;
 	memcpy(v->name, cfg->name, strlen(cfg->name) + 1);
+	v->temporary = cfg->temporary;
 	r = PU_ENOMEM;
+	if (cfg->local_text) {
+		v->local_text = strdup(cfg->local_text);
+		if (!v->local_text)
+			goto fail;
+	}
 	if (cfg->peers) {
 		v->peers = calloc(cfg->n_peers + 1, sizeof *v->peers);
 		if (!v->peers)
@@ -307,6 +309,7 @@ int pu_services_add(struct pu_services *s, const struct pu_service_config *cfg)
 	return 0;
 fail:
 	free(v->peers);
+	free(v->local_text);
 	free(v);
 	return r;
 }
@@ -335,11 +338,21 @@ int pu_services_remove(struct pu_services *s, const char *name)
 	return 0;
 }
 
+static void count_bytes(struct inbound *in)
+{
+	uint64_t rx, tx;
+
+	pu_pipe_bytes(in->pipe, &rx, &tx);
+	in->service->rx_bytes += rx;
+	in->service->tx_bytes += tx;
+}
+
 static void inbound_abort(struct inbound *in)
 {
-	if (in->pipe)
+	if (in->pipe) {
+		count_bytes(in);
 		pu_pipe_abort(in->pipe);
-	else {
+	} else {
 		if (in->tcp)
 			in->service->owner->net->ops->tcp_close(in->tcp, true);
 		if (in->st)
@@ -369,6 +382,23 @@ void pu_services_free(struct pu_services *s)
 	free(s);
 }
 
+/* What the open connections of the service have moved so far. */
+static void add_open(const struct pu_services *s, const struct service *v,
+		     struct pu_service_info *out)
+{
+	uint64_t rx, tx;
+
+	PU_LIST_FOREACH (it, tmp, &s->inbound) {
+		const struct inbound *in = PU_CONTAINER_OF(it, struct inbound, node);
+
+		if (in->service != v || !in->pipe)
+			continue;
+		pu_pipe_bytes(in->pipe, &rx, &tx);
+		out->rx_bytes += rx;
+		out->tx_bytes += tx;
+	}
+}
+
 size_t pu_services_list(const struct pu_services *s, const struct pu_peerid *peer,
 			struct pu_service_info *out, size_t cap)
 {
@@ -381,9 +411,19 @@ size_t pu_services_list(const struct pu_services *s, const struct pu_peerid *pee
 			break;
 		if (peer && !acl_allows(v, peer))
 			continue;
-		out[n++] = (struct pu_service_info){ .name = v->name, .port = v->port,
-						     .opened = v->opened, .refused = v->refused,
-						     .active = v->active };
+		out[n] = (struct pu_service_info){ .name = v->name, .port = v->port,
+						   .opened = v->opened, .refused = v->refused,
+						   .rx_bytes = v->rx_bytes,
+						   .tx_bytes = v->tx_bytes,
+						   .active = v->active, .local = v->local,
+						   .local_text = v->local_text,
+						   .temporary = v->temporary };
+		add_open(s, v, &out[n++]);
 	}
 	return n;
+}
+
+unsigned pu_services_count(const struct pu_services *s)
+{
+	return s->n_services;
 }

@@ -123,7 +123,7 @@ says " 1  12D3KooWK99VoVxN...  /ip4/192.0.2.1/udp/4001/quic-v1  1.5ms"
 says "--- path: [DIRECT] ---"
 run 0 traceroute home --json
 json 'v == {"target": "home", "target_id": "'"$ID1"'", "path": "DIRECT", "hops": [{"hop": 1,
-	"peer_id": "'"$ID1"'", "address": "/ip4/192.0.2.1/udp/4001/quic-v1", "rtt_ms": 1.5}]}'
+	"peer_id": "'"$ID1"'", "address": "/ip4/192.0.2.1/udp/4001/quic-v1", "rtt_ms": 1.5}], "verification": "unverified"}'
 run 0 name add far "$ID2"
 run 0 traceroute far
 says "(relay-server/"
@@ -174,7 +174,7 @@ api POST "/v1/resolve?format=text" '{"name":"home"}'
 says "home → $ID1 (source: local_config)"
 api POST /v1/resolve '{"name":"nobody"}'
 [ "$code" = 404 ] || bad "resolve nobody: $code"
-json 'v == {"error": "name not found: nobody"}'
+json 'v == {"error": "cannot resolve \"nobody\": name not found: nobody"}'
 api POST /v1/resolve '{'
 [ "$code" = 400 ] || bad "resolve of half an object: $code"
 json 'v == {"error": "invalid request body"}'
@@ -209,12 +209,70 @@ TOKEN_SUFFIX=0 api GET /v1/nothing
 json 'v == {"error": "unauthorized: invalid or missing auth token"}'
 TOKEN_SUFFIX=
 
+# --- the daemon's own words
+run 0 daemon status
+says "peer_id: 12D3KooW"
+says "reachability: [B] Good - Public IPv4 detected"
+run 0 daemon peers
+says "12D3KooWK99VoVxN..."
+run 0 daemon peers --all
+says " addrs"
+run 0 daemon paths
+says "12D3KooWK99VoVxN...	DIRECT	quic	ipv4	rtt=12.3ms"
+run 0 daemon ping -c 2 --interval 1 home
+says "PING home (12D3KooWK99VoVxN...):"
+says "2 sent, 2 received, 0% loss, rtt min/avg/max = 1.5/1.5/1.5 ms"
+run 0 daemon ping home -c 1 --json
+[ "$(sed -n 2p "$TOP/out")" = '  "results": [' ] || bad "not indented by two"
+tr -d '\n' <"$TOP/out" >joined && mv joined "$TOP/out"
+json '[r["seq"] for r in v["results"]] == [1] and v["stats"]["received"] == 1'
+run 0 daemon status --json
+tr -d '\n' <"$TOP/out" >joined && mv joined "$TOP/out"
+json 'v["version"] == "0.0.1-fake"'
+run 1 daemon ping nobody
+grumbles "daemon: cannot resolve peer"
+run 1 daemon ping "$ID2" -c 1
+grumbles "cannot reach peer"
+run 2 daemon ping home --interval 1s
+run 2 daemon ping home -c 0
+run 2 daemon connect --peer home --service ssh
+grumbles "--peer, --service and --listen are required"
+run 2 daemon frobnicate
+run 2 daemon disconnect
+run 2 daemon disconnect ""
+run 2 proxy home ssh 65536
+run 2 events --kind nonsense
+grumbles "no event is called nonsense"
+run 0 help daemon
+says "usage: peerup-vpn daemon [flags]"
+says "daemon disconnect <id>"
+run 0 help daemon ping
+says "--interval MS"
+
 # --- a second daemon is refused, a stale socket is not in the way
 run 1 daemon
 grumbles "a daemon is running already"
 run 0 down --json
 json 'v == {"status": "stopped"}'
 [ ! -e "$SOCK" ] && [ ! -e "$COOKIE" ] || bad "down left socket or cookie"
+run 1 daemon stop
+grumbles "daemon: not running"
+grumbles "try: sudo peerup-vpn up"
+run 0 up --json
+run 0 daemon stop
+says "Shutdown requested."
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	[ -e "$SOCK" ] || break
+	sleep 0.1
+done
+[ ! -e "$SOCK" ] || bad "stop did not stop it"
+for words in "daemon status" "daemon ping home" "paths" "vpn" "events" "why home" \
+	"peer services home" "daemon connect --peer a --service b --listen 127.0.0.1:0"; do
+	# shellcheck disable=SC2086
+	run 1 $words
+	grumbles "daemon: not running ($SOCK)"
+	grumbles "try: sudo peerup-vpn up"
+done
 run 0 up --json
 json 'v["running"]'
 kill -9 "$(python3 -c 'import json; print(json.load(open("out"))["pid"])')"

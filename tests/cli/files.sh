@@ -89,7 +89,7 @@ json 'len(v) == 1 and v[0]["peer_id"] == "'"$ID1"'" and v[0]["access"] == "netwo
 run 0 auth validate
 echo "broken line" >>"$KEYS"
 run 1 auth validate
-says "authorized_keys:4: does not begin with a peer ID"
+says "authorized_keys:4:1: does not begin with a peer ID"
 run 1 auth validate --json
 json 'v["valid"] is False and v["errors"][0]["line"] == 4 and v["peers"] == 1'
 run 1 auth remove "$ID2"

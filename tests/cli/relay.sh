@@ -15,8 +15,8 @@ grumbles "try: peerup-vpn relay setup"
 run 2 relay
 grumbles "needs a second word"
 run 2 relay config
-run 2 relay config show
-grumbles "allowed is validate or rollback"
+run 2 relay config dance
+grumbles "allowed is validate, show, history, rollback, apply or confirm"
 
 # --- setup
 run 2 relay setup --port 0

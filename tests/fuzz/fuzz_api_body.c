@@ -10,6 +10,7 @@
 #include "base/loop_uv.h"
 #include "daemon/api.h"
 #include "daemon/sock.h"
+#include "support/fake_ops.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -26,14 +27,6 @@ static void give_status(void *arg, struct pu_api_status *out)
 	out->peer = &self;
 }
 
-static void no_peers(void *arg, pu_api_peer_fn *fn, void *fn_arg)
-{
-}
-
-static void no_counters(void *arg, pu_api_counter_fn *fn, void *fn_arg)
-{
-}
-
 static int resolve(void *arg, const char *text, struct pu_peerid *peer, bool *pfrom_id)
 {
 	*peer = self;
@@ -41,43 +34,12 @@ static int resolve(void *arg, const char *text, struct pu_peerid *peer, bool *pf
 	return text[0] == 'h' ? 0 : PU_ENOENT;
 }
 
-static int ping(void *arg, const struct pu_peerid *peer, pu_api_ping_fn *on_done, void *done_arg,
-		uint64_t *pid)
+static bool yes(void *arg)
 {
-	return PU_EUNREACH;
+	return true;
 }
 
-static void ping_cancel(void *arg, uint64_t id)
-{
-}
-
-static int reload(void *arg, struct pu_failure *why)
-{
-	return 0;
-}
-
-static void nothing(void *arg)
-{
-}
-
-static void no_paths(void *arg, pu_api_path_fn *fn, void *fn_arg)
-{
-}
-
-static int no_why(void *arg, const struct pu_peerid *peer, struct pu_api_why *out)
-{
-	return 0;
-}
-
-static int no_trace(void *arg, const struct pu_peerid *peer, pu_trace_fn *on_done, void *done_arg,
-		    uint64_t *pid)
-{
-	return PU_EUNREACH;
-}
-
-static const struct pu_api_ops ops = { give_status, no_peers,	 no_counters, resolve,
-				       ping,	    ping_cancel, reload,      nothing,
-				       no_paths,    no_why,	 no_trace,    ping_cancel };
+static struct pu_api_ops ops = FAKE_OPS;
 
 static void stop(void)
 {
@@ -95,6 +57,9 @@ static void start_api(void)
 	snprintf(sock_path, sizeof sock_path, "/tmp/pu_fuzz_api_%d", (int)getpid());
 	snprintf(cookie_path, sizeof cookie_path, "%s.c", sock_path);
 	opt.loop = pu_loop_uv_loop(driver);
+	ops.status = give_status;
+	ops.resolve = resolve;
+	ops.gating = yes;
 	if (pu_api_start(&opt, &api, NULL) < 0 ||
 	    pu_file_read(cookie_path, 64, &text, &len, NULL) < 0)
 		abort();
@@ -118,7 +83,8 @@ static void turn(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const paths[] = { "ping", "resolve", "ping?format=text", "traceroute" };
+	static const char *const paths[] = { "ping", "resolve", "ping?format=text", "traceroute",
+					     "auth", "connect",	"expose",	    "shutdown" };
 	char head[256], in[4096];
 	int fd, n;
 
@@ -136,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	n = snprintf(head, sizeof head,
 		     "POST /v1/%s HTTP/1.0\r\nAuthorization: Bearer %s\r\n"
 		     "Content-Length: %zu\r\n\r\n",
-		     paths[data[0] & 3], cookie, size - 1);
+		     paths[(data[0] & 3) | (data[0] & 8) >> 1], cookie, size - 1);
 	if (data[0] & 4) /* everything is the client's: no route, no token */
 		n = 0;
 	if (send(fd, head, (size_t)n, MSG_NOSIGNAL) == n)

@@ -6,7 +6,7 @@
 #             └──────> platform ──────────────────────> base
 #
 # tun and overlay never see each other; p2p never sees platform. lib, the public interface,
-# stands on p2p and platform. Third-party headers stay in
+# stands on p2p, platform and what the daemon has for those who ask it. Third-party headers stay in
 # one place each. Includes are rooted, and a .c file includes its own header first.
 . "$(dirname "$0")/sources.sh"
 status=0
@@ -34,7 +34,7 @@ allowed() {
 	tun) echo 'base tun peerup' ;;
 	platform) echo 'base platform peerup' ;;
 	daemon) echo 'base crypto p2p overlay tun platform daemon peerup' ;;
-	lib) echo 'base crypto p2p platform lib peerup' ;;
+	lib) echo 'base crypto p2p platform daemon lib peerup' ;;
 	cli) echo 'base crypto p2p overlay daemon cli peerup' ;;
 	*) echo '' ;;
 	esac

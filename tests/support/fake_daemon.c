@@ -15,7 +15,9 @@
 #include "daemon/api.h"
 #include "daemon/config.h"
 #include "daemon/daemon.h"
+#include "overlay/member_edit.h"
 #include "overlay/name.h"
+#include "overlay/service.h"
 
 struct fake {
 	const struct pu_daemon_options *opt;
@@ -42,6 +44,15 @@ struct fake {
 	void *trace_arg;
 	struct pu_peerid trace_peer;
 	struct pu_multiaddr circuit;
+	/* And one service of the API, and one proxy. */
+	char exposed[PU_SERVICE_NAME_MAX + 1], exposed_local[300];
+	struct pu_timer link;
+	pu_api_connected_fn *link_done;
+	void *link_arg;
+	struct pu_peerid proxy_peer;
+	uint64_t proxy_id, last_proxy;
+	char proxy_target[256], proxy_service[64], proxy_listen[300];
+	struct pu_events events;
 };
 
 static const uint8_t hash_key[16] = { 7 };
@@ -308,15 +319,19 @@ static int load(struct fake *f, struct pu_failure *why)
 static int fake_reload(void *arg, struct pu_failure *why)
 {
 	struct fake *f = arg;
+	int r = load(f, why);
 
 	f->n_reloads++;
-	return load(f, why);
+	pu_events_tell(&f->events, &(struct pu_event){ .kind = PU_EVENT_CONFIG,
+						       .what = r < 0 ? "refused" : "loaded" });
+	return r;
 }
 
 static void fake_shutdown(void *arg)
 {
 	struct fake *f = arg;
 
+	pu_events_tell(&f->events, &(struct pu_event){ .kind = PU_EVENT_STOPPING });
 	pu_api_stop(f->api);
 	f->api = NULL;
 	uv_close((uv_handle_t *)&f->term, NULL);
@@ -332,10 +347,205 @@ static void on_term(uv_signal_t *h, int signum)
 	pu_loop_uv_leave(f->loop);
 }
 
+/* --- services, proxies, members -------------------------------------------------------- */
+
+static void fake_each_offered(void *arg, pu_api_offered_fn *fn, void *fn_arg)
+{
+	struct fake *f = arg;
+	char protocol[PU_HOST_PROTOCOL_MAX + 1], local[300];
+
+	for (size_t i = 0; i < f->cfg->n_services; i++) {
+		const struct pu_config_service *s = &f->cfg->services[i];
+
+		pu_service_protocol(s->key.name, 0, protocol);
+		snprintf(local, sizeof local, "%s:%u", s->local.host, s->local.port);
+		fn(fn_arg, &(struct pu_api_offered){ s->key.name, protocol, local, s->enabled,
+						     .port = s->port, .opened = 3 });
+	}
+	if (!f->exposed[0])
+		return;
+	pu_service_protocol(f->exposed, 0, protocol);
+	fn(fn_arg, &(struct pu_api_offered){ f->exposed, protocol, f->exposed_local, true,
+					     .temporary = true });
+}
+
+static int fake_expose(void *arg, const char *name, const char *local, struct pu_failure *why)
+{
+	struct fake *f = arg;
+
+	if (pu_service_name_check(name) < 0)
+		return pu_failure_set(why, PU_EINVAL, NULL, NULL,
+				      "invalid service name: \"%s\" " PU_SERVICE_NAME_RULE, name);
+	if (f->exposed[0] || pu_config_find_service(f->cfg, name))
+		return pu_failure_set(why, PU_EEXIST, NULL, NULL, "service already registered: %s",
+				      name);
+	snprintf(f->exposed, sizeof f->exposed, "%s", name);
+	snprintf(f->exposed_local, sizeof f->exposed_local, "%s", local);
+	return 0;
+}
+
+static int fake_unexpose(void *arg, const char *name)
+{
+	struct fake *f = arg;
+
+	if (!f->exposed[0] || strcmp(f->exposed, name) != 0)
+		return PU_ENOENT;
+	f->exposed[0] = '\0';
+	return 0;
+}
+
+static int fake_each_peer_service(void *arg, const struct pu_peerid *peer, pu_api_service_fn *fn,
+				  void *fn_arg)
+{
+	const char *name = pu_name_of(((struct fake *)arg)->names, peer);
+
+	if (!name)
+		return PU_ENOENT;
+	if (strcmp(name, "home") == 0) {
+		fn(fn_arg, &(struct pu_api_service){ "ssh", 22 });
+		fn(fn_arg, &(struct pu_api_service){ "files", 0 });
+	}
+	return 0;
+}
+
+static void on_linked(void *arg)
+{
+	struct fake *f = arg;
+	const char *why = "no route to the destination";
+	struct pu_api_connected r = { .id = 0, .listen = f->proxy_listen, .why = why };
+
+	if (!known(f, &f->proxy_peer)) {
+		r.err = PU_EUNREACH;
+		r.unreachable = true;
+	} else {
+		r.id = f->proxy_id = ++f->last_proxy;
+	}
+	f->link_done(f->link_arg, &r);
+}
+
+/* One proxy at a time, and it listens nowhere. */
+static int fake_connect(void *arg, const struct pu_api_connect *c, pu_api_connected_fn *on_done,
+			void *done_arg, uint64_t *pid)
+{
+	struct fake *f = arg;
+
+	if (!strchr(c->listen, ':'))
+		return PU_EINVAL;
+	f->proxy_peer = c->peer;
+	snprintf(f->proxy_target, sizeof f->proxy_target, "%s", c->target);
+	snprintf(f->proxy_service, sizeof f->proxy_service, "%s", c->service);
+	snprintf(f->proxy_listen, sizeof f->proxy_listen, "127.0.0.1%s", strrchr(c->listen, ':'));
+	f->link_done = on_done;
+	f->link_arg = done_arg;
+	*pid = 1;
+	pu_timer_set(&f->link, pu_loop_now(f->loop) + PU_MS(1));
+	return 0;
+}
+
+static void fake_connect_cancel(void *arg, uint64_t id)
+{
+	pu_timer_stop(&((struct fake *)arg)->link);
+}
+
+static int fake_disconnect(void *arg, uint64_t id)
+{
+	struct fake *f = arg;
+
+	if (id == 0 || id != f->proxy_id)
+		return PU_ENOENT;
+	f->proxy_id = 0;
+	return 0;
+}
+
+static void fake_each_proxy(void *arg, pu_api_proxy_fn *fn, void *fn_arg)
+{
+	struct fake *f = arg;
+
+	if (f->proxy_id)
+		fn(fn_arg, &(struct pu_api_proxy){ .id = f->proxy_id, .peer = f->proxy_peer,
+						   .target = f->proxy_target,
+						   .service = f->proxy_service,
+						   .listen = f->proxy_listen });
+}
+
+static bool fake_gating(void *arg)
+{
+	return ((struct fake *)arg)->cfg->gating;
+}
+
+static int fake_each_member(void *arg, pu_api_member_fn *fn, void *fn_arg, struct pu_failure *why)
+{
+	struct fake *f = arg;
+
+	for (size_t i = 0; i < pu_member_count(f->members); i++)
+		fn(fn_arg, pu_member_at(f->members, i));
+	return 0;
+}
+
+static int changed(struct fake *f, int r, const struct pu_peerid *peer, const char *what,
+		   struct pu_failure *why)
+{
+	if (r < 0)
+		return pu_failure_set(why, r, f->cfg->authorized_keys_file, NULL, "%s",
+				      pu_err_text(r));
+	pu_events_tell(&f->events, &(struct pu_event){ .kind = PU_EVENT_AUTH_CHANGE, .peer = peer,
+						       .what = what });
+	return load(f, why);
+}
+
+static int fake_member_add(void *arg, const struct pu_api_new_member *m, struct pu_failure *why)
+{
+	struct fake *f = arg;
+
+	return changed(f, pu_member_edit_add(f->cfg->authorized_keys_file, &m->peer, m->access,
+					     m->comment, NULL),
+		       &m->peer, "added", why);
+}
+
+static int fake_member_remove(void *arg, const struct pu_peerid *peer, struct pu_failure *why)
+{
+	struct fake *f = arg;
+
+	return changed(f, pu_member_edit_remove(f->cfg->authorized_keys_file, peer), peer,
+		       "removed", why);
+}
+
+static void fake_each_vpn_route(void *arg, pu_api_vpn_route_fn *fn, void *fn_arg)
+{
+	struct fake *f = arg;
+
+	if (f->opt->force_vpn)
+		fn(fn_arg, &(struct pu_api_vpn_route){ .prefix = "192.168.7.0/24",
+						       .peer = f->key.peer, .in_use = true,
+						       .offered = true });
+}
+
 static const struct pu_api_ops ops = {
-	fake_status, fake_each_peer,   fake_each_counter, fake_resolve,
-	fake_ping,   fake_ping_cancel, fake_reload,	  fake_shutdown,
-	fake_each_path, fake_why,      fake_trace,	  fake_trace_cancel,
+	.status = fake_status,
+	.each_peer = fake_each_peer,
+	.each_counter = fake_each_counter,
+	.resolve = fake_resolve,
+	.ping = fake_ping,
+	.ping_cancel = fake_ping_cancel,
+	.reload = fake_reload,
+	.shutdown = fake_shutdown,
+	.each_path = fake_each_path,
+	.why = fake_why,
+	.trace = fake_trace,
+	.trace_cancel = fake_trace_cancel,
+	.each_offered = fake_each_offered,
+	.expose = fake_expose,
+	.unexpose = fake_unexpose,
+	.each_peer_service = fake_each_peer_service,
+	.connect = fake_connect,
+	.connect_cancel = fake_connect_cancel,
+	.disconnect = fake_disconnect,
+	.each_proxy = fake_each_proxy,
+	.gating = fake_gating,
+	.each_member = fake_each_member,
+	.member_add = fake_member_add,
+	.member_remove = fake_member_remove,
+	.each_vpn_route = fake_each_vpn_route,
 };
 
 static int start(struct fake *f)
@@ -343,7 +553,7 @@ static int start(struct fake *f)
 	struct pu_api_options api = {
 		.version = "0.0.1-fake", .ops = &ops, .ops_arg = f,
 		.socket_path = f->opt->paths.socket, .cookie_path = f->opt->paths.cookie,
-		.owner = f->opt->paths.owner,
+		.owner = f->opt->paths.owner, .events = &f->events,
 	};
 	uint8_t seed[32] = { 1 };
 	int r = load(f, f->opt->why);
@@ -367,6 +577,7 @@ static int start(struct fake *f)
 					    "p2p-circuit");
 	pu_timer_init(&f->pong, f->loop, on_pong, f);
 	pu_timer_init(&f->hop, f->loop, on_hop, f);
+	pu_timer_init(&f->link, f->loop, on_linked, f);
 	uv_signal_init(pu_loop_uv_of(f->loop), &f->term);
 	f->term.data = f;
 	uv_signal_start(&f->term, on_term, SIGTERM);
@@ -377,7 +588,10 @@ static int start(struct fake *f)
 int pu_daemon_run(const struct pu_daemon_options *opt)
 {
 	struct fake f = { .opt = opt };
-	int r = start(&f);
+	int r;
+
+	pu_events_init(&f.events);
+	r = start(&f);
 
 	if (r == 0) {
 		if (opt->on_ready)
@@ -390,6 +604,8 @@ int pu_daemon_run(const struct pu_daemon_options *opt)
 		pu_timer_stop(&f.pong);
 	if (f.driver)
 		pu_timer_stop(&f.hop);
+	if (f.driver)
+		pu_timer_stop(&f.link);
 	pu_loop_uv_free(f.driver);
 	pu_config_free(f.cfg);
 	pu_name_free(f.names);

@@ -20,8 +20,9 @@ enum {
 	PU_NAMEPLATE_MAX = 256,          /* living numbers of one relay */
 	PU_NAMEPLATE_PER_PEER = 8,
 	PU_NAMEPLATE_TTL_MAX_S = 24 * 3600,
-	PU_NAMEPLATE_LOOKUPS_PER_CONN = 4,
-	PU_NAMEPLATE_VOUCHED_MAX = 4,    /* peers brought in through one number */
+	PU_NAMEPLATE_LOOKUPS_PER_CONN = 4, /* within a minute */
+	PU_NAMEPLATE_ANSWER_S = 15,      /* for each answer of a keeper */
+	PU_NAMEPLATE_VOUCHED_MAX = 4,    /* peers to be brought in through one number */
 };
 
 /* The keeper: a relay, or the inviter itself. */
@@ -35,7 +36,7 @@ struct pu_nameplates_options {
 	int (*on_vouched)(void *arg, const struct pu_peerid *owner, const struct pu_peerid *peer,
 			  const char *name);
 	/* The first number came to life (true), the last one ended (false): strangers have
-	 * business here, or not. May be NULL. */
+	 * business here, or not. Must not free the keeper. May be NULL. */
 	void (*on_open)(void *arg, bool open);
 	void *arg;
 };
@@ -53,27 +54,34 @@ void pu_nameplates_release(struct pu_nameplates *n, unsigned number);
 /* A member's number at a relay. */
 struct pu_nameplate;
 struct pu_nameplate_events {
+	/* Another one than the wanted one when that is not free any more. */
 	void (*on_number)(void *arg, unsigned number);
-	/* It is gone before its time: the relay, or the way to it. PU_ENOPROTO: the relay does
-	 * not know numbers; PU_EDENIED: not for us; PU_ELIMIT: it has no more. Once, last. */
+	/* There is none, or it is gone. PU_ETIMEDOUT: its time is up, or there was no answer;
+	 * PU_ENOPROTO: the relay does not know numbers; PU_EDENIED: not for us; PU_ELIMIT: it has
+	 * no more; else the way to the relay. Once, last; n may be freed from inside. */
 	void (*on_lost)(void *arg, int err);
 };
-/* Connects when needed. wanted: the number it had before, or 0. */
+/* Connects when needed. wanted: the number it had before, or 0. Callbacks come later. Free it
+ * also when it is lost. */
 int pu_nameplate_allocate(struct pu_host *h, const struct pu_peerid *relay, unsigned wanted,
 			  unsigned ttl_s, const struct pu_nameplate_events *ev, void *arg,
 			  struct pu_nameplate **pn);
-/* on_done: 0, or why the relay does not take the peer in. Once, unless the number is given up. */
+/* on_done: 0 (also when it is a member already), or why the relay does not take the peer in.
+ * Once, unless n is freed. PU_EAGAIN: n has no number yet, or too many answers are awaited. */
 int pu_nameplate_vouch(struct pu_nameplate *n, const struct pu_peerid *peer, const char *name,
 		       void (*on_done)(void *arg, int err), void *arg);
+/* Gives the number up. From inside a callback, too. NULL is fine. */
 void pu_nameplate_free(struct pu_nameplate *n);
 
-/* A stranger's question on an open connection. err: PU_ENOENT (no such number), PU_ENOPROTO,
- * PU_EDENIED, PU_ETIMEDOUT. */
+/* A stranger's question on an open connection; may be a member's, too. err: PU_ENOENT (no such
+ * number), PU_ENOPROTO, PU_EDENIED, PU_ELIMIT (asked too often), PU_ETIMEDOUT, PU_EPROTO, or
+ * what became of the connection. */
 struct pu_nameplate_lookup;
 typedef void pu_nameplate_lookup_fn(void *arg, int err, const struct pu_peerid *owner);
 int pu_nameplate_ask(struct pu_host *h, struct pu_conn *c, unsigned number,
 		     pu_nameplate_lookup_fn *on_done, void *arg,
 		     struct pu_nameplate_lookup **pl);
+/* on_done will not fire. */
 void pu_nameplate_cancel(struct pu_nameplate_lookup *l);
 
 #endif

@@ -9,15 +9,25 @@
 
 #define PU_PAIR_PROTOCOL "/peerup/relay-pair/1.0.0"
 
-/* The relay. */
+/* The relay. Whatever is wrong, a joiner hears the same; see guesses.h for how often. */
 struct pu_pair_server;
+
+enum {
+	PU_PAIR_STREAMS_MAX = 64,
+	PU_PAIR_STREAMS_PER_CONN = 2,
+	PU_PAIR_DEADLINE_S = 10, /* from the opening of a stream to its end */
+};
 
 struct pu_pair_server_options {
 	struct pu_groups *groups; /* outlives it */
-	/* The code was good: make the peer a member, durably, before it is told so. name as
-	 * sent. < 0: the peer is told that pairing failed and the code is free again. */
-	int (*on_paired)(void *arg, const struct pu_group *g, const struct pu_peerid *peer,
-			 const char *name);
+	/* The code was good: make the peer a member, durably, before it is told so. slot->name
+	 * is as sent and may be replaced: that is how others hear of the peer. < 0: the peer is
+	 * told that pairing failed and the code is free again. */
+	int (*on_paired)(void *arg, const struct pu_group *g, struct pu_group_slot *slot);
+	/* The answer is on its way. May be NULL. */
+	void (*on_answered)(void *arg, const struct pu_group *g, const struct pu_peerid *peer);
+	/* Is who paired still a member? Others are not told of one who is not. NULL: yes. */
+	bool (*is_member)(void *arg, const struct pu_peerid *peer);
 	void *arg;
 };
 int pu_pair_server_new(struct pu_host *h, const struct pu_pair_server_options *opt,

@@ -180,7 +180,7 @@ static void on_answer(void *arg, enum pu_autonat_outcome o)
 	char peer[PU_PEERID_SHORT_MAX];
 
 	c->ask = NULL;
-	pu_host_probation(c->h, PU_AUTONAT_BACK_PROTOCOL, 0);
+	(void)pu_host_probation(c->h, PU_AUTONAT_BACK_PROTOCOL, false, 0);
 	count(c, o);
 	let_rest(c, &c->server, o == PU_AUTONAT_LIES   ? PU_AUTONAT_LIES_S
 				: o == PU_AUTONAT_BUSY ? PU_AUTONAT_BUSY_S
@@ -205,7 +205,7 @@ static bool ask(struct pu_autonat_client *c, struct pu_autonat_candidate *cd, st
 	c->stats->asked++;
 	cd->data |= pays;
 	/* Who dials back is a stranger. */
-	pu_host_probation(c->h, PU_AUTONAT_BACK_PROTOCOL, until);
+	(void)pu_host_probation(c->h, PU_AUTONAT_BACK_PROTOCOL, false, until);
 	return true;
 }
 
@@ -272,7 +272,7 @@ void pu_autonat_client_restart(struct pu_autonat_client *c)
 	if (c->ask) {
 		pu_autonat_ask_cancel(c->ask);
 		c->ask = NULL;
-		pu_host_probation(c->h, PU_AUTONAT_BACK_PROTOCOL, 0);
+		(void)pu_host_probation(c->h, PU_AUTONAT_BACK_PROTOCOL, false, 0);
 	}
 	pu_autonat_candidates_restart(&c->candidates, now_of(c) + PU_MS(SOON_MS));
 	look_soon(c);
@@ -325,7 +325,7 @@ void pu_autonat_client_free(struct pu_autonat_client *c)
 	pu_host_unobserve(c->h, &c->observer);
 	if (c->ask)
 		pu_autonat_ask_cancel(c->ask);
-	pu_host_probation(c->h, PU_AUTONAT_BACK_PROTOCOL, 0);
+	(void)pu_host_probation(c->h, PU_AUTONAT_BACK_PROTOCOL, false, 0);
 	pu_autonat_backs_deinit(&c->backs);
 	(void)pu_host_advertise(c->h, c, NULL, 0);
 	free(c);

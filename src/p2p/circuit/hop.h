@@ -22,6 +22,7 @@ enum {
 	PU_HOP_REFILL_MS = 1000,
 	PU_HOP_STREAM_TIMEOUT_S = 60,  /* for a request, and for the answer of the target */
 	PU_HOP_CONNECT_TIMEOUT_S = 30, /* for a stream to the target */
+	PU_HOP_CIRCUITS_PER_GUEST = 2, /* of a stranger on probation at the host */
 };
 
 struct pu_hop;
@@ -44,7 +45,8 @@ extern const struct pu_hop_limits pu_hop_limits_default;
 
 struct pu_hop_options {
 	struct pu_hop_limits limits;
-	/* Asked on top of the host's gate. NULL: yes. */
+	/* Asked on top of the host's gate. NULL: yes. A stranger on probation gets no
+	 * reservation whatever may_reserve says. */
 	bool (*may_reserve)(void *arg, const struct pu_peerid *peer);
 	bool (*may_connect)(void *arg, const struct pu_peerid *from, const struct pu_peerid *to);
 	void *arg;

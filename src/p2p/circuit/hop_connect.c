@@ -135,7 +135,8 @@ void pu_hop_connect(struct hop_request *rq, const struct pu_peerid *id)
 		refuse(rq, PU_CIRCUIT_NO_RESERVATION);
 		return;
 	}
-	if (!pu_hop_circuit_admit(hop, rq->from, to)) {
+	if ((pu_host_is_guest(rq->st->conn) && rq->from->n_circuits >= PU_HOP_CIRCUITS_PER_GUEST) ||
+	    !pu_hop_circuit_admit(hop, rq->from, to)) {
 		refuse(rq, PU_CIRCUIT_RESOURCE_LIMIT_EXCEEDED);
 		return;
 	}

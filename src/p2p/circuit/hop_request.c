@@ -141,7 +141,8 @@ static void handle(struct hop_request *rq)
 		refuse(rq, PU_CIRCUIT_MALFORMED_MESSAGE);
 	else if (m->type == PU_CIRCUIT_STATUS)
 		refuse(rq, PU_CIRCUIT_UNEXPECTED_MESSAGE);
-	else if (is_relayed(rq->st->conn))
+	else if (is_relayed(rq->st->conn) ||
+		 (m->type == PU_CIRCUIT_RESERVE && pu_host_is_guest(rq->st->conn)))
 		refuse(rq, PU_CIRCUIT_PERMISSION_DENIED);
 	else if (!pu_hop_peers_may_ask(rq->hop, rq->from))
 		refuse(rq, m->type == PU_CIRCUIT_RESERVE ? PU_CIRCUIT_RESERVATION_REFUSED

@@ -222,6 +222,31 @@ static void each_older_is_doubted(struct pu_peer *p, const struct pu_conn *newes
 	}
 }
 
+/* Among the connections of its peer from now on. */
+static void enter(struct host_conn *hc, struct pu_peer *p)
+{
+	struct pu_host *h = hc->h;
+	struct pu_conn *c = hc->c;
+
+	hc->peer = p;
+	hc->active_at = pu_loop_now(h->loop);
+	pu_health_init(hc);
+	c->ev = &conn_events;
+	pu_list_append(&p->conns, &c->node);
+	pu_list_append(&h->conns, &hc->node);
+	p->n_conns++;
+	log_conn(c, "connected", 0);
+	if (!pu_timer_active(&h->tidy))
+		pu_timer_set(&h->tidy, pu_loop_now(h->loop) + PU_SEC(TIDY_S));
+	pu_identify_conn_opened(hc);
+	p->faster = NULL; /* the newest among equals, until measured */
+	if (c->inbound) /* a peer that dials again may have lost what was there */
+		each_older_is_doubted(p, c);
+	HOST_NOTIFY(h, on_connected, c);
+	pu_connmgr_rechoose(h, p);
+	pu_request_connected(h, c);
+}
+
 bool pu_connmgr_adopt(struct pu_host *h, struct pu_conn *c)
 {
 	struct host_conn *hc = NULL;
@@ -242,26 +267,22 @@ bool pu_connmgr_adopt(struct pu_host *h, struct pu_conn *c)
 	}
 	hc->h = h;
 	hc->c = c;
-	hc->peer = p;
-	hc->active_at = pu_loop_now(h->loop);
 	pu_list_init(&hc->negotiations);
-	pu_health_init(hc);
-	c->ev = &conn_events;
 	c->arg = hc;
-	pu_list_append(&p->conns, &c->node);
-	pu_list_append(&h->conns, &hc->node);
-	p->n_conns++;
 	h->stats.n_conns++;
-	log_conn(c, "connected", 0);
-	if (!pu_timer_active(&h->tidy))
-		pu_timer_set(&h->tidy, pu_loop_now(h->loop) + PU_SEC(TIDY_S));
-	pu_identify_conn_opened(hc);
-	p->faster = NULL; /* the newest among equals, until measured */
-	if (c->inbound) /* a peer that dials again may have lost what was there */
-		each_older_is_doubted(p, c);
-	HOST_NOTIFY(h, on_connected, c);
-	pu_connmgr_rechoose(h, p);
-	pu_request_connected(h, c);
+	enter(hc, p);
+	return true;
+}
+
+bool pu_connmgr_promote(struct host_conn *hc)
+{
+	struct pu_peer *p = pu_peerstore_get(&hc->h->peers, &hc->c->peer);
+
+	if (!p || p->n_conns >= hc->h->cfg.max_conns_per_peer)
+		return false;
+	enter(hc, p);
+	if (hc->identify)
+		pu_identify_conn_owed(hc);
 	return true;
 }
 

@@ -35,10 +35,12 @@ static bool gate(void *arg, const struct pu_peerid *peer, bool inbound,
 	struct pu_host *h = arg;
 	char text[PU_PEERID_SHORT_MAX];
 
+	if (pu_peerid_eq(peer, &h->cfg.key->peer)) {
+		h->met_self_at = pu_loop_now(h->loop);
+		return false;
+	}
 	if (!inbound)
 		return true;
-	if (pu_peerid_eq(peer, &h->cfg.key->peer))
-		return false;
 	if (!h->cfg.gate || h->cfg.gate(h->cfg.gate_arg, peer, remote))
 		return true;
 	h->stats.inbound_gated++;
@@ -327,6 +329,11 @@ int pu_host_advertise(struct pu_host *h, const void *owner, const struct pu_mult
 	return pu_listener_advertise(&h->listener, owner, ma, n);
 }
 
+size_t pu_host_n_bound(const struct pu_host *h)
+{
+	return h->listener.n_bound;
+}
+
 size_t pu_host_addrs(const struct pu_host *h, struct pu_multiaddr *out, size_t cap)
 {
 	return pu_listener_addrs(&h->listener, out, cap);
@@ -398,10 +405,23 @@ void pu_host_unhandle(struct pu_host *h, const char *protocol)
 		pu_identify_changed(h->identify);
 }
 
-void pu_host_probation(struct pu_host *h, const char *protocol, pu_time until)
+int pu_host_probation(struct pu_host *h, const char *protocol, bool through_relays,
+		      pu_time until)
+{
+	if (h->state != HOST_RUNNING)
+		return PU_ECLOSED;
+	return pu_probation_allow(&h->probation, protocol, through_relays, until);
+}
+
+bool pu_host_is_guest(const struct pu_conn *c)
+{
+	return !host_conn_of(c)->peer;
+}
+
+void pu_host_promote(struct pu_host *h, const struct pu_peerid *peer)
 {
 	if (h->state == HOST_RUNNING)
-		pu_probation_allow(&h->probation, protocol, until);
+		pu_probation_promote(&h->probation, peer);
 }
 
 bool pu_host_on_probation(const struct pu_host *h)

@@ -97,6 +97,8 @@ void pu_host_add_transport(struct pu_host *h, PU_TAKES struct pu_transport *t);
  * last told by pu_host_set_interface_addrs(). */
 int pu_host_listen(struct pu_host *h, const struct pu_multiaddr *ma);
 void pu_host_set_interface_addrs(struct pu_host *h, const struct pu_multiaddr *ip_only, size_t n);
+/* How many addresses it is bound to. */
+size_t pu_host_n_bound(const struct pu_host *h);
 /* Up to cap advertised addresses without /p2p; returns how many. */
 size_t pu_host_addrs(const struct pu_host *h, struct pu_multiaddr *out, size_t cap);
 /* Addresses that only others know: a relay's circuit, a port mapping, configured ones.
@@ -125,14 +127,30 @@ int pu_host_handle(struct pu_host *h, const char *protocol, pu_host_stream_fn *f
 void pu_host_unhandle(struct pu_host *h, const char *protocol);
 
 /* Probation: until then, strangers that the gate refuses are let in, a few at a time and
- * each for a short while, to speak that one protocol (lives as long as h) and nothing else,
- * not even identify. Observers do not hear of them and no list shows them; connections
- * through relays stay refused. until 0 ends it, and with it all such connections. For
- * AutoNAT: who dials us back comes under a name that nobody knows. */
-enum { PU_HOST_PROBATION_MAX = 4, PU_HOST_PROBATION_S = 10 };
-void pu_host_probation(struct pu_host *h, const char *protocol, pu_time until);
-/* For the gate: the stranger that it is about to refuse may be one who dials back. */
+ * each for a short while, to speak that protocol (lives as long as h) and those of other
+ * such rules, and nothing else, not even identify. Observers do not hear of them and no list
+ * shows them. Those who come through a relay speak only what is for them, too. until 0 ends
+ * the rule, and with the last one for their kind all such connections. For AutoNAT, where
+ * who dials us back comes under a name that nobody knows; for invitations and pairing.
+ * PU_ELIMIT: too many rules; PU_ECLOSED. */
+enum {
+	PU_HOST_PROBATION_RULES_MAX = 8,
+	PU_HOST_PROBATION_MAX = 10,        /* strangers at once, */
+	PU_HOST_PROBATION_RELAYED_MAX = 6, /* of them through relays, */
+	PU_HOST_PROBATION_PER_NET = 4,     /* and from one IPv4 address or IPv6 /56 */
+	PU_HOST_PROBATION_SILENT_S = 10,   /* until it has chosen one of the protocols */
+	PU_HOST_PROBATION_S = 30,          /* in all, if it has */
+	PU_HOST_PROBATION_STREAMS = 32,    /* of one stranger, in all */
+};
+int pu_host_probation(struct pu_host *h, const char *protocol, bool through_relays,
+		      pu_time until);
+/* For the gate: the stranger that it is about to refuse may be one who is let in. */
 bool pu_host_on_probation(const struct pu_host *h);
+/* Is the other end of this connection a stranger on probation? For handlers. */
+bool pu_host_is_guest(const struct pu_conn *c);
+/* The peer is a member from now on: its connections on probation become ordinary ones, on a
+ * later turn. */
+void pu_host_promote(struct pu_host *h, const struct pu_peerid *peer);
 
 /* What we know about peers. permanent: configured by the user, never forgotten. */
 int pu_host_add_addr(struct pu_host *h, const struct pu_peerid *peer,
@@ -185,7 +203,11 @@ int pu_host_connect(struct pu_host *h, const struct pu_peerid *peer, pu_host_con
 int pu_host_connect_direct(struct pu_host *h, const struct pu_peerid *peer,
 			   pu_host_connect_fn *on_done, void *arg, struct pu_host_request **preq);
 /* Connects to whoever is at that address (no /p2p/ID in it): an introduction by a third party,
- * which what is spoken next has to prove. TCP, QUIC, names of DNS. Whom it was is in c->peer. */
+ * which what is spoken next has to prove. TCP, QUIC, WebSocket, names of DNS except dnsaddr.
+ * Whom it was is in c->peer. When there is a direct connection to that peer already, that is
+ * handed out and the new one closed. At once or later: PU_EPEERID (that is ourselves),
+ * PU_EUNREACH (an address that may not be dialled); at once: PU_EINVAL (no such address),
+ * PU_ENOTSUP, PU_ECLOSED, PU_ENOMEM. */
 int pu_host_connect_addr(struct pu_host *h, const struct pu_multiaddr *ma,
 			 pu_host_connect_fn *on_done, void *arg, struct pu_host_request **preq);
 /* One hole punch to that address at this moment: the peer, who was told when, does the

@@ -113,8 +113,7 @@ int pu_listener_advertise(struct pu_listener *l, const void *owner, const struct
 
 /* How others see us. */
 
-/* The IPv4 address, the /56 of an IPv6 one: whoever owns one address there owns all. */
-static uint64_t network_of(const struct pu_multiaddr *ma)
+uint64_t pu_listener_network(const struct pu_multiaddr *ma)
 {
 	union pu_sockaddr sa;
 	uint64_t net = 0;
@@ -200,7 +199,7 @@ static void add_observer(struct pu_listener *l, struct pu_observed *o, uint64_t 
 bool pu_listener_observe(struct pu_listener *l, const struct pu_multiaddr *ma,
 			 const struct pu_multiaddr *local, const struct pu_multiaddr *observer)
 {
-	uint64_t net = network_of(observer);
+	uint64_t net = pu_listener_network(observer);
 	struct pu_observed *o;
 
 	if (!pu_multiaddr_is_public(ma) || pu_multiaddr_kind(ma) != pu_multiaddr_kind(local) ||

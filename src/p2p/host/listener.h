@@ -71,6 +71,9 @@ void pu_listener_release(struct pu_listener *l, const struct pu_multiaddr *ma, b
 size_t pu_listener_addrs(const struct pu_listener *l, struct pu_multiaddr *out, size_t cap);
 size_t pu_listener_observed(const struct pu_listener *l, unsigned min_observers,
 			    struct pu_multiaddr *out, size_t cap);
+/* The IPv4 address, the /56 of an IPv6 one: whoever owns one address there owns all. 0: it
+ * has no IP address. */
+uint64_t pu_listener_network(const struct pu_multiaddr *ma);
 /* True when it is one of ours and dialling it would reach ourselves. */
 bool pu_listener_is_ours(const struct pu_listener *l, const struct pu_multiaddr *ma);
 

@@ -28,10 +28,9 @@ struct host_handler *pu_host_find_handler(const struct pu_host *h, struct pu_byt
 static bool supports(void *arg, struct pu_bytes name)
 {
 	const struct negotiation *n = arg;
-	struct pu_host *h = n->hc->h;
 
-	return (n->hc->peer || pu_probation_speaks(&h->probation, name)) &&
-	       pu_host_find_handler(h, name) != NULL;
+	return (n->hc->peer || pu_probation_speaks(n->hc, name)) &&
+	       pu_host_find_handler(n->hc->h, name) != NULL;
 }
 
 static void negotiation_free(struct negotiation *n)
@@ -69,6 +68,8 @@ static void agreed(struct negotiation *n)
 		return;
 	}
 	h->stats.streams_in++;
+	if (!n->hc->peer)
+		pu_probation_spoke(n->hc);
 	pu_stream_set_protocol(st, protocol);
 	negotiation_free(n);
 	hd->fn(hd->arg, st);

@@ -12,10 +12,10 @@ struct host_punch {
 	struct pu_host_request *req; /* owns us */
 };
 
-void pu_punch_free(struct host_punch *p)
+static void punch_free(void *work)
 {
-	if (!p)
-		return;
+	struct host_punch *p = work;
+
 	if (p->d)
 		p->t->ops->dial_cancel(p->t, p->d);
 	free(p);
@@ -29,9 +29,9 @@ static void on_punched(void *arg, int err, struct pu_conn *c)
 	p->d = NULL;
 	if (err < 0) {
 		h->stats.dials_failed++;
-		pu_request_punched(p->req, err);
+		pu_request_failed(p->req, err);
 	} else if (!pu_connmgr_adopt(h, c)) {
-		pu_request_punched(p->req, PU_ELIMIT);
+		pu_request_failed(p->req, PU_ELIMIT);
 	}
 	/* Else the request has heard of the connection already. */
 }
@@ -52,7 +52,7 @@ static int start(struct pu_host *h, const struct pu_peerid *peer, const struct p
 	p->h = h;
 	p->t = t;
 	p->req = req;
-	pu_request_set_punch(req, p);
+	pu_request_set_work(req, p, punch_free);
 	h->stats.dials++;
 	return t->ops->punch(t, ma, peer, initiator, timeout, on_punched, p, &p->d);
 }

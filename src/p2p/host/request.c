@@ -16,7 +16,7 @@ enum {
 
 enum request_state {
 	REQUEST_DIALING,   /* waits for a connection to the peer */
-	REQUEST_PUNCHING,  /* the same, while a hole is punched */
+	REQUEST_WORKING,   /* the same, while its own work goes on */
 	REQUEST_OPENING,   /* has one; opens the stream from a job or timer */
 	REQUEST_AGREEING,  /* multistream */
 	REQUEST_REPORTING, /* the outcome is known; a job will tell */
@@ -30,7 +30,8 @@ struct pu_host_request {
 	char **protocols; /* NULL: only a connection is wanted */
 	bool direct;      /* a limited connection does not do */
 	bool fresh;       /* only one that is not there yet does */
-	struct host_punch *punch;
+	void *work; /* owned */
+	void (*free_work)(void *work);
 	struct pu_conn *c;
 	struct pu_stream *st;
 	struct pu_multistream ms;
@@ -43,12 +44,19 @@ struct pu_host_request {
 	void *arg;
 };
 
+static void end_work(struct pu_host_request *req)
+{
+	if (req->work)
+		req->free_work(req->work);
+	req->work = NULL;
+}
+
 static void request_free(struct pu_host_request *req)
 {
 	pu_list_remove(&req->node);
 	pu_timer_stop(&req->timer);
 	pu_job_cancel(&req->job);
-	pu_punch_free(req->punch);
+	end_work(req);
 	for (char **p = req->protocols; p && *p; p++)
 		free(*p);
 	free(req->protocols);
@@ -244,7 +252,7 @@ void pu_request_connected(struct pu_host *h, struct pu_conn *c)
 	PU_LIST_FOREACH(it, tmp, &h->requests) {
 		struct pu_host_request *req = PU_CONTAINER_OF(it, struct pu_host_request, node);
 
-		bool waits = req->state == REQUEST_DIALING || req->state == REQUEST_PUNCHING;
+		bool waits = req->state == REQUEST_DIALING || req->state == REQUEST_WORKING;
 
 		if (!waits || !pu_peerid_eq(&req->peer, &c->peer))
 			continue;
@@ -278,8 +286,7 @@ void pu_request_cancel_all(struct pu_host *h)
 			pu_stream_reset(req->st, PU_STREAM_CODE_SHUTDOWN);
 		req->st = NULL;
 		pu_timer_stop(&req->timer);
-		pu_punch_free(req->punch);
-		req->punch = NULL;
+		end_work(req);
 		report_later(req, PU_ECANCELED);
 	}
 }
@@ -440,6 +447,14 @@ int pu_host_connect_better(struct pu_host *h, const struct pu_peerid *peer,
 	return 0;
 }
 
+static void await(struct pu_host_request *req, pu_host_connect_fn *on_done, void *arg)
+{
+	req->state = REQUEST_WORKING;
+	req->direct = true;
+	req->on_connect = on_done;
+	req->arg = arg;
+}
+
 int pu_request_await(struct pu_host *h, const struct pu_peerid *peer, pu_host_connect_fn *on_done,
 		     void *arg, struct pu_host_request **preq, bool *pthere)
 {
@@ -453,10 +468,7 @@ int pu_request_await(struct pu_host *h, const struct pu_peerid *peer, pu_host_co
 	*preq = p ? request_new(h, peer) : NULL;
 	if (!*preq)
 		return PU_ENOMEM;
-	(*preq)->state = REQUEST_PUNCHING;
-	(*preq)->direct = true;
-	(*preq)->on_connect = on_done;
-	(*preq)->arg = arg;
+	await(*preq, on_done, arg);
 	c = pu_connmgr_best_direct(p);
 	*pthere = c && !is_suspect(c);
 	if (*pthere)
@@ -464,15 +476,37 @@ int pu_request_await(struct pu_host *h, const struct pu_peerid *peer, pu_host_co
 	return 0;
 }
 
-void pu_request_set_punch(struct pu_host_request *req, struct host_punch *p)
+int pu_request_await_anyone(struct pu_host *h, pu_host_connect_fn *on_done, void *arg,
+			    struct pu_host_request **preq)
 {
-	req->punch = p;
+	static const struct pu_peerid nobody;
+	struct pu_host_request *req;
+
+	if (h->state != HOST_RUNNING)
+		return PU_ECLOSED;
+	req = request_new(h, &nobody);
+	if (!req)
+		return PU_ENOMEM;
+	await(req, on_done, arg);
+	*preq = req;
+	return 0;
 }
 
-void pu_request_punched(struct pu_host_request *req, int err)
+void pu_request_set_work(struct pu_host_request *req, void *work, void (*free_work)(void *work))
 {
-	if (req->state == REQUEST_PUNCHING) /* else there is a connection already */
+	req->work = work;
+	req->free_work = free_work;
+}
+
+void pu_request_failed(struct pu_host_request *req, int err)
+{
+	if (req->state == REQUEST_WORKING) /* else there is a connection already */
 		report_later(req, err);
+}
+
+void pu_request_met(struct pu_host_request *req, struct pu_conn *c)
+{
+	use_conn(req, c);
 }
 
 int pu_host_open(struct pu_host *h, const struct pu_peerid *peer, struct pu_conn *c,

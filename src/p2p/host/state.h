@@ -18,8 +18,6 @@ enum {
 	HOST_PENDING_INBOUND = 64,
 };
 
-struct host_punch;
-
 struct host_handler {
 	struct pu_list node;
 	pu_host_stream_fn *fn;
@@ -55,6 +53,7 @@ struct pu_host {
 	struct pu_listener listener;
 	struct pu_list conns; /* host_conn.node */
 	struct pu_probation probation;
+	pu_time met_self_at; /* somebody with our name was there: one of our own addresses */
 	unsigned n_holds; /* of those who end in their own time */
 	struct pu_list handlers;
 	struct pu_list observers;
@@ -124,6 +123,8 @@ static inline void host_walk_end(struct pu_host *h, struct host_walk *w)
 
 /* connmgr.c: takes over a new connection. False: it was turned away and closed. */
 bool pu_connmgr_adopt(struct pu_host *h, struct pu_conn *c);
+/* The same for one that was on probation. False: there is no room, it stays as it is. */
+bool pu_connmgr_promote(struct host_conn *hc);
 /* Says goodbye to a connection that nobody takes over. */
 void pu_connmgr_turn_away(struct pu_host *h, struct pu_conn *c, uint64_t code);
 void pu_connmgr_close_all(struct pu_host *h, uint64_t code);
@@ -170,17 +171,18 @@ void pu_request_cancel_all(struct pu_host *h);
  * there is (*pthere). PU_ECLOSED, PU_EINVAL, PU_ENOMEM. */
 int pu_request_await(struct pu_host *h, const struct pu_peerid *peer, pu_host_connect_fn *on_done,
 		     void *arg, struct pu_host_request **preq, bool *pthere);
-/* It owns the punch from now on. */
-void pu_request_set_punch(struct pu_host_request *req, struct host_punch *p);
-void pu_request_punched(struct pu_host_request *req, int err);
+/* The same for a peer that nobody knows yet: it waits for pu_request_met(). */
+int pu_request_await_anyone(struct pu_host *h, pu_host_connect_fn *on_done, void *arg,
+			    struct pu_host_request **preq);
+/* What is to bring the connection; the request owns it from now on. */
+void pu_request_set_work(struct pu_host_request *req, void *work, void (*free_work)(void *work));
+void pu_request_failed(struct pu_host_request *req, int err);
+void pu_request_met(struct pu_host_request *req, struct pu_conn *c);
 
 /* observation.c: the peer told how it sees us; our end may be another; the connection is
  * gone. */
 void pu_observation_set(struct host_conn *hc, const struct pu_multiaddr *ma);
 void pu_observation_moved(struct host_conn *hc);
 void pu_observation_end(struct host_conn *hc);
-
-/* punch.c */
-void pu_punch_free(struct host_punch *p);
 
 #endif

@@ -122,6 +122,11 @@ void pu_kad_bootstrap(struct pu_kad *k, const struct pu_peerid *peers, size_t n)
 		pu_kad_refresh_soon(k);
 }
 
+void pu_kad_forget(struct pu_kad *k, const struct pu_peerid *peer)
+{
+	pu_kad_table_remove(&k->table, peer);
+}
+
 void pu_kad_network_changed(struct pu_kad *k)
 {
 	pu_kad_refresh_soon(k);

@@ -69,6 +69,8 @@ void pu_kad_cancel(struct pu_kad *k, struct pu_kad_query *q);
 /* Says, now and again in time, that we are to be found under the name. NULL: no more. One
  * name at a time. PU_EINVAL: empty. */
 int pu_kad_advertise(struct pu_kad *k, const char *name);
+/* The peer is nobody to ask any more; may_enter decides whether it can come back. */
+void pu_kad_forget(struct pu_kad *k, const struct pu_peerid *peer);
 void pu_kad_network_changed(struct pu_kad *k);
 void pu_kad_stats(const struct pu_kad *k, struct pu_kad_stats *out);
 

@@ -40,6 +40,7 @@ struct pu_identify_conn {
 	struct reader answer, pushed;
 	uint64_t told; /* sequence number of what the peer knows of us; 0: has not asked */
 	struct bucket pushes;
+	bool owed; /* told 0 does not mean that the peer will ask */
 };
 
 /* 0, or how long to wait. */
@@ -52,6 +53,13 @@ static pu_time take(struct bucket *b, pu_time now, unsigned burst)
 		return full + each - burst * each - now;
 	b->full_at = full + each;
 	return 0;
+}
+
+static void push_soon(struct pu_identify *id)
+{
+	if (!pu_timer_active(&id->push))
+		pu_timer_set(&id->push, pu_loop_now(id->h->loop) +
+						PU_MS(PU_IDENTIFY_PUSH_DELAY_MS));
 }
 
 /* Reading. */
@@ -97,6 +105,8 @@ static void reader_done(struct reader *rd)
 	}
 	pu_stream_close(rd->st);
 	reader_reset(rd);
+	if (rd->ic->owed && !rd->ic->told)
+		push_soon(hc->h->identify);
 	HOST_NOTIFY(hc->h, on_identified, hc->c);
 }
 
@@ -267,6 +277,11 @@ void pu_identify_conn_opened(struct host_conn *hc)
 	pu_identify_conn_ask(hc);
 }
 
+void pu_identify_conn_owed(struct host_conn *hc)
+{
+	hc->identify->owed = true;
+}
+
 void pu_identify_conn_closed(struct host_conn *hc)
 {
 	struct pu_identify_conn *ic = hc->identify;
@@ -314,7 +329,7 @@ static void push_now(void *arg)
 		struct pu_identify_conn *ic = hc->identify;
 
 		/* Who has not asked yet will ask. */
-		if (!ic || ic->tell || !ic->told || ic->told == id->seq || hc->c->closing ||
+		if (!ic || ic->tell || !(ic->told || ic->owed) || ic->told == id->seq || hc->c->closing ||
 		    !pu_peerstore_supports(hc->peer, PU_IDENTIFY_PUSH_PROTOCOL))
 			continue;
 		if (pu_host_open(id->h, &hc->c->peer, hc->c, protocols, on_telling, ic,
@@ -334,9 +349,7 @@ static void next_seq(struct pu_identify *id)
 void pu_identify_changed(struct pu_identify *id)
 {
 	next_seq(id);
-	if (!pu_timer_active(&id->push))
-		pu_timer_set(&id->push, pu_loop_now(id->h->loop) +
-						PU_MS(PU_IDENTIFY_PUSH_DELAY_MS));
+	push_soon(id);
 }
 
 int pu_identify_new(struct pu_host *h, struct pu_identify **pid)

@@ -30,6 +30,8 @@ void pu_identify_free(struct pu_identify *id);
 /* Our protocols or addresses changed: tell the peers soon. */
 void pu_identify_changed(struct pu_identify *id);
 void pu_identify_conn_opened(struct host_conn *hc);
+/* The peer may have asked when it was not to know yet: it is told unasked, once we know it. */
+void pu_identify_conn_owed(struct host_conn *hc);
 /* Asks the peer once more, unless a question is under way. */
 void pu_identify_conn_ask(struct host_conn *hc);
 void pu_identify_conn_closed(struct host_conn *hc);

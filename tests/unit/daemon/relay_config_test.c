@@ -217,23 +217,25 @@ static void the_last_good_config_is_kept_and_comes_back(void **state)
 
 	assert_non_null(mkdtemp(dir));
 	snprintf(config, sizeof config, "%s/relay-server.yaml", dir);
-	assert_int_equal(pu_config_archive_path("config.yaml", archive, sizeof archive), 0);
+	assert_int_equal(pu_config_archive_path("config.yaml", 0, archive, sizeof archive), 0);
 	assert_string_equal(archive, ".config.last-good.yaml");
-	assert_int_equal(pu_config_archive_path("/a/plain", archive, sizeof archive), 0);
+	assert_int_equal(pu_config_archive_path("/a/plain", 0, archive, sizeof archive), 0);
 	assert_string_equal(archive, "/a/.plain.last-good");
-	assert_int_equal(pu_config_archive_path(config, archive, 20), PU_ELIMIT);
-	assert_int_equal(pu_config_archive_path(config, archive, sizeof archive), 0);
-	assert_int_equal(pu_config_archive_restore(config), PU_ENOENT);
+	assert_int_equal(pu_config_archive_path(config, 0, archive, 20), PU_ELIMIT);
+	assert_int_equal(pu_config_archive_path(config, 0, archive, sizeof archive), 0);
+	assert_int_equal(pu_config_archive_restore(config, 0), PU_ENOENT);
 	write_file(config, "good");
-	assert_int_equal(pu_config_archive_save(config), 0);
+	assert_int_equal(pu_config_archive_save(config, pu_bytes_str("good")), 0);
 	write_file(config, "bad");
-	assert_int_equal(pu_config_archive_restore(config), 0);
+	assert_int_equal(pu_config_archive_restore(config, 0), 0);
 	assert_int_equal(pu_file_read(config, 100, &text, &len, &info), 0);
 	assert_string_equal(text, "good");
 	assert_int_equal(info.mode, 0600);
 	free(text);
 	unlink(config);
 	unlink(archive);
+	snprintf(archive, sizeof archive, "%s/.relay-server.rejected.yaml", dir);
+	assert_int_equal(unlink(archive), 0);
 	assert_int_equal(rmdir(dir), 0);
 }
 

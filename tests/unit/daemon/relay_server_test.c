@@ -1,4 +1,5 @@
 /* A relay with its files, and nodes that may or may not use it. */
+#include "daemon/relay_metrics.h"
 #include "daemon/relay_server.h"
 
 #include <setjmp.h>
@@ -190,6 +191,25 @@ static void an_authorization_ends_when_it_says(void **state)
 	assert_false(can_connect(f, &f->a));
 }
 
+static void expiry_follows_the_clock_both_ways(void **state)
+{
+	struct fixture *f = *state;
+	struct pu_loop *loop = pu_sim_loop(f->node);
+	char when[PU_RFC3339_MAX], attr[64];
+
+	snprintf(attr, sizeof attr, "expires=%s",
+		 pu_rfc3339_text(pu_loop_unix(loop) + 7200, when));
+	write_keys(f, &f->a, attr, NULL, NULL);
+	start(f, "version: 1\n");
+	assert_true(can_connect(f, &f->a));
+	loop->wall_offset += (int64_t)PU_SEC(3 * 3600);
+	pu_sim_run(f->sim, PU_SEC(30));
+	assert_null(pu_host_conn(f->relay->host, &f->a.key.peer));
+	assert_false(can_connect(f, &f->a));
+	loop->wall_offset -= (int64_t)PU_SEC(3 * 3600);
+	assert_true(can_connect(f, &f->a));
+}
+
 static void without_gating_everybody_gets_in(void **state)
 {
 	struct fixture *f = *state;
@@ -217,22 +237,26 @@ static void a_keys_file_that_cannot_be_read_changes_nothing(void **state)
 static void a_reload_takes_over_limits(void **state)
 {
 	struct fixture *f = *state;
+	struct pu_relay_metrics *m;
 	size_t len;
 	char *text;
 
 	write_keys(f, &f->a, "", NULL, NULL);
 	start(f, "version: 1\n");
+	assert_int_equal(pu_relay_metrics_new(f->relay, "1", &m), 0);
 	assert_int_equal(pu_relay_server_reload(f->relay,
 						load(f, "resources: {max_reservations: 3}\n")),
 			 0);
 	assert_int_equal(f->relay->cfg->max_reservations, 3);
 	assert_true(can_connect(f, &f->a));
-	text = pu_relay_server_metrics(f->relay, &len);
+	text = pu_metrics_text(pu_relay_metrics_all(m), &len);
 	assert_non_null(text);
 	assert_int_equal(strlen(text), len);
 	assert_non_null(strstr(text, "\npeerup_relay_connected_peers 1\n"));
 	assert_non_null(strstr(text, "\npeerup_relay_reservations 0\n"));
+	assert_non_null(strstr(text, "\npeerup_auth_decisions_total{decision=\"allow\"} 1\n"));
 	free(text);
+	pu_relay_metrics_free(m);
 }
 
 static const struct pu_multiaddr *found_circuit(const struct pu_multiaddr *addrs, size_t n)
@@ -304,6 +328,7 @@ int main(void)
 		T(only_authorized_peers_get_in),
 		T(whoever_is_added_gets_in_and_whoever_is_removed_goes),
 		T(an_authorization_ends_when_it_says),
+		T(expiry_follows_the_clock_both_ways),
 		T(without_gating_everybody_gets_in),
 		T(a_keys_file_that_cannot_be_read_changes_nothing),
 		T(a_reload_takes_over_limits),

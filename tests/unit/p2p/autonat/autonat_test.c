@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -394,7 +395,7 @@ static void nothing_else_is_spoken_on_probation(void **state)
 	test_open(&w.other, &w.node, ping, &d, PU_SEC(20));
 	assert_int_not_equal(d.err, 0);
 	pu_sim_run(w.sim, PU_SEC(90));
-	pu_host_probation(w.node.h, PU_AUTONAT_BACK_PROTOCOL,
+	pu_host_probation(w.node.h, PU_AUTONAT_BACK_PROTOCOL, false,
 			  pu_sim_now(w.sim) + PU_SEC(30));
 	test_open(&w.other, &w.node, ping, &d, PU_SEC(20));
 	assert_int_equal(d.err, PU_ENOPROTO);
@@ -405,7 +406,7 @@ static void nothing_else_is_spoken_on_probation(void **state)
 	assert_int_equal(w.node.connected, 0);
 	/* And it does not last. */
 	assert_int_equal(host_stats(&w.other).n_conns, 1);
-	pu_sim_run(w.sim, PU_SEC(PU_HOST_PROBATION_S + 1));
+	pu_sim_run(w.sim, PU_SEC(PU_HOST_PROBATION_SILENT_S + 1));
 	assert_int_equal(host_stats(&w.other).n_conns, 0);
 	assert_int_equal(host_stats(&w.node).n_conns, 0);
 	stop(&w);
@@ -416,27 +417,30 @@ static void few_strangers_at_a_time_are_on_probation(void **state)
 	struct test_host crowd[PU_HOST_PROBATION_MAX + 2];
 	struct test_dial d[PU_ARRAY_LEN(crowd)];
 	unsigned in = 0;
+	char ip[16];
 	struct world w;
 
 	init(&w, 0);
 	w.node.cfg.gate = gate;
 	w.node.cfg.gate_arg = &w;
-	for (unsigned i = 0; i < PU_ARRAY_LEN(crowd); i++)
-		test_host_init(&crowd[i], w.sim, 100 + i, "11.0.9.9", NULL);
+	for (unsigned i = 0; i < PU_ARRAY_LEN(crowd); i++) {
+		snprintf(ip, sizeof ip, "11.0.9.%u", 1 + i);
+		test_host_init(&crowd[i], w.sim, 100 + i, ip, NULL);
+	}
 	start(&w, only_tcp);
-	pu_host_probation(w.node.h, PU_AUTONAT_BACK_PROTOCOL, pu_sim_now(w.sim) + PU_SEC(60));
+	pu_host_probation(w.node.h, PU_AUTONAT_BACK_PROTOCOL, false, pu_sim_now(w.sim) + PU_SEC(60));
 	memset(d, 0, sizeof d);
 	for (unsigned i = 0; i < PU_ARRAY_LEN(crowd); i++) {
 		test_host_start(&crowd[i], NULL);
 		test_host_introduce(&crowd[i], &w.node);
-		test_connect(&crowd[i], &w.node, &d[i], PU_SEC(2));
+		test_connect(&crowd[i], &w.node, &d[i], PU_MS(500));
 		pu_sim_run(w.sim, PU_MS(100));
 		in += host_stats(&crowd[i]).n_conns;
 	}
 	assert_int_equal(in, PU_HOST_PROBATION_MAX);
 	assert_int_equal(host_stats(&w.node).inbound_probation, PU_HOST_PROBATION_MAX);
 	/* When the question is over, so is their time. */
-	pu_host_probation(w.node.h, PU_AUTONAT_BACK_PROTOCOL, 0);
+	pu_host_probation(w.node.h, PU_AUTONAT_BACK_PROTOCOL, false, 0);
 	pu_sim_run(w.sim, PU_SEC(1));
 	for (unsigned i = 0; i < PU_ARRAY_LEN(crowd); i++) {
 		assert_int_equal(host_stats(&crowd[i]).n_conns, 0);

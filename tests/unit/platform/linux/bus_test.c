@@ -376,7 +376,7 @@ static void networkmanagers_dnsmasq_gets_a_drop_in(void **state)
 	start_service(e, "nm");
 	assert_int_equal(set_auto(e, &rs, &method), 0);
 	assert_string_equal(method, "networkmanager");
-	snprintf(path, sizeof path, "%s/peerup-vpn.conf", e->dir);
+	snprintf(path, sizeof path, "%s/peerup-vpn-lo.conf", e->dir);
 	f = fopen(path, "r");
 	assert_non_null(f);
 	buf[fread(buf, 1, sizeof buf - 1, f)] = '\0';
