@@ -79,6 +79,8 @@ struct pu_api_peer {
 	bool authorized;
 	enum pu_access access; /* when authorized */
 	enum pu_sas_state trust; /* were codes compared with it? */
+	bool told;             /* the peer said what it grants us: */
+	enum pu_access granted;
 	bool connected;
 	/* Of the best connection, when connected. */
 	const char *path;      /* "DIRECT" or "RELAYED" */
@@ -296,7 +298,8 @@ struct pu_api_ops {
 
 	/* Who belongs. Without gating everyone may come, and the list is not kept. */
 	bool (*gating)(void *arg);
-	/* In file order. On failure why tells, and fn was not called. */
+	/* In file order; verified "" also when it is another pair's. On failure why tells, and
+	 * fn was not called. */
 	int (*each_member)(void *arg, pu_api_member_fn *fn, void *fn_arg, struct pu_failure *why);
 	/* Written to the disk and in effect, or neither. PU_EEXIST, PU_ENOENT. */
 	int (*member_add)(void *arg, const struct pu_api_new_member *m, struct pu_failure *why);

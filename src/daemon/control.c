@@ -227,6 +227,8 @@ static void show_peer(struct pu_control *c, const struct pu_peerid *id,
 		out.authorized = pu_roster_allowed(p, pu_loop_unix(n->loop));
 		out.access = p->access;
 		out.trust = p->trust;
+		out.told = p->offer_known;
+		out.granted = p->granted;
 		out.ipv4 = inet_ntop(AF_INET, p->local.v4, v4, sizeof v4);
 		out.ipv6 = inet_ntop(AF_INET6, p->local.v6, v6, sizeof v6);
 		out.services = services;
