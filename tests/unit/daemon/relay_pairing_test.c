@@ -327,7 +327,8 @@ static void member_keeps_its_comment_and_gains_time(void **state)
 	char line[256];
 	int64_t now = pu_loop_unix(pu_sim_loop(relay->sim));
 
-	snprintf(line, sizeof line, "%s  note=kept  # the old oak\n%s  expires=2020-01-01T00:00:00Z\n",
+	snprintf(line, sizeof line,
+		 "%s  note=kept  # the old oak\n%s  expires=2020-01-01T00:00:00Z\n",
 		 a->id_text, b->id_text);
 	pu_lab_append(relay->members, sizeof relay->members, line);
 	pu_lab_relay_reload(relay);
@@ -479,7 +480,8 @@ static void group_that_is_revoked_takes_nobody_in(void **state)
 	up(a);
 	up(b);
 	join(a, codes[0], "anna");
-	assert_int_equal(pu_groups_remove(pu_relay_pairing_groups(relay->server->pairing), g->id), 0);
+	assert_int_equal(
+		pu_groups_remove(pu_relay_pairing_groups(relay->server->pairing), g->id), 0);
 	assert_true(try_code(b, codes[1]) < 0);
 	assert_non_null(at_relay(a));
 	assert_null(at_relay(b));
