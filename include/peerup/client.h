@@ -11,7 +11,7 @@
  * Errors of all calls: PEERUP_EREFUSED when no daemon runs; PEERUP_EPERM when it is another
  * user's; PEERUP_ETIMEDOUT; PEERUP_E2BIG beyond options.answer_max; PEERUP_EPROTO when it is not
  * our daemon that answers; PEERUP_EINVAL, PEERUP_ENOENT, PEERUP_EEXIST, PEERUP_EUNREACH (the
- * peer) or PEERUP_EDENIED when the daemon said no; PEERUP_ENOTSUP when it does not know the
+ * peer), PEERUP_ELIMIT or PEERUP_EDENIED when the daemon said no; PEERUP_ENOTSUP when it does not know the
  * question; PEERUP_ENOMEM, PEERUP_ESYS, … */
 #ifndef PEERUP_CLIENT_H
 #define PEERUP_CLIENT_H
@@ -28,10 +28,10 @@ struct peerup_client;
 /* Start from PEERUP_CLIENT_OPTIONS_INIT: zero and NULL mean the default. */
 struct peerup_client_options {
 	size_t size; /* of this struct, as your compiler saw it */
-	/* Where the daemon listens. Default: found as the program's commands find it, from
-	 * this configuration file, or the one that --config would default to, and the
-	 * environment variables HOME and PEERUP_RUNTIME_DIR. */
-	const char *config;
+	/* Where the daemon listens. Default: found as the program's commands find it, with
+	 * these as their --config or --instance, from the environment variables HOME and
+	 * PEERUP_RUNTIME_DIR. */
+	const char *config, *instance;
 	const char *socket_path, *cookie_path; /* both, or none */
 	unsigned timeout_ms; /* default 120000 */
 	size_t answer_max;   /* bytes; default 16 MiB */
@@ -44,7 +44,7 @@ struct peerup_client_options {
 #endif
 
 /* opt may be NULL; it is copied. Does not ask anything yet. PEERUP_EINVAL (size, one path
- * without the other), PEERUP_ENOENT (options.config), PEERUP_ELIMIT (a path is too long),
+ * without the other, no name of an instance), PEERUP_ENOENT (options.config), PEERUP_ELIMIT (a path is too long),
  * PEERUP_ENOMEM, PEERUP_ESYS (no home directory). */
 PEERUP_API int peerup_client_open(const struct peerup_client_options *opt,
 				  struct peerup_client **pc);
@@ -84,18 +84,19 @@ PEERUP_API int peerup_client_shutdown(struct peerup_client *c);
 
 /* What happens in the daemon, as it happens. */
 struct peerup_event {
-	const char *kind; /* "peer_connected" */
+	const char *kind; /* "peer_connected"; "lost": we were too slow for some */
 	const char *json; /* an object */
 };
 
-/* Calls fn for every event until it returns non-zero, which is returned then, or the daemon
+/* Calls fn for every event of these kinds ("peer_connected,path"; NULL: all) until it returns non-zero, which is returned then, or the daemon
  * ends: PEERUP_EEOF. Not subject to timeout_ms. fn may use other clients, not this one. */
 typedef int peerup_event_fn(void *arg, const struct peerup_event *ev);
-PEERUP_API int peerup_client_events(struct peerup_client *c, peerup_event_fn *fn, void *arg);
+PEERUP_API int peerup_client_events(struct peerup_client *c, const char *kinds,
+				    peerup_event_fn *fn, void *arg);
 
 /* The same inside your own loop: begin, poll the descriptor, and take what there is until
  * PEERUP_EAGAIN. One watch per client; other calls on the client may go on meanwhile. */
-PEERUP_API int peerup_client_watch(struct peerup_client *c);
+PEERUP_API int peerup_client_watch(struct peerup_client *c, const char *kinds);
 /* Readable when there may be an event; only to be polled. -1: nothing is watched. */
 PEERUP_API int peerup_client_watch_fd(const struct peerup_client *c);
 /* ev is valid until the next call of this function. Waits up to timeout_ms; 0: not at all;

@@ -41,6 +41,10 @@ static const struct pu_cli_flag verify_flags[] = {
 	{ "file", 0, "PATH", "use this authorized_keys file" },
 	{ NULL },
 };
+static const struct pu_cli_flag help_flags[] = {
+	{ "format", 0, "SHELL", "bash, zsh or fish: completions; man: commands for the manual" },
+	{ NULL },
+};
 static const struct pu_cli_flag auth_flags[] = {
 	{ "file", 0, "PATH", "use this authorized_keys file" },
 	{ NULL },
@@ -49,6 +53,23 @@ static const struct pu_cli_flag service_add_flags[] = {
 	{ "port", 0, "PORT", "port that peers see, when another than the local one" },
 	{ "allow", 0, "PEER", "only this peer may use it; may be repeated" },
 	{ "protocol", 0, "ID", "kept for the Go program, no effect" },
+	{ NULL },
+};
+static const struct pu_cli_flag invite_flags[] = {
+	{ "name", 0, "NAME", "what the other machine shall call this one" },
+	{ "ttl", 0, "TIME", "how long the code is good; default 10m" },
+	{ "access", 0, "WHAT", "for who joins: services (the default) or network" },
+	{ "compat", 0, NULL, "a long code that peer-up understands, too" },
+	{ "no-wait", 0, NULL, "leave it to the daemon to wait" },
+	{ "no-up", 0, NULL, "do not bring the network up afterwards" },
+	{ "non-interactive", 0, NULL, "only the code on standard output" },
+	{ NULL },
+};
+static const struct pu_cli_flag join_flags[] = {
+	{ "name", 0, "NAME", "what the other machine shall call this one" },
+	{ "access", 0, "WHAT", "for the other machine: services (the default) or network" },
+	{ "no-up", 0, NULL, "do not bring the network up afterwards" },
+	{ "non-interactive", 0, NULL, "ask nothing; the code may come on standard input" },
 	{ NULL },
 };
 static const struct pu_cli_flag ping_flags[] = {
@@ -62,6 +83,7 @@ static const struct pu_cli_flag relay_setup_flags[] = {
 	{ "dir", 0, "DIR", "put the files there instead of here" },
 	{ "port", 0, "PORT", "listen on this TCP and UDP port; default 7777" },
 	{ "network", 0, "NAME", "private network name" },
+	{ "fresh", 0, NULL, "all anew; files that are there are kept in backups/" },
 	{ "non-interactive", 0, NULL, "ask nothing; it never does" },
 	{ NULL },
 };
@@ -137,11 +159,19 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "lets it ping a peer, then shows all results" },
 	{ "daemon", "connect", "", 0, 0, daemon_connect_flags, pu_cmd_daemon_connect,
 	  "opens a local port to a peer's service" },
+	{ "daemon", "connections", "", 0, 0, NULL, pu_cmd_daemon_connections,
+	  "such ports and where they lead" },
 	{ "daemon", "disconnect", "<id>", 1, 1, NULL, pu_cmd_daemon_disconnect,
 	  "closes such a port" },
 	{ "daemon", "stop", "", 0, 0, NULL, pu_cmd_daemon_stop, "asks it to stop" },
 	{ "status", NULL, "", 0, 0, NULL, pu_cmd_status, "this node and its peers" },
 	{ "whoami", NULL, "", 0, 0, NULL, pu_cmd_whoami, "this node's peer ID" },
+	{ "invite", "list", "", 0, 0, NULL, pu_cmd_invite_list, "invitations of the daemon" },
+	{ "invite", "cancel", "<id>", 1, 1, NULL, pu_cmd_invite_cancel, "take a code back" },
+	{ "invite", NULL, "", 0, 0, invite_flags, pu_cmd_invite,
+	  "make a code with which another machine joins" },
+	{ "join", NULL, "[code]", 0, PU_CLI_ARGS_MAX, join_flags, pu_cmd_join,
+	  "join with a code from another machine or a relay" },
 	{ "auth", "add", "<peer id>", 1, 1, auth_add_flags, pu_cmd_auth_add, "let a peer in" },
 	{ "auth", "list", "", 0, 0, auth_flags, pu_cmd_auth_list, "who may connect" },
 	{ "auth", "set", "<peer>", 1, 1, auth_set_flags, pu_cmd_auth_set,
@@ -195,7 +225,8 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "relay", "pair", "", 0, 0, relay_pair_flags, pu_cmd_relay_pair,
 	  "codes by which others join this relay and meet each other" },
 	{ "relay", "config", "<action> [file]", 1, 2, config_flags, pu_cmd_relay_config,
-	  "the relay's config: validate, show, history, rollback, apply, confirm" },
+	  "the relay's config: validate, show, history, rollback, apply, confirm, snapshots, "
+	  "restore" },
 	{ "relay", "version", "", 0, 0, NULL, pu_cmd_relay_version, "which version this is" },
 	{ "ping", NULL, "<peer>", 1, 1, ping_flags, pu_cmd_ping, "is a peer there?" },
 	{ "traceroute", NULL, "<peer>", 1, 1, NULL, pu_cmd_traceroute,
@@ -205,11 +236,13 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "vpn", NULL, "", 0, 0, NULL, pu_cmd_vpn, "the device, its addresses and names" },
 	{ "events", NULL, "", 0, 0, events_flags, pu_cmd_events, "what happens, as it happens" },
 	{ "paths", NULL, "", 0, 0, NULL, pu_cmd_paths, "the path in use to every peer" },
+	{ "discover", NULL, "<peer>", 1, 1, NULL, pu_cmd_discover,
+	  "what a peer is, offers and grants us" },
 	{ "why", NULL, "<peer>", 1, 1, NULL, pu_cmd_why,
 	  "why a peer is reached as it is: what was tried and what came of it" },
 	{ "resolve", NULL, "<name>", 1, 1, NULL, pu_cmd_resolve, "the peer ID behind a name" },
 	{ "version", NULL, "", 0, 0, NULL, pu_cmd_version, "which version this is" },
-	{ "help", NULL, "[command]", 0, 2, NULL, pu_cmd_help, "this text" },
+	{ "help", NULL, "[command]", 0, 2, help_flags, pu_cmd_help, "this text" },
 	{ NULL },
 };
 
@@ -257,27 +290,6 @@ int pu_cli_misuse(struct pu_cli *c, const char *what, const char *why_fmt, ...)
 	set_why(c, what, hint, why_fmt, ap);
 	va_end(ap);
 	return PU_CLI_USAGE;
-}
-
-int pu_cmd_help(struct pu_cli *c)
-{
-	const struct pu_cli_command *k;
-	int used;
-
-	if (c->n_args == 0) {
-		pu_out_usage(stdout, NULL);
-		return PU_CLI_OK;
-	}
-	k = pu_args_find_command(c->arg[0], c->arg[1], &used);
-	if (k)
-		pu_out_usage(stdout, k);
-	if (k && (k->verb || !k[1].noun || strcmp(k[1].noun, k->noun) != 0))
-		return PU_CLI_OK;
-	if (k)
-		putchar('\n');
-	if (!pu_out_usage_noun(stdout, c->arg[0]))
-		return pu_cli_misuse(c, c->arg[0], "unknown command");
-	return PU_CLI_OK;
 }
 
 static int run(struct pu_cli *c, int argc, char **argv)

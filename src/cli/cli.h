@@ -11,7 +11,7 @@
 /* What scripts rely on. */
 enum pu_cli_exit { PU_CLI_OK = 0, PU_CLI_FAILED = 1, PU_CLI_USAGE = 2 };
 
-enum { PU_CLI_VALUES_MAX = 64, PU_CLI_ARGS_MAX = 8 };
+enum { PU_CLI_VALUES_MAX = 64, PU_CLI_ARGS_MAX = 64 };
 
 struct pu_cli_flag {
 	const char *name;  /* "relay", without dashes */
@@ -74,6 +74,7 @@ int pu_cmd_daemon(struct pu_cli *c);
 int pu_cmd_daemon_show(struct pu_cli *c);
 int pu_cmd_daemon_ping(struct pu_cli *c);
 int pu_cmd_daemon_connect(struct pu_cli *c);
+int pu_cmd_daemon_connections(struct pu_cli *c);
 int pu_cmd_daemon_disconnect(struct pu_cli *c);
 int pu_cmd_daemon_stop(struct pu_cli *c);
 int pu_cmd_proxy(struct pu_cli *c);
@@ -88,6 +89,9 @@ int pu_cmd_auth_set(struct pu_cli *c);
 int pu_cmd_auth_remove(struct pu_cli *c);
 int pu_cmd_auth_validate(struct pu_cli *c);
 int pu_cmd_verify(struct pu_cli *c);
+int pu_cmd_discover(struct pu_cli *c);
+int pu_cmd_wake(struct pu_cli *c);
+int pu_cmd_peer_set_mac(struct pu_cli *c);
 int pu_cmd_name_add(struct pu_cli *c);
 int pu_cmd_name_list(struct pu_cli *c);
 int pu_cmd_name_remove(struct pu_cli *c);
@@ -112,6 +116,10 @@ int pu_cmd_relay_version(struct pu_cli *c);
 int pu_cmd_relay_add(struct pu_cli *c);
 int pu_cmd_relay_list(struct pu_cli *c);
 int pu_cmd_relay_remove(struct pu_cli *c);
+int pu_cmd_invite(struct pu_cli *c);
+int pu_cmd_invite_list(struct pu_cli *c);
+int pu_cmd_invite_cancel(struct pu_cli *c);
+int pu_cmd_join(struct pu_cli *c);
 int pu_cmd_ping(struct pu_cli *c);
 int pu_cmd_traceroute(struct pu_cli *c);
 int pu_cmd_paths(struct pu_cli *c);

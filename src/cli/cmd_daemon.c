@@ -57,6 +57,15 @@ int pu_cmd_daemon_show(struct pu_cli *c)
 	return r ? r : ask_and_print(c, &cl, "GET", path, NULL);
 }
 
+int pu_cmd_daemon_connections(struct pu_cli *c)
+{
+	struct pu_paths paths;
+	struct pu_client cl = { .paths = &paths };
+	int r = find_daemon(c, &paths);
+
+	return r ? r : ask_and_print(c, &cl, "GET", "/v1/connect", NULL);
+}
+
 static int take_number(struct pu_cli *c, const char *flag, uint64_t max, uint64_t *pv)
 {
 	const char *text = pu_cli_flag(c, flag, 0);

@@ -1,4 +1,5 @@
 /* proxy: a local TCP port that leads to a peer's service for as long as the command runs. */
+#include <arpa/inet.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -6,20 +7,24 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "cli/client.h"
 #include "cli/local.h"
 #include "cli/out.h"
 #include "cli/summary.h"
 #include "daemon/config_value.h"
 #include "daemon/json_text.h"
+#include "daemon/oneshot_proxy.h"
 
 struct held {
+	struct pu_cli *c;
 	const char *peer, *service;
 	uint64_t port;
 	int signals; /* readable: ^C or SIGTERM */
 };
 
-/* From here on both wait in h->signals: whenever they come, the proxy is taken down again. */
+/* From here on both wait in h->signals: whenever they come, the proxy is taken down again.
+ * What a shell starts in the background ignores ^C, and would drop it here. */
 static int hold_signals(struct pu_cli *c, struct held *h)
 {
 	sigset_t set;
@@ -27,14 +32,15 @@ static int hold_signals(struct pu_cli *c, struct held *h)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	signal(SIGINT, SIG_DFL);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) == 0)
 		h->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	return h->signals < 0 ? pu_cli_fail(c, "signals", NULL, "%s", pu_err_text(PU_ESYS)) : 0;
 }
 
-static int show_proxy(const struct pu_cli *c, const struct held *h, const char *addr)
+static int show_proxy(const struct held *h, const char *addr)
 {
-	if (c->json)
+	if (h->c->json)
 		return pu_out_json(json_pack("{s:o, s:o, s:o}", "peer", pu_json_text(h->peer),
 					     "service", pu_json_text(h->service),
 					     "listen_address", pu_json_text(addr)));
@@ -84,16 +90,66 @@ static int by_daemon(struct pu_cli *c, struct pu_local *l, const struct held *h)
 			   &data, &c->why) < 0)
 		return PU_CLI_FAILED;
 	pu_summary_text(data, "id", id);
-	r = show_proxy(c, h, pu_summary_text(data, "listen_address", addr));
+	r = show_proxy(h, pu_summary_text(data, "listen_address", addr));
 	json_decref(data);
 	if (r == 0 && !hold(h, pid))
 		return pu_cli_fail(c, "daemon", "the same command again", "it has ended");
 	return take_down(c, &cl, id) ? PU_CLI_FAILED : r;
 }
 
+static void on_listening(void *arg, const union pu_sockaddr *local)
+{
+	char ip[INET_ADDRSTRLEN], addr[sizeof ip + 8];
+
+	inet_ntop(AF_INET, &local->v4.sin_addr, ip, sizeof ip);
+	snprintf(addr, sizeof addr, "%s:%u", ip, ntohs(local->v4.sin_port));
+	show_proxy(arg, addr);
+}
+
+static void on_conn(void *arg, int err, unsigned attempts)
+{
+	if (err < 0)
+		fprintf(stderr, "peerup-vpn: a connection was given up after %u attempt%s: %s\n",
+			attempts, attempts == 1 ? "" : "s", pu_err_text(err));
+}
+
+/* Without a daemon this process is the node. A peer without ping may have the service all
+ * the same; one that is not there now is told before somebody waits for it in vain. */
+static int alone(struct pu_cli *c, struct pu_local *l, struct held *h,
+		 const struct pu_peerid *peer)
+{
+	struct pu_oneshot_proxy opt = { .peer = peer, .service = h->service,
+					.stop_fd = h->signals, .on_listening = on_listening,
+					.on_conn = on_conn, .arg = h };
+	struct pu_oneshot_pong pong;
+	struct pu_oneshot *o;
+	int r;
+
+	fputs("peerup-vpn: no daemon runs, connecting directly\n", stderr);
+	pu_log_set_level(PU_LOG_ERROR);
+	if (pu_oneshot_new(&l->paths, &o, &c->why) < 0)
+		return PU_CLI_FAILED;
+	pu_oneshot_ping(o, peer, &pong);
+	if (pong.err < 0 && pong.err != PU_ENOPROTO) {
+		r = pu_cli_fail(c, h->peer, NULL, "cannot reach peer: %s", pong.error);
+	} else {
+		opt.listen.v4.sin_family = AF_INET;
+		opt.listen.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		opt.listen.v4.sin_port = htons((uint16_t)h->port);
+		r = pu_oneshot_proxy(o, &opt);
+		if (r == PU_EDENIED || r == PU_EINVAL)
+			r = pu_cli_misuse(c, h->service, "not the name of a service");
+		else if (r < 0)
+			r = pu_cli_fail(c, c->arg[2], NULL, "cannot listen there: %s",
+					pu_err_text(r));
+	}
+	pu_oneshot_free(o);
+	return r;
+}
+
 static int proxy(struct pu_cli *c, struct pu_local *l)
 {
-	struct held h = { .peer = c->arg[0], .service = c->arg[1], .signals = -1 };
+	struct held h = { .c = c, .peer = c->arg[0], .service = c->arg[1], .signals = -1 };
 	struct pu_peerid peer;
 	int r;
 
@@ -102,8 +158,10 @@ static int proxy(struct pu_cli *c, struct pu_local *l)
 	r = pu_local_resolve(c, l, h.peer, &peer);
 	if (r == 0)
 		r = hold_signals(c, &h);
-	if (r == 0)
+	if (r == 0 && pu_client_is_up(&l->paths, NULL))
 		r = by_daemon(c, l, &h);
+	else if (r == 0)
+		r = alone(c, l, &h, &peer);
 	if (h.signals >= 0)
 		close(h.signals);
 	return r;

@@ -70,6 +70,25 @@ static void dns_row(const struct pu_cli *c, const json_t *vpn)
 	row(c, "names", line);
 }
 
+/* What lies behind peers. */
+static void route_rows(const struct pu_cli *c, const json_t *vpn)
+{
+	char prefix[PU_SUMMARY_TEXT_MAX], peer[PU_SUMMARY_TEXT_MAX];
+	char line[2 * PU_SUMMARY_TEXT_MAX + 64];
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(vpn, "routes"), i, v) {
+		bool used = json_is_true(json_object_get(v, "in_use"));
+		bool offered = json_is_true(json_object_get(v, "offered"));
+
+		pu_summary_text(v, json_object_get(v, "name") ? "name" : "peer_id", peer);
+		snprintf(line, sizeof line, "%s via %s%s%s", pu_summary_text(v, "prefix", prefix),
+			 peer, used ? "" : ", not in use", offered ? "" : ", not offered");
+		row(c, i ? "" : "routes", line);
+	}
+}
+
 void pu_summary_vpn(const struct pu_cli *c, const json_t *vpn)
 {
 	char subnet[PU_SUMMARY_TEXT_MAX], prefix[PU_SUMMARY_TEXT_MAX];
@@ -80,6 +99,7 @@ void pu_summary_vpn(const struct pu_cli *c, const json_t *vpn)
 		 pu_summary_text(vpn, "ipv6_prefix", prefix));
 	row(c, "network", subnet[0] ? line : "");
 	dns_row(c, vpn);
+	route_rows(c, vpn);
 }
 
 static void listen_rows(const struct pu_cli *c, const json_t *status, const char *key,

@@ -28,6 +28,11 @@ const struct pu_api_route pu_api_routes[] = {
 	{ "DELETE", "/v1/auth/{peer_id}", false, false, pu_api_delete_auth },
 	{ "GET", "/v1/paths", true, false, pu_api_get_paths },
 	{ "GET", "/v1/why/{peer}", false, false, pu_api_get_why },
+	{ "GET", "/v1/invites", false, false, pu_api_get_invites },
+	{ "POST", "/v1/invites", false, true, pu_api_post_invite },
+	{ "GET", "/v1/invites/{id}", false, false, pu_api_get_invite },
+	{ "DELETE", "/v1/invites/{id}", false, false, pu_api_delete_invite },
+	{ "POST", "/v1/join", false, true, pu_api_post_join },
 	{ "GET", "/v1/vpn", true, false, pu_api_get_vpn },
 	{ "GET", "/v1/events", false, false, pu_api_get_events },
 	{ "POST", "/v1/traceroute", true, true, pu_api_post_trace },
@@ -171,6 +176,41 @@ static void reply_not_allowed(struct pu_http_request *rq)
 	reply_plain(rq, MHD_HTTP_METHOD_NOT_ALLOWED, "Method Not Allowed\n");
 }
 
+/* "/v1/auth/{peer}" → "/v1/auth/:id": no ID gets into logs, nor makes series of its own. */
+static void label_of(const char *path, char out[PU_API_PARAM_MAX])
+{
+	char param[PU_API_PARAM_MAX];
+	const char *brace;
+
+	snprintf(out, PU_API_PARAM_MAX, "unknown");
+	for (size_t i = 0; i < pu_api_n_routes; i++) {
+		const char *p = pu_api_routes[i].pattern;
+
+		if (!match(p, path, param))
+			continue;
+		brace = strchr(p, '{');
+		if (!brace)
+			snprintf(out, PU_API_PARAM_MAX, "%s", p);
+		else
+			snprintf(out, PU_API_PARAM_MAX, "%.*s:id%s", (int)(brace - p), p,
+				 strchr(p, '}') + 1);
+		return;
+	}
+}
+
+static void on_answered(void *arg, const struct pu_http_request *rq, unsigned status, pu_time took)
+{
+	struct pu_api *api = arg;
+	char label[PU_API_PARAM_MAX];
+
+	if (!api->events)
+		return;
+	label_of(pu_http_path(rq), label);
+	pu_events_tell(api->events, &(struct pu_event){
+		.kind = PU_EVENT_API_ACCESS, .what = pu_http_method(rq), .detail = label,
+		.n = status, .duration_us = took / 1000 });
+}
+
 static void on_request(void *arg, struct pu_http_request *rq)
 {
 	struct pu_api_call c = { .api = arg, .rq = rq };
@@ -189,36 +229,6 @@ static void on_request(void *arg, struct pu_http_request *rq)
 		reply_not_allowed(rq);
 	else
 		reply_plain(rq, MHD_HTTP_NOT_FOUND, "404 page not found\n");
-}
-
-/* "/v1/auth/{peer}" as "/v1/auth/:id", the way peer-up's logs and metrics have it. */
-static void write_label(const char *pattern, char out[PU_API_PARAM_MAX])
-{
-	const char *brace = strchr(pattern, '{');
-
-	if (brace)
-		snprintf(out, PU_API_PARAM_MAX, "%.*s:id%s", (int)(brace - pattern), pattern,
-			 strchr(pattern, '}') + 1);
-	else
-		snprintf(out, PU_API_PARAM_MAX, "%s", pattern);
-}
-
-/* Told with the route in place of the path: no names, no IDs. */
-static void on_answer(void *arg, const struct pu_http_request *rq, unsigned status,
-		      pu_time duration)
-{
-	const struct pu_api *api = arg;
-	char param[PU_API_PARAM_MAX], label[PU_API_PARAM_MAX] = "unknown";
-	struct pu_event ev = { .kind = PU_EVENT_API_ACCESS, .what = pu_http_method(rq),
-			       .detail = label, .n = status,
-			       .duration_us = duration / PU_US(1) };
-
-	if (!api->events)
-		return;
-	for (size_t i = 0; i < pu_api_n_routes; i++)
-		if (match(pu_api_routes[i].pattern, pu_http_path(rq), param))
-			write_label(pu_api_routes[i].pattern, label);
-	pu_events_tell(api->events, &ev);
 }
 
 void pu_api_post_resolve(struct pu_api_call *c)
@@ -307,7 +317,7 @@ static int open_socket(struct pu_api *api, const struct pu_api_options *opt,
 	char cookie[2 * COOKIE_BYTES + 1];
 	struct pu_http_options http = {
 		.loop = api->loop, .token = cookie, .handler = on_request, .arg = api,
-		.unauthorized_body = unauthorized, .on_answer = on_answer,
+		.unauthorized_body = unauthorized, .on_answered = on_answered,
 	};
 	int r = pu_sock_listen(opt->socket_path, &opt->owner, &http.listen_fd, why);
 
@@ -350,6 +360,7 @@ int pu_api_start(const struct pu_api_options *opt, struct pu_api **papi, struct 
 	api->ops_arg = opt->ops_arg;
 	pu_list_init(&api->pings);
 	pu_list_init(&api->traces);
+	pu_list_init(&api->pairings);
 	pu_list_init(&api->connects);
 	api->events = opt->events;
 	pu_timer_init(&api->shutdown_timer, api->loop, on_shutdown_timer, api);
@@ -382,6 +393,7 @@ void pu_api_stop(struct pu_api *api)
 	pu_http_stop(api->http);
 	pu_api_pings_drop(api);
 	pu_api_traces_drop(api);
+	pu_api_pairings_drop(api);
 	pu_api_connects_drop(api);
 	free_api(api);
 }

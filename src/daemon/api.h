@@ -79,6 +79,8 @@ struct pu_api_peer {
 	bool authorized;
 	enum pu_access access; /* when authorized */
 	enum pu_sas_state trust; /* were codes compared with it? */
+	bool told;             /* the peer said what it grants us: */
+	enum pu_access granted;
 	bool connected;
 	/* Of the best connection, when connected. */
 	const char *path;      /* "DIRECT" or "RELAYED" */
@@ -227,6 +229,14 @@ typedef void pu_api_peer_fn(void *arg, const struct pu_api_peer *p);
 typedef void pu_api_counter_fn(void *arg, const char *name, uint64_t value);
 typedef void pu_api_ping_fn(void *arg, const struct pu_api_ping_result *r);
 
+struct pu_invite;
+struct pu_invite_options;
+struct pu_join_options;
+struct pu_join_result;
+typedef void pu_api_invite_fn(void *arg, const struct pu_invite *i);
+typedef void pu_api_join_fn(void *arg, int err, const struct pu_join_result *r,
+			    const struct pu_failure *why);
+
 /* Implemented by the daemon core. All members are set. */
 struct pu_api_ops {
 	/* out is zeroed before. What it points to stays valid until the next turn. */
@@ -258,6 +268,16 @@ struct pu_api_ops {
 		     void *done_arg, uint64_t *pid);
 	void (*trace_cancel)(void *arg, uint64_t id);
 
+	/* Invitations and codes: as pairing.h has them. */
+	int (*invite)(void *arg, const struct pu_invite_options *opt,
+		      const struct pu_invite **pinvite, struct pu_failure *why);
+	const struct pu_invite *(*invite_find)(void *arg, uint64_t id);
+	void (*each_invite)(void *arg, pu_api_invite_fn *fn, void *fn_arg);
+	int (*invite_cancel)(void *arg, uint64_t id);
+	int (*join)(void *arg, const struct pu_join_options *opt, pu_api_join_fn *on_done,
+		    void *done_arg, struct pu_failure *why);
+	void (*join_cancel)(void *arg);
+
 	/* Our services. */
 	void (*each_offered)(void *arg, pu_api_offered_fn *fn, void *fn_arg);
 	/* Until the daemon ends. PU_EINVAL: bad name or address; PU_EEXIST. why tells. */
@@ -278,7 +298,8 @@ struct pu_api_ops {
 
 	/* Who belongs. Without gating everyone may come, and the list is not kept. */
 	bool (*gating)(void *arg);
-	/* In file order. On failure why tells, and fn was not called. */
+	/* In file order; verified "" also when it is another pair's. On failure why tells, and
+	 * fn was not called. */
 	int (*each_member)(void *arg, pu_api_member_fn *fn, void *fn_arg, struct pu_failure *why);
 	/* Written to the disk and in effect, or neither. PU_EEXIST, PU_ENOENT. */
 	int (*member_add)(void *arg, const struct pu_api_new_member *m, struct pu_failure *why);

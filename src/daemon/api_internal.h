@@ -24,6 +24,7 @@ struct pu_api {
 	char *version, *socket_path, *cookie_path;
 	struct pu_list pings;           /* struct ping, see api_ping.c */
 	struct pu_list traces;          /* struct trace, see api_trace.c */
+	struct pu_list pairings;        /* struct waiter, see api_invite.c */
 	struct pu_list connects;        /* struct connect, see api_connect.c */
 	struct pu_events *events;       /* NULL: none */
 	struct pu_api_streams *streams; /* see api_events.c */
@@ -52,6 +53,9 @@ extern const size_t pu_api_n_routes;
 pu_api_handler_fn pu_api_get_status, pu_api_get_peers, pu_api_get_paths, pu_api_get_why,
 	pu_api_post_ping, pu_api_post_trace, pu_api_post_resolve, pu_api_post_reload,
 	pu_api_post_shutdown;
+/* invitations and codes */
+pu_api_handler_fn pu_api_get_invites, pu_api_get_invite, pu_api_post_invite,
+	pu_api_delete_invite, pu_api_post_join;
 /* services and proxies */
 pu_api_handler_fn pu_api_get_services, pu_api_get_peer_services, pu_api_post_expose,
 	pu_api_delete_expose, pu_api_get_connect, pu_api_post_connect, pu_api_delete_connect;
@@ -98,6 +102,7 @@ double pu_api_ms(pu_time t);
 /* Open pings, and traces, are forgotten without an answer. */
 void pu_api_pings_drop(struct pu_api *api);
 void pu_api_traces_drop(struct pu_api *api);
+void pu_api_pairings_drop(struct pu_api *api);
 void pu_api_connects_drop(struct pu_api *api);
 /* The event streams: what was told is remembered from start to stop. PU_ENOMEM. */
 int pu_api_streams_start(struct pu_api *api);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/loop_uv.h"
 #include "daemon/json_text.h"
 #include "daemon/sock.h"
 
@@ -23,17 +24,9 @@ enum {
 	RETRY_MS = 100,
 };
 
-pu_time pu_ask_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return PU_SEC((pu_time)ts.tv_sec) + (pu_time)ts.tv_nsec;
-}
-
 pu_time pu_ask_deadline(const struct pu_ask_target *to)
 {
-	return pu_ask_now() + (to->timeout_ms ? PU_MS((pu_time)to->timeout_ms) :
+	return pu_clock_monotonic() + (to->timeout_ms ? PU_MS((pu_time)to->timeout_ms) :
 						PU_SEC(PU_ASK_TIMEOUT_S));
 }
 
@@ -77,7 +70,7 @@ static int await(int fd, short events, pu_time deadline)
 	struct pollfd p = { .fd = fd, .events = events };
 
 	for (;;) {
-		pu_time now = pu_ask_now();
+		pu_time now = pu_clock_monotonic();
 		pu_time left = now < deadline ? deadline - now : 0;
 		int ms = left > PU_SEC(3600) ? 3600 * 1000 : (int)((left + PU_MS(1) - 1) / PU_MS(1));
 		int n = poll(&p, 1, ms);

@@ -14,7 +14,6 @@ int pu_ask_receive(int fd, struct pu_buf *in, pu_time deadline);
 int pu_ask_take_head(struct pu_buf *in, int *pstatus);
 /* Tells why an answer is no success: PU_EDENIED, PU_ENOTSUP or PU_EPROTO. */
 int pu_ask_refusal(int status, const char *body, size_t len, struct pu_failure *why);
-pu_time pu_ask_now(void);
 pu_time pu_ask_deadline(const struct pu_ask_target *to);
 /* The failure of an exchange that broke off. */
 int pu_ask_broken(int err, struct pu_failure *why);

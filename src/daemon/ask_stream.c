@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/loop_uv.h"
 #include "daemon/ask_internal.h"
 
 struct pu_ask_stream {
@@ -16,7 +17,7 @@ struct pu_ask_stream {
 };
 
 /* Waits for the head of the answer; a refusal is read to its end for its reason. */
-static int agree(struct pu_ask_stream *s, pu_time deadline, struct pu_failure *why)
+static int agree(struct pu_ask_stream *s, pu_time deadline, int *pstatus, struct pu_failure *why)
 {
 	struct pu_bytes body;
 	int status, r, more = 1;
@@ -26,6 +27,8 @@ static int agree(struct pu_ask_stream *s, pu_time deadline, struct pu_failure *w
 	while (r == PU_EAGAIN && (more = pu_ask_receive(s->fd, &s->in, deadline)) > 0);
 	if (r == PU_EAGAIN)
 		r = more < 0 ? more : PU_EPROTO;
+	if (r == 0 && pstatus)
+		*pstatus = status;
 	if (r == 0 && status == 200)
 		return 0;
 	while (r == 0 && more > 0)
@@ -39,7 +42,7 @@ static int agree(struct pu_ask_stream *s, pu_time deadline, struct pu_failure *w
 }
 
 int pu_ask_stream_open(const struct pu_ask_target *to, const char *path,
-		       struct pu_ask_stream **ps, struct pu_failure *why)
+		       struct pu_ask_stream **ps, int *pstatus, struct pu_failure *why)
 {
 	pu_time deadline = pu_ask_deadline(to);
 	struct pu_ask_stream *s = calloc(1, sizeof *s);
@@ -52,7 +55,7 @@ int pu_ask_stream_open(const struct pu_ask_target *to, const char *path,
 	s->fd = -1;
 	r = pu_ask_begin(to, "GET", path, NULL, deadline, &s->fd, why);
 	if (r == 0)
-		r = agree(s, deadline, why);
+		r = agree(s, deadline, pstatus, why);
 	if (r < 0)
 		pu_ask_stream_free(s);
 	else
@@ -144,7 +147,7 @@ static int hand_out(struct pu_ask_stream *s, struct pu_ask_event *out)
 int pu_ask_stream_next(struct pu_ask_stream *s, int timeout_ms, struct pu_ask_event *out)
 {
 	pu_time deadline = timeout_ms < 0 ? PU_TIME_NEVER :
-					    pu_ask_now() + PU_MS((pu_time)timeout_ms);
+					    pu_clock_monotonic() + PU_MS((pu_time)timeout_ms);
 	int r;
 
 	if (s->handed_out) {

@@ -16,9 +16,9 @@ struct pu_ask_event {
 	const char *data;           /* JSON, valid until the next call */
 };
 
-/* Asks for path and waits until the daemon agreed. Errors as pu_ask_data(). */
+/* Asks for path and waits until the daemon agreed. Errors and pstatus as pu_ask_data(). */
 int pu_ask_stream_open(const struct pu_ask_target *to, const char *path,
-		       struct pu_ask_stream **ps, struct pu_failure *why);
+		       struct pu_ask_stream **ps, int *pstatus, struct pu_failure *why);
 void pu_ask_stream_free(struct pu_ask_stream *s);
 
 /* Readable when pu_ask_stream_next() may have something; only to be polled. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "daemon/control_invite.h"
 #include "daemon/control_paths.h"
 #include "p2p/circuit/message.h"
 
@@ -26,19 +27,31 @@ struct trace {
 
 int pu_control_new(const struct pu_control_options *opt, struct pu_control **pc)
 {
+	const struct pu_pairing_options popt = { .node = opt->node, .reload = opt->reload,
+						 .arg = opt->arg };
 	struct pu_control *c = calloc(1, sizeof *c);
+	int r;
 
 	if (!c)
 		return PU_ENOMEM;
 	c->opt = *opt;
 	pu_list_init(&c->pings);
 	pu_list_init(&c->traces);
-	if (pu_proxies_new(opt->node->host, opt->node->net, &c->proxies) < 0) {
+	r = pu_proxies_new(opt->node->host, opt->node->net, &c->proxies);
+	if (r == 0)
+		r = pu_pairing_new(&popt, &c->pairing);
+	if (r < 0) {
+		pu_proxies_free(c->proxies);
 		free(c);
-		return PU_ENOMEM;
+		return r;
 	}
 	*pc = c;
 	return 0;
+}
+
+struct pu_pairing *pu_control_pairing(struct pu_control *c)
+{
+	return c->pairing;
 }
 
 static void ping_abandon(struct ping *g)
@@ -62,6 +75,7 @@ void pu_control_free(struct pu_control *c)
 		ping_abandon(PU_CONTAINER_OF(it, struct ping, node));
 	PU_LIST_FOREACH (jt, jtmp, &c->traces)
 		trace_abandon(PU_CONTAINER_OF(jt, struct trace, node));
+	pu_pairing_free(c->pairing);
 	pu_proxies_free(c->proxies);
 	free(c);
 }
@@ -213,6 +227,8 @@ static void show_peer(struct pu_control *c, const struct pu_peerid *id,
 		out.authorized = pu_roster_allowed(p, pu_loop_unix(n->loop));
 		out.access = p->access;
 		out.trust = p->trust;
+		out.told = p->offer_known;
+		out.granted = p->granted;
 		out.ipv4 = inet_ntop(AF_INET, p->local.v4, v4, sizeof v4);
 		out.ipv6 = inet_ntop(AF_INET6, p->local.v6, v6, sizeof v6);
 		out.services = services;
@@ -467,6 +483,12 @@ const struct pu_api_ops pu_control_ops = {
 	.why = why,
 	.trace = trace,
 	.trace_cancel = trace_cancel,
+	.invite = pu_control_invite,
+	.invite_find = pu_control_invite_find,
+	.each_invite = pu_control_each_invite,
+	.invite_cancel = pu_control_invite_cancel,
+	.join = pu_control_join,
+	.join_cancel = pu_control_join_cancel,
 	.each_offered = pu_control_each_offered,
 	.expose = pu_control_expose,
 	.unexpose = pu_control_unexpose,

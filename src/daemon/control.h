@@ -20,6 +20,8 @@ struct pu_control_options {
 int pu_control_new(const struct pu_control_options *opt, struct pu_control **pc);
 /* After pu_api_stop(). */
 void pu_control_free(struct pu_control *c);
+/* Invitations and codes of this node. */
+struct pu_pairing *pu_control_pairing(struct pu_control *c);
 /* The ops; their argument is the control itself. */
 extern const struct pu_api_ops pu_control_ops;
 

@@ -31,8 +31,13 @@ int pu_control_each_member(void *arg, pu_api_member_fn *fn, void *fn_arg, struct
 
 	if (r < 0)
 		return file_failure(c, r, why);
-	for (size_t i = 0; i < pu_member_count(set); i++)
-		fn(fn_arg, pu_member_at(set, i));
+	for (size_t i = 0; i < pu_member_count(set); i++) {
+		struct pu_member m = *pu_member_at(set, i);
+
+		if (pu_sas_check(&c->opt.node->key.peer, &m.peer, m.verified) != PU_SAS_VERIFIED)
+			m.verified = "";
+		fn(fn_arg, &m);
+	}
 	pu_member_free(set);
 	return 0;
 }

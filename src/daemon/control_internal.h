@@ -4,6 +4,7 @@
 #define PU_DAEMON_CONTROL_INTERNAL_H
 
 #include "daemon/control.h"
+#include "daemon/pairing.h"
 #include "daemon/proxies.h"
 
 struct pu_control {
@@ -11,6 +12,7 @@ struct pu_control {
 	struct pu_list pings, traces;
 	uint64_t next_ping;
 	struct pu_proxies *proxies;
+	struct pu_pairing *pairing;
 	/* What the last status() points to. */
 	struct pu_vpn_info vpn_info;
 	struct pu_multiaddr listen[PU_HOST_ADDRS_PER_PEER];

@@ -86,7 +86,6 @@ void pu_http_resume(struct pu_http_request *rq)
 void pu_http_set_response(struct pu_http_request *rq, unsigned status, const char *content_type,
 			  PU_TAKES struct MHD_Response *response)
 {
-	struct pu_http *h = rq->http;
 	bool suspended = rq->state == PU_HTTP_SUSPENDED;
 
 	rq->state = PU_HTTP_ANSWERED;
@@ -96,8 +95,6 @@ void pu_http_set_response(struct pu_http_request *rq, unsigned status, const cha
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
 	for (size_t i = 0; i < rq->n_headers && response; i++)
 		MHD_add_response_header(response, rq->header[i].name, rq->header[i].value);
-	if (h->on_answer)
-		h->on_answer(h->arg, rq, status, pu_loop_now(h->loop) - rq->began);
 	if (suspended)
 		pu_http_resume(rq);
 }
@@ -117,10 +114,13 @@ void pu_http_respond(struct pu_http_request *rq, unsigned status, const char *co
 /* MHD_NO closes the connection: all that is left when memory is out. */
 static enum MHD_Result queue(struct pu_http_request *rq)
 {
+	struct pu_http *h = rq->http;
 	enum MHD_Result r;
 
 	if (!rq->response)
 		return MHD_NO;
+	if (h->on_answered)
+		h->on_answered(h->arg, rq, rq->status, pu_loop_uv_clock(h->loop) - rq->began);
 	r = MHD_queue_response(rq->conn, rq->status, rq->response);
 	MHD_destroy_response(rq->response);
 	rq->response = NULL;
@@ -171,10 +171,10 @@ static struct pu_http_request *new_request(struct pu_http *h, struct MHD_Connect
 		return NULL;
 	rq->http = h;
 	rq->conn = conn;
+	rq->began = pu_loop_uv_clock(h->loop);
 	pu_buf_init(&rq->body, PU_HTTP_BODY_MAX + 1);
 	rq->method = strdup(method);
 	rq->path = strdup(path);
-	rq->began = pu_loop_now(h->loop);
 	pu_list_append(&h->requests, &rq->node);
 	if (!rq->method || !rq->path) {
 		request_free(rq);
@@ -403,7 +403,7 @@ int pu_http_start(const struct pu_http_options *opt, struct pu_http **ph)
 		return PU_ENOMEM;
 	h->loop = opt->loop;
 	h->handler = opt->handler;
-	h->on_answer = opt->on_answer;
+	h->on_answered = opt->on_answered;
 	h->arg = opt->arg;
 	pu_list_init(&h->requests);
 	pu_timer_init(&h->timer, h->loop, on_timer, h);

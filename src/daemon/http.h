@@ -23,6 +23,10 @@ struct pu_http_request;
  * pu_http_respond_stream(), from inside or later. */
 typedef void pu_http_handler_fn(void *arg, struct pu_http_request *rq);
 
+/* status was answered to rq after that time. */
+typedef void pu_http_answered_fn(void *arg, const struct pu_http_request *rq, unsigned status,
+				 pu_time took);
+
 struct pu_http_options {
 	struct pu_loop *loop; /* driven by base/loop_uv.c */
 	int listen_fd;        /* taken, also on failure */
@@ -30,10 +34,8 @@ struct pu_http_options {
 	/* Body of the 401 answer, JSON with line feed; static. */
 	const char *unauthorized_body;
 	pu_http_handler_fn *handler;
-	/* May be NULL. Every answer, those that refuse a client too; duration: since the
-	 * headers were there. */
-	void (*on_answer)(void *arg, const struct pu_http_request *rq, unsigned status,
-			  pu_time duration);
+	/* Every answer as it leaves, refusals too; may be NULL. */
+	pu_http_answered_fn *on_answered;
 	void *arg;
 };
 

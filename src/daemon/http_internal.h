@@ -16,8 +16,7 @@ struct pu_http {
 	struct pu_timer hangup; /* while requests are suspended: did a client leave? */
 	char *token, *unauthorized_body;
 	pu_http_handler_fn *handler;
-	void (*on_answer)(void *arg, const struct pu_http_request *rq, unsigned status,
-			  pu_time duration);
+	pu_http_answered_fn *on_answered;
 	void *arg;
 	struct pu_list requests;
 	size_t body_bytes; /* of all requests together */

@@ -70,7 +70,6 @@ struct pu_node {
 	struct pu_gap_watch gaps;
 	struct pu_timer expiry; /* looks for members whose time is over */
 	pu_time started_at;
-	bool members_known; /* changes of the list are told from here on */
 	uint64_t gated; /* strangers refused */
 	uint8_t hash_key[16];
 };

@@ -8,8 +8,6 @@
 /* Brings roster, services and wanted peers in line with cfg and its members file.
  * On failure nothing changed. */
 int pu_node_apply(struct pu_node *n, const struct pu_config *cfg, struct pu_failure *why);
-/* The members file alone. On failure nothing changed. */
-int pu_node_reload_members(struct pu_node *n, struct pu_failure *why);
 /* Whatever the members file says: the peer is out until it is read again. */
 void pu_node_revoke(struct pu_node *n, const struct pu_peerid *peer);
 /* The peer is no member any more: its connections and streams end now. */

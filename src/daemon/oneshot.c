@@ -1,35 +1,19 @@
-#include "daemon/oneshot.h"
+#include "daemon/oneshot_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "base/loop_uv.h"
 #include "crypto/key.h"
 #include "daemon/config.h"
-#include "daemon/control.h"
 #include "daemon/node.h"
 #include "daemon/version.h"
 #include "p2p/transport/net_uv.h"
 
-struct pu_oneshot {
-	struct pu_loop_uv *driver;
-	struct pu_loop *loop;
-	struct pu_net *net;
-	struct pu_node *node;
-	struct pu_control *control;
-	struct pu_timer timeout;
-	struct pu_oneshot_pong *pong; /* of the ping under way */
-	struct pu_trace_result *trace; /* of the trace under way */
-};
+enum { TICK_MS = 50 };
 
 static void ignore_shutdown(void *arg)
 {
-}
-
-static int refuse_reload(void *arg, struct pu_failure *why)
-{
-	return PU_ENOTSUP;
 }
 
 /* The ports of the config may belong to somebody else, and nobody is to call us. */
@@ -50,18 +34,19 @@ static int listen_anywhere(struct pu_config *cfg)
 	return 0;
 }
 
-static int load_config(const char *path, struct pu_config **pcfg, struct pu_failure *why)
+static int load_config(const struct pu_oneshot *o, struct pu_config **pcfg,
+		       struct pu_failure *why)
 {
 	struct pu_config_diags *diags = calloc(1, sizeof *diags);
 	struct pu_config *cfg;
-	int r = diags ? pu_config_load(path, &cfg, diags) : PU_ENOMEM;
+	int r = diags ? pu_config_load(o->paths.config, &cfg, diags) : PU_ENOMEM;
 
 	if (r < 0 && diags)
-		pu_config_diags_failure(diags, path, why);
+		pu_config_diags_failure(diags, o->paths.config, why);
 	free(diags);
 	if (r < 0)
 		return r;
-	r = listen_anywhere(cfg);
+	r = o->host ? 0 : listen_anywhere(cfg);
 	if (r < 0)
 		pu_config_free(cfg);
 	else
@@ -69,12 +54,26 @@ static int load_config(const char *path, struct pu_config **pcfg, struct pu_fail
 	return r;
 }
 
-static int make_node(struct pu_oneshot *o, const struct pu_paths *paths, struct pu_failure *why)
+static int reload(void *arg, struct pu_failure *why)
 {
-	struct pu_node_options opt = { .loop = o->loop, .net = o->net, .paths = paths,
+	struct pu_oneshot *o = arg;
+	struct pu_config *cfg;
+	int r = load_config(o, &cfg, why);
+
+	if (r < 0)
+		return r;
+	r = pu_node_reload(o->node, cfg, why);
+	if (r < 0)
+		pu_config_free(cfg);
+	return r;
+}
+
+static int make_node(struct pu_oneshot *o, struct pu_failure *why)
+{
+	struct pu_node_options opt = { .loop = o->loop, .net = o->net, .paths = &o->paths,
 				       .version = PU_VERSION };
-	struct pu_control_options copt = { .shutdown = ignore_shutdown, .reload = refuse_reload };
-	int r = load_config(paths->config, &opt.cfg, why);
+	struct pu_control_options copt = { .shutdown = ignore_shutdown, .reload = reload, .arg = o };
+	int r = load_config(o, &opt.cfg, why);
 
 	if (r == 0)
 		r = pu_node_new(&opt, &o->node, why);
@@ -91,20 +90,35 @@ static void on_timeout(void *arg)
 	pu_loop_uv_stop(o->driver);
 }
 
-int pu_oneshot_new(const struct pu_paths *paths, struct pu_oneshot **po, struct pu_failure *why)
+static void on_tick(void *arg)
+{
+	struct pu_oneshot *o = arg;
+
+	if (o->done && o->done(o->done_arg))
+		pu_loop_uv_stop(o->driver);
+	else
+		pu_timer_set(&o->tick, pu_loop_now(o->loop) + PU_MS(TICK_MS));
+}
+
+static int make(const struct pu_paths *paths, bool host, struct pu_oneshot **po,
+		struct pu_failure *why)
 {
 	struct pu_oneshot *o = calloc(1, sizeof *o);
 	int r = o ? pu_crypto_init() : PU_ENOMEM;
 
-	if (r == 0)
+	if (r == 0) {
+		o->paths = *paths;
+		o->host = host;
 		r = pu_loop_uv_new(&o->driver);
+	}
 	if (r == 0) {
 		o->loop = pu_loop_uv_loop(o->driver);
 		pu_timer_init(&o->timeout, o->loop, on_timeout, o);
+		pu_timer_init(&o->tick, o->loop, on_tick, o);
 		r = pu_net_uv_new(o->loop, &o->net);
 	}
 	if (r == 0)
-		r = make_node(o, paths, why);
+		r = make_node(o, why);
 	if (r < 0) {
 		pu_failure_set(why, r, "peerup-vpn", NULL, "%s", pu_err_text(r));
 		pu_oneshot_free(o);
@@ -112,9 +126,50 @@ int pu_oneshot_new(const struct pu_paths *paths, struct pu_oneshot **po, struct 
 	}
 	pu_loop_uv_enter(o->loop);
 	pu_node_start(o->node);
+	/* Its addresses are what it tells others; a node that only asks needs none. */
+	if (host)
+		pu_interfaces_start(o->node, &o->interfaces);
 	pu_loop_uv_leave(o->loop);
 	*po = o;
 	return 0;
+}
+
+int pu_oneshot_new(const struct pu_paths *paths, struct pu_oneshot **po, struct pu_failure *why)
+{
+	return make(paths, false, po, why);
+}
+
+int pu_oneshot_new_host(const struct pu_paths *paths, struct pu_oneshot **po,
+			struct pu_failure *why)
+{
+	return make(paths, true, po, why);
+}
+
+struct pu_pairing *pu_oneshot_pairing(struct pu_oneshot *o)
+{
+	return pu_control_pairing(o->control);
+}
+
+void pu_oneshot_enter(struct pu_oneshot *o)
+{
+	pu_loop_uv_enter(o->loop);
+}
+
+void pu_oneshot_leave(struct pu_oneshot *o)
+{
+	pu_loop_uv_leave(o->loop);
+}
+
+void pu_oneshot_run(struct pu_oneshot *o, bool (*done)(void *arg), void *arg)
+{
+	o->done = done;
+	o->done_arg = arg;
+	pu_loop_uv_enter(o->loop);
+	pu_timer_set(&o->tick, pu_loop_now(o->loop));
+	pu_loop_uv_leave(o->loop);
+	pu_loop_uv_run(o->driver);
+	pu_timer_stop(&o->tick);
+	o->done = NULL;
 }
 
 static void stop_node(struct pu_oneshot *o)
@@ -130,13 +185,19 @@ void pu_oneshot_free(struct pu_oneshot *o)
 	if (!o)
 		return;
 	if (o->node)
-		stop_node(o);
+		pu_loop_uv_enter(o->loop);
 	pu_control_free(o->control);
+	pu_interfaces_stop(o->interfaces);
+	if (o->node) {
+		pu_loop_uv_leave(o->loop);
+		stop_node(o);
+	}
 	pu_node_free(o->node);
 	if (o->net)
 		pu_net_uv_free(o->net);
 	if (o->driver) {
 		pu_timer_stop(&o->timeout);
+		pu_timer_stop(&o->tick);
 		pu_loop_uv_free(o->driver);
 	}
 	free(o);
@@ -216,4 +277,44 @@ void pu_oneshot_trace(struct pu_oneshot *o, const struct pu_peerid *peer,
 		pu_control_ops.trace_cancel(o->control, id);
 	*out = (struct pu_trace_result){ .err = r < 0 ? r : PU_ETIMEDOUT };
 	o->trace = NULL;
+}
+
+struct look {
+	const struct pu_peerid *peer;
+	pu_api_peer_fn *fn;
+	void *arg;
+	bool found;
+};
+
+static void show_if_wanted(void *arg, const struct pu_api_peer *p)
+{
+	struct look *l = arg;
+
+	if (!pu_peerid_eq(&p->id, l->peer))
+		return;
+	l->found = true;
+	l->fn(l->arg, p);
+}
+
+static bool is_settled(const struct pu_oneshot *o, const struct pu_peerid *peer)
+{
+	const struct pu_roster_peer *p = pu_roster_find(o->node->roster, peer);
+
+	return !p || pu_node_offer_settled(o->node, p);
+}
+
+int pu_oneshot_look(struct pu_oneshot *o, const struct pu_peerid *peer, pu_api_peer_fn *fn,
+		    void *arg)
+{
+	enum { STEP_MS = 50 };
+	struct look l = { .peer = peer, .fn = fn, .arg = arg };
+
+	for (unsigned i = 0; i < PU_ONESHOT_LOOK_MS / STEP_MS && !is_settled(o, peer); i++) {
+		pu_loop_uv_enter(o->loop);
+		pu_timer_set(&o->timeout, pu_loop_now(o->loop) + PU_MS(STEP_MS));
+		pu_loop_uv_leave(o->loop);
+		pu_loop_uv_run(o->driver);
+	}
+	pu_control_ops.each_peer(o->control, show_if_wanted, &l);
+	return l.found ? 0 : PU_ENOENT;
 }

@@ -411,6 +411,12 @@ void pu_reachability_expel(struct pu_reachability *r, const struct pu_peerid *pe
 	pu_host_set_own_relay(r->opt.host, peer, false);
 }
 
+const struct pu_multiaddr *pu_reachability_ips(const struct pu_reachability *r, size_t *pn)
+{
+	*pn = r->n_ips;
+	return r->ips;
+}
+
 void pu_reachability_network_changed(struct pu_reachability *r, const struct pu_multiaddr *ips,
 				     size_t n)
 {

@@ -52,6 +52,8 @@ void pu_reachability_expel(struct pu_reachability *r, const struct pu_peerid *pe
 /* These are our addresses now. */
 void pu_reachability_network_changed(struct pu_reachability *r, const struct pu_multiaddr *ips,
 				     size_t n);
+/* Our addresses as last told. */
+const struct pu_multiaddr *pu_reachability_ips(const struct pu_reachability *r, size_t *pn);
 /* This machine slept: relays and NATs may have forgotten it. */
 void pu_reachability_resumed(struct pu_reachability *r);
 /* The router leads these addresses to us; n 0: none any more. */
@@ -65,8 +67,6 @@ size_t pu_reachability_relays(const struct pu_reachability *r, struct pu_relay_i
 			      size_t cap);
 /* "connecting", "reserving", "reserved", "waiting". */
 const char *pu_relay_state_text(enum pu_relay_state s);
-/* The addresses of this machine as they were told last. */
-const struct pu_multiaddr *pu_reachability_ips(const struct pu_reachability *r, size_t *pn);
 struct pu_dcutr *pu_reachability_dcutr(struct pu_reachability *r);
 struct pu_transport *pu_reachability_circuits(struct pu_reachability *r);
 /* "relay_reservations", 3 … */

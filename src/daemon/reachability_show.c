@@ -17,12 +17,6 @@ const char *pu_relay_state_text(enum pu_relay_state s)
 	return "waiting";
 }
 
-const struct pu_multiaddr *pu_reachability_ips(const struct pu_reachability *r, size_t *pn)
-{
-	*pn = r->n_ips;
-	return r->ips;
-}
-
 struct pu_dcutr *pu_reachability_dcutr(struct pu_reachability *r)
 {
 	return r->dcutr;

@@ -90,7 +90,8 @@ static void take_over(struct pu_trial *t)
 	size_t len;
 	int r = pu_file_read(t->config, PU_CONFIG_FILE_MAX, &text, &len, NULL);
 
-	if (r == 0 && t->text && len == t->len && memcmp(text, t->text, len) == 0) {
+	/* A reload may have come before us, and have taken over what it could. */
+	if (r == 0 && t->good && len == t->len && memcmp(text, t->text, len) == 0) {
 		free(text);
 		archive(t);
 		return;
@@ -242,4 +243,14 @@ void pu_trial_stop(struct pu_trial *t)
 	t->text = NULL;
 	t->watching = false;
 	t->loop = NULL;
+}
+
+bool pu_trial_has_failed(const char *config, const struct pu_failure *why)
+{
+	if (pu_config_pending_revert(config) < 0)
+		return false;
+	pu_log(PU_LOG_ERROR, "config", "it failed on trial; back to the one of before",
+	       PU_KV_STR("file", config), PU_KV_STR("what", why ? why->what : ""),
+	       PU_KV_STR("why", why ? why->why : ""));
+	return true;
 }

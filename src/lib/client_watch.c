@@ -1,16 +1,22 @@
 /* Events of the daemon through the public client. */
+#include <stdio.h>
+
 #include "base/err.h"
 #include "lib/client_internal.h"
 
-int peerup_client_watch(struct peerup_client *c)
+int peerup_client_watch(struct peerup_client *c, const char *kinds)
 {
 	struct pu_failure why = { .what = "" };
-	int r;
+	char path[PU_ASK_PATH_MAX];
+	int r = snprintf(path, sizeof path, "/v1/events%s%s", kinds ? "?kind=" : "",
+			 kinds ? kinds : "");
 
+	if (r >= (int)sizeof path)
+		return PU_EINVAL;
 	if (c->watch)
 		return PU_EEXIST;
 	pu_lib_client_begin(c);
-	r = pu_ask_stream_open(&c->target, "/v1/events", &c->watch, &why);
+	r = pu_ask_stream_open(&c->target, path, &c->watch, &c->http_status, &why);
 	return pu_lib_client_end(c, r, &why);
 }
 
@@ -36,10 +42,11 @@ void peerup_client_watch_end(struct peerup_client *c)
 	c->watch = NULL;
 }
 
-int peerup_client_events(struct peerup_client *c, peerup_event_fn *fn, void *arg)
+int peerup_client_events(struct peerup_client *c, const char *kinds, peerup_event_fn *fn,
+			 void *arg)
 {
 	struct peerup_event ev;
-	int r = peerup_client_watch(c);
+	int r = peerup_client_watch(c, kinds);
 
 	if (r < 0)
 		return r;

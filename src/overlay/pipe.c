@@ -175,15 +175,15 @@ int pu_pipe_new(struct pu_loop *loop, struct pu_net *net, PU_TAKES struct pu_str
 	return 0;
 }
 
+void pu_pipe_tcp_ended(struct pu_pipe *p)
+{
+	tcp_eof(p);
+}
+
 void pu_pipe_bytes(const struct pu_pipe *p, uint64_t *pfrom_stream, uint64_t *pfrom_tcp)
 {
 	*pfrom_stream = p->from_stream;
 	*pfrom_tcp = p->from_tcp;
-}
-
-void pu_pipe_tcp_ended(struct pu_pipe *p)
-{
-	tcp_eof(p);
 }
 
 static void ignore_done(void *arg, uint64_t from_stream, uint64_t from_tcp)

@@ -167,14 +167,12 @@ static const struct pu_stream_events waiting_events = {
 	.on_closed = on_stream_closed,
 };
 
-static void tell_denied(const struct service *s, const struct pu_peerid *peer)
+static void log_denied(const struct service *s, const struct pu_peerid *peer)
 {
 	char id[PU_PEERID_SHORT_MAX];
 
 	pu_log(PU_LOG_WARN, "service", "peer is not allowed", PU_KV_STR("service", s->name),
 	       PU_KV_STR("peer", pu_peerid_short(peer, id)));
-	if (s->owner->ev)
-		s->owner->ev->on_denied(s->owner->ev_arg, s->name, peer);
 }
 
 static void accept_stream(struct service *s, struct pu_stream *st, bool wants_status)
@@ -195,7 +193,9 @@ static void accept_stream(struct service *s, struct pu_stream *st, bool wants_st
 	s->active++;
 	pu_stream_set_events(st, &waiting_events, in);
 	if (!o->allowed(o->arg, &in->peer) || !acl_allows(s, &in->peer)) {
-		tell_denied(s, &in->peer);
+		log_denied(s, &in->peer);
+		if (o->ev)
+			o->ev->on_denied(o->ev_arg, s->name, &in->peer);
 		inbound_fail(in, PU_SERVICE_DENIED);
 		return;
 	}

@@ -53,6 +53,41 @@ LD_LIBRARY_PATH=$libdir "$root/shared"
 ! objdump -p "$root/static" | grep -q "NEEDED.*$soname" || fail "the static program is not static"
 "$root/static"
 
+# The client, against the installed program as a daemon without rights: the example of the
+# documentation, then every call.
+program=$(where /bin/peerup-vpn)
+"$cc" "${flags[@]}" "${cflags[@]}" "$(where /examples/client.c)" "${libs[@]}" -o "$root/example"
+"$cc" "${flags[@]}" "${cflags[@]}" "$here/ask_daemon.c" "${libs[@]}" -o "$root/ask_daemon"
+mkdir "$root/home"
+as_user() { env -u PEERUP_RUNTIME_DIR -u SUDO_UID HOME="$root/home" LD_LIBRARY_PATH="$libdir" \
+	"${drop[@]}" "$@"; }
+drop=()
+if [ "$(id -u)" -eq 0 ]; then
+	chmod 755 "$root" && chown nobody "$root/home"
+	drop=(setpriv --reuid nobody --regid nogroup --clear-groups)
+fi
+cd "$root/home"
+as_user "$program" init --non-interactive > /dev/null
+me=$(as_user "$program" whoami)
+as_user "$program" name add me "$me" > /dev/null
+! as_user "$root/example" > "$root/out" 2>&1 || fail "the example finds a daemon where none is"
+grep -q 'connection refused' "$root/out" || fail "the example says: $(cat "$root/out")"
+as_user "$program" daemon > "$root/daemon.log" 2>&1 &
+daemon=$!
+for _ in $(seq 100); do
+	[ ! -e .config/peerup/.daemon-cookie ] || break
+	sleep 0.1
+done
+as_user "$root/example" > "$root/out" || fail "the example: $(cat "$root/out" "$root/daemon.log")"
+grep -q '^\[' "$root/out" || fail "the example says: $(cat "$root/out")"
+as_user "$root/ask_daemon" "$me" "$PWD/.config/peerup/peerup.sock" || {
+	kill "$daemon"
+	cat "$root/daemon.log"
+	fail "the client does not work"
+}
+wait "$daemon" || fail "the daemon ends badly: $(cat "$root/daemon.log")"
+cd /
+
 # The headers suit strict C99 and C++, alone and together.
 include=${cflags[0]#-I}
 for header in "$include"/peerup/*.h; do
@@ -69,7 +104,6 @@ done
 where /man/man8/peerup-vpn.8 > /dev/null
 where /iproute2/rt_protos.d/peerup.conf > /dev/null
 where /configs/peerup.yaml > /dev/null
-program=$(where /bin/peerup-vpn)
 for unit in peerup-vpn peerup-relay; do
 	unit=$(where "/lib/systemd/system/$unit.service")
 	grep -q "^ExecStart=${program#"$root"} " "$unit" || fail "$unit starts another program"

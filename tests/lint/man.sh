@@ -1,8 +1,14 @@
 #!/usr/bin/env bash
-# The manual page knows every command, flag and configuration key, with its default.
+# The manual page knows every command, flag and configuration key, with its default. The build
+# completes its commands from their table (src/cli/man_page.c): man.sh BUILD-DIR.
 . "$(dirname "$0")/sources.sh"
 status=0
-page=docs/man/peerup-vpn.8
+source=docs/man/peerup-vpn.8
+page=${1:-build/release}/help/peerup-vpn.8
+if [ ! -e "$page" ]; then
+	echo "$page is missing: build first"
+	exit 1
+fi
 
 python3 - "$page" src/cli/cli.c src/daemon/config_schema.c src/daemon/relay_config.c <<'END' || status=1
 import re, sys
@@ -22,6 +28,12 @@ for noun, verb in commands:
     words = f"Cm {noun} {verb}".strip()
     if not any(re.match(re.escape(words) + r"( |$)", head) for head in heads):
         complaints.append(f"command: {words[3:]}")
+# What people wrote about commands that are gone, or about one command twice.
+known = {f"{noun} {verb}".strip() for noun, verb in commands}
+items = [re.sub(r" (Oo|Ar|Op|Fl|\||Cm) .*| Ar.*", "", head[3:]) for head, _ in items_of("COMMANDS")
+         if head.startswith("Cm ")]
+complaints += [f"no such command: {words}" for words in items if words not in known]
+complaints += [f"twice: {words}" for words in set(items) if items.count(words) > 1]
 flags = re.findall(r'^\t\{ "([\w-]+)", (?:0|\'\w\'), (?:NULL|"\w+"), "', cli, re.M)
 for flag in flags:
     if not any(re.search(rf"Fl -{flag}( |$)", head) for head in heads):
@@ -57,6 +69,8 @@ END
 
 # Style remarks about pages that this machine lacks say nothing about ours.
 if command -v mandoc > /dev/null; then
-	if mandoc -Tlint -W warning "$page"; then :; else status=1; fi
+	for file in "$source" "$page"; do
+		if mandoc -Tlint -W warning "$file"; then :; else status=1; fi
+	done
 fi
 exit $status

@@ -44,8 +44,9 @@ class Client:
     """A running daemon. Nothing is asked before the first call, and every call has a connection
     of its own, so that the daemon may come and go meanwhile.
 
-    Without arguments the daemon is found as the commands of peerup-vpn find it; `config` is
-    their --config, `socket_path` and `cookie_path` name the files themselves."""
+    Without arguments the daemon is found as the commands of peerup-vpn find it; `config` and
+    `instance` are their --config and --instance; `socket_path` and `cookie_path` name the files
+    themselves."""
 
     def __init__(
         self,
@@ -53,9 +54,10 @@ class Client:
         cookie_path: Optional[str] = None,
         *,
         config: Optional[str] = None,
+        instance: Optional[str] = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
-        folder = os.path.dirname(socket_path) if socket_path else runtime_dir(config)
+        folder = os.path.dirname(socket_path) if socket_path else runtime_dir(config, instance)
         self.socket_path = socket_path or os.path.join(folder, "peerup.sock")
         self.cookie_path = cookie_path or os.path.join(folder, ".daemon-cookie")
         self.timeout = timeout
@@ -92,8 +94,12 @@ class Client:
     def auth(self) -> List[Json]:
         return self.call("GET", "/v1/auth")
 
-    def auth_add(self, peer_id: str, comment: str = "") -> Json:
-        return self.call("POST", "/v1/auth", {"peer_id": peer_id, "comment": comment})
+    def auth_add(
+        self, peer_id: str, comment: str = "", access: str = "services", expires_at: str = ""
+    ) -> Json:
+        """access: "services" or "network"; expires_at: like "2030-01-31T12:00:00Z", or never."""
+        body = {"peer_id": peer_id, "comment": comment, "access": access}
+        return self.call("POST", "/v1/auth", body | ({"expires_at": expires_at} if expires_at else {}))
 
     def auth_remove(self, peer_id: str) -> Json:
         return self.call("DELETE", f"/v1/auth/{quote(peer_id, safe='')}")
@@ -118,6 +124,10 @@ class Client:
         return self.call(
             "POST", "/v1/connect", {"peer": peer, "service": service, "listen": listen}
         )
+
+    def connections(self) -> List[Json]:
+        """The ports that connect() opened."""
+        return self.call("GET", "/v1/connect")
 
     def disconnect(self, id: str) -> Json:
         return self.call("DELETE", f"/v1/connect/{quote(id, safe='')}")
@@ -150,9 +160,10 @@ class Client:
         """What happens, as it happens, until the daemon ends; of these kinds, or all. The
         daemon is asked at once, not with the first next(). After `timeout` seconds of
         silence TimeoutError is raised."""
-        connection, response = self._request("GET", "/v1/events", None, self.timeout)
+        path = "/v1/events" + ("?kind=" + quote(",".join(kinds), safe=",") if kinds else "")
+        connection, response = self._request("GET", path, None, self.timeout)
         connection.unix.settimeout(timeout)
-        return self._events(connection, response, kinds)
+        return self._events(connection, response)
 
     # -- what is behind all of them
 
@@ -220,7 +231,7 @@ class Client:
 
     @staticmethod
     def _events(
-        connection: _Connection, response: http.client.HTTPResponse, kinds: tuple[str, ...]
+        connection: _Connection, response: http.client.HTTPResponse
     ) -> Iterator[Event]:
         kind, lines = "", []
         with contextlib.closing(connection), contextlib.closing(response):
@@ -239,7 +250,7 @@ class Client:
                 elif name == "data":
                     lines.append(value)
                 elif not line:
-                    if lines and (not kinds or kind in kinds):
+                    if lines:
                         yield Event(kind, json.loads("\n".join(lines)))
                     kind, lines = "", []
 

@@ -93,7 +93,7 @@ static int say(struct pu_nameplate *n, const struct pu_nameplate_message *m)
 	struct pu_buf out;
 	int r;
 
-	pu_buf_init(&out, PU_NAMEPLATE_MESSAGE_MAX + 8);
+	pu_buf_init(&out, PU_NAMEPLATE_FRAME_MAX);
 	r = pu_nameplate_message_append(m, &out);
 	if (r == 0 && pu_stream_room(n->st) < out.len)
 		r = PU_EAGAIN;
@@ -140,19 +140,16 @@ static size_t on_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t 
 {
 	struct pu_nameplate *n = arg;
 	struct pu_nameplate_message m;
-	size_t before = n->in.len, fits = pu_min(len, pu_buf_room(&n->in)), used;
-	int r = pu_buf_append(&n->in, p, fits);
+	size_t taken;
+	int r = pu_nameplate_message_feed(&n->in, p, len, &m, &taken);
 
-	if (r == 0)
-		r = pu_nameplate_message_split(pu_buf_bytes(&n->in), &m, &used);
 	if (r == PU_EAGAIN)
-		return fits;
+		return taken;
 	if (r < 0) {
 		give_up(n, r);
 		return len;
 	}
-	pu_buf_clear(&n->in, 0);
-	if (used - before < len)
+	if (taken < len)
 		pu_stream_resume(st);
 	if (m.type == PU_NAMEPLATE_NUMBER && n->number == 0)
 		on_number(n, &m);
@@ -160,7 +157,7 @@ static size_t on_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t 
 		on_vouched(n, &m);
 	else
 		give_up(n, PU_EPROTO);
-	return used - before;
+	return taken;
 }
 
 static void on_eof(void *arg, struct pu_stream *st)
@@ -219,7 +216,7 @@ int pu_nameplate_allocate(struct pu_host *h, const struct pu_peerid *relay, unsi
 	n->ttl_s = ttl_s;
 	n->ev = ev;
 	n->arg = arg;
-	pu_buf_init(&n->in, PU_NAMEPLATE_MESSAGE_MAX + 8);
+	pu_buf_init(&n->in, PU_NAMEPLATE_FRAME_MAX);
 	pu_timer_init(&n->timer, pu_host_loop(h), too_slow, n);
 	pu_job_init(&n->lost, pu_host_loop(h), tell_lost, n);
 	r = pu_host_open(h, relay, NULL, protocols, on_open, n, &n->req);

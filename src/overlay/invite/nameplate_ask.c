@@ -42,13 +42,11 @@ static size_t on_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t 
 {
 	struct pu_nameplate_lookup *l = arg;
 	struct pu_nameplate_message m;
-	size_t n = pu_min(len, pu_buf_room(&l->in)), used;
-	int r = pu_buf_append(&l->in, p, n);
+	size_t taken;
+	int r = pu_nameplate_message_feed(&l->in, p, len, &m, &taken);
 
-	if (r == 0)
-		r = pu_nameplate_message_split(pu_buf_bytes(&l->in), &m, &used);
 	if (r == PU_EAGAIN)
-		return n;
+		return taken;
 	if (r == 0 && m.type != PU_NAMEPLATE_OWNER)
 		r = PU_EPROTO;
 	if (r == 0)
@@ -101,7 +99,7 @@ static void on_open(void *arg, int err, struct pu_stream *st)
 	l->st = st;
 	pu_stream_set_events(st, &stream_events, l);
 	pu_timer_set(&l->timer, pu_loop_now(pu_host_loop(l->h)) + PU_SEC(PU_NAMEPLATE_ANSWER_S));
-	pu_buf_init(&out, PU_NAMEPLATE_MESSAGE_MAX + 8);
+	pu_buf_init(&out, PU_NAMEPLATE_FRAME_MAX);
 	err = pu_nameplate_message_append(&m, &out);
 	if (err == 0 && pu_stream_write(st, pu_buf_bytes(&out).p, out.len) < out.len)
 		err = PU_ELIMIT;
@@ -123,7 +121,7 @@ int pu_nameplate_ask(struct pu_host *h, struct pu_conn *c, unsigned number,
 	l->number = number;
 	l->on_done = on_done;
 	l->arg = arg;
-	pu_buf_init(&l->in, PU_NAMEPLATE_MESSAGE_MAX + 8);
+	pu_buf_init(&l->in, PU_NAMEPLATE_FRAME_MAX);
 	pu_timer_init(&l->timer, pu_host_loop(h), too_slow, l);
 	r = pu_host_open(h, &c->peer, c, protocols, on_open, l, &l->req);
 	if (r < 0)

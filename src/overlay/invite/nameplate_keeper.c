@@ -134,7 +134,7 @@ static bool answer(struct visitor *v, const struct pu_nameplate_message *m)
 	struct pu_buf out;
 	bool ok;
 
-	pu_buf_init(&out, PU_NAMEPLATE_MESSAGE_MAX + 8);
+	pu_buf_init(&out, PU_NAMEPLATE_FRAME_MAX);
 	ok = pu_nameplate_message_append(m, &out) == 0 &&
 	     pu_stream_write(v->st, pu_buf_bytes(&out).p, out.len) == out.len;
 	pu_buf_deinit(&out);
@@ -293,22 +293,19 @@ static size_t on_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t 
 {
 	struct visitor *v = arg;
 	struct pu_nameplate_message m;
-	size_t before = v->in.len, n = pu_min(len, pu_buf_room(&v->in)), used;
-	int r = pu_buf_append(&v->in, p, n);
+	size_t taken;
+	int r = pu_nameplate_message_feed(&v->in, p, len, &m, &taken);
 
-	if (r == 0)
-		r = pu_nameplate_message_split(pu_buf_bytes(&v->in), &m, &used);
 	if (r == PU_EAGAIN)
-		return n;
+		return taken;
 	if (r < 0 || ++v->n_messages > MESSAGES_MAX) {
 		send_away(v, r < 0 ? PU_STREAM_CODE_PROTOCOL : PU_STREAM_CODE_LIMIT);
 		return len;
 	}
-	pu_buf_clear(&v->in, 0);
-	if (used - before < len)
+	if (taken < len)
 		pu_stream_resume(st);
 	on_message(v, &m);
-	return used - before;
+	return taken;
 }
 
 static void on_eof(void *arg, struct pu_stream *st)
@@ -354,7 +351,7 @@ static void on_stream(void *arg, struct pu_stream *st)
 	}
 	v->owner = n;
 	v->st = st;
-	pu_buf_init(&v->in, PU_NAMEPLATE_MESSAGE_MAX + 8);
+	pu_buf_init(&v->in, PU_NAMEPLATE_FRAME_MAX);
 	pu_timer_init(&v->patience, pu_host_loop(n->h), on_silent, v);
 	pu_timer_set(&v->patience, now_of(n) + PU_SEC(FIRST_WORD_S));
 	pu_list_append(&n->visitors, &v->node);

@@ -81,6 +81,22 @@ int pu_nameplate_message_split(struct pu_bytes in, struct pu_nameplate_message *
 	return r;
 }
 
+int pu_nameplate_message_feed(struct pu_buf *in, const uint8_t *p, size_t len,
+			      struct pu_nameplate_message *m, size_t *ptaken)
+{
+	size_t before = in->len, n = pu_min(len, pu_buf_room(in)), used;
+	int r = pu_buf_append(in, p, n);
+
+	*ptaken = n;
+	if (r == 0)
+		r = pu_nameplate_message_split(pu_buf_bytes(in), m, &used);
+	if (r == 0) {
+		*ptaken = used - before;
+		pu_buf_clear(in, 0);
+	}
+	return r;
+}
+
 int pu_nameplate_message_err(uint32_t status)
 {
 	switch (status) {

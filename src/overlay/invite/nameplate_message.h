@@ -7,6 +7,7 @@
 
 enum {
 	PU_NAMEPLATE_MESSAGE_MAX = 256, /* bytes without the length */
+	PU_NAMEPLATE_FRAME_MAX = 264,   /* with it */
 	PU_NAMEPLATE_NAME_MAX = 64,     /* of a name; what is longer is cut */
 };
 
@@ -40,6 +41,10 @@ int pu_nameplate_message_append(const struct pu_nameplate_message *m, struct pu_
 /* The first message of in. PU_EAGAIN: more is needed; PU_EPROTO: malformed, or of a type that
  * we do not know. */
 int pu_nameplate_message_split(struct pu_bytes in, struct pu_nameplate_message *m, size_t *pused);
+/* The same with bytes as they come: so many are taken, in (as long as PU_NAMEPLATE_FRAME_MAX)
+ * keeps the beginning of a message and is empty behind it. PU_ENOMEM, too. */
+int pu_nameplate_message_feed(struct pu_buf *in, const uint8_t *p, size_t len,
+			      struct pu_nameplate_message *m, size_t *ptaken);
 /* What a status means for the one who asked: 0, PU_EDENIED, PU_ELIMIT, PU_ENOENT, or
  * PU_EPROTO for what we do not know, PU_ESYS: the other side could not store it. */
 int pu_nameplate_message_err(uint32_t status);

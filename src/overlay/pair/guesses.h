@@ -1,6 +1,6 @@
 /* How many wrong codes somebody may still try. A token of 128 bits is safe without; this keeps
  * those who try anyway from being a burden. Counted per connection and per address (IPv4, the
- * /64 of IPv6; one relay for all who come through it), never per group: nobody can use up what others need. */
+ * /64 of IPv6), never per group: nobody can use up what others need. */
 #ifndef PU_OVERLAY_PAIR_GUESSES_H
 #define PU_OVERLAY_PAIR_GUESSES_H
 

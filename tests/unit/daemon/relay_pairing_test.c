@@ -107,7 +107,7 @@ static bool is_done(void *arg)
 	return ((struct attempt *)arg)->done;
 }
 
-static struct attempt *redeem(struct pu_lab_node *n, const char *text, const char *name)
+static struct attempt *begin(struct pu_lab_node *n, const char *text, const char *name)
 {
 	struct attempt *at = calloc(1, sizeof *at);
 	struct pu_pair_request *q;
@@ -122,6 +122,13 @@ static struct attempt *redeem(struct pu_lab_node *n, const char *text, const cha
 	pu_host_forget_failures(n->node->host, &id);
 	assert_int_equal(pu_pair_redeem(n->node->host, &id, code.token, name, on_redeemed, at, &q),
 			 0);
+	return at;
+}
+
+static struct attempt *redeem(struct pu_lab_node *n, const char *text, const char *name)
+{
+	struct attempt *at = begin(n, text, name);
+
 	assert_true(pu_sim_run_until(lab.sim, is_done, at, PU_SEC(60)));
 	return at;
 }
@@ -371,6 +378,61 @@ static void code_is_free_again_when_the_file_cannot_be_written(void **state)
 	assert_non_null(at_relay(a));
 }
 
+static bool a_is_stored(void *arg)
+{
+	return at_relay(a) != NULL;
+}
+
+/* Everything that the relay says from the moment on in which it has stored a is lost. */
+static int lose_the_answer(const char *text)
+{
+	static const struct pu_sim_link cut = { .down = true };
+	struct attempt *at = begin(a, text, "anna");
+	int err;
+
+	assert_true(pu_sim_run_until(lab.sim, a_is_stored, NULL, PU_SEC(10)));
+	pu_sim_link_one_way(relay->sim, a->sim, &cut);
+	assert_true(pu_sim_run_until(lab.sim, is_done, at, PU_SEC(60)));
+	err = at->err;
+	free(at);
+	pu_sim_link(a->sim, relay->sim, &good);
+	pu_host_disconnect(a->node->host, &relay->server->key.peer, 0);
+	pu_lab_run(&lab, PU_SEC(60));
+	return err;
+}
+
+static void lost_answer_is_given_again(void **state)
+{
+	struct pu_group *g = make(2, 0);
+
+	up(a);
+	up(b);
+	join(b, codes[1], "bert");
+	assert_true(lose_the_answer(codes[0]) < 0);
+	assert_int_equal(g->n_used, 2);
+	join(a, codes[0], "anna");
+	assert_named(a, b, "bert");
+	assert_named(b, a, "anna");
+}
+
+/* The relay dies after it has stored the member: that counts, the code is gone, and a new one
+ * makes things complete. */
+static void relay_that_dies_in_the_middle_has_stored_all_or_nothing(void **state)
+{
+	(void)make(1, 3600);
+	up(a);
+	assert_true(lose_the_answer(codes[0]) < 0);
+	restart_relay();
+	assert_non_null(at_relay(a));
+	assert_true(at_relay(a)->expires < PU_MEMBER_NO_EXPIRY);
+	assert_string_equal(at_relay(a)->comment, "anna");
+	assert_int_equal(try_code(a, codes[0]), PU_EDENIED);
+	(void)make(1, 3600);
+	join(a, codes[0], "anna");
+	pu_lab_run(&lab, PU_SEC(10));
+	assert_true(pu_lab_reserved(a, relay));
+}
+
 static void nobody_is_introduced_to_one_who_was_shut_out(void **state)
 {
 	struct attempt *at;
@@ -511,6 +573,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names_are_cleaned_and_unique, setup, teardown),
 		cmocka_unit_test_setup_teardown(code_is_free_again_when_the_file_cannot_be_written,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(lost_answer_is_given_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			relay_that_dies_in_the_middle_has_stored_all_or_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_is_introduced_to_one_who_was_shut_out, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(group_that_is_revoked_takes_nobody_in, setup,

@@ -178,6 +178,18 @@ static void what_needs_a_restart_is_in_use_only_after_it(void **state)
 	assert_string_equal(trial.text, "old");
 }
 
+/* Files are followed: a reload of what can be reloaded may come before the trial is noticed. */
+static void a_reload_in_parts_does_not_hide_the_rest(void **state)
+{
+	pu_trial_start(&trial, false);
+	apply_result = PU_TRIAL_RESTARTS;
+	assert_int_equal(pu_config_pending_begin(config, pu_bytes_str("new"),
+						 pu_clock_wall_ns() + (int64_t)PU_SEC(30)), 0);
+	assert_int_equal(pu_trial_loaded(&trial, pu_bytes_str("new"), false), 0);
+	pu_trial_check(&trial);
+	assert_string_equal(applied, "new");
+}
+
 static void clocks_that_jump_change_nothing(void **state)
 {
 	pu_trial_start(&trial, false);
@@ -230,6 +242,7 @@ int main(void)
 		TEST(a_confirmation_that_went_unnoticed_counts),
 		TEST(what_cannot_be_used_is_taken_back_at_once),
 		TEST(what_needs_a_restart_is_in_use_only_after_it),
+		TEST(a_reload_in_parts_does_not_hide_the_rest),
 		TEST(clocks_that_jump_change_nothing),
 		TEST(time_asleep_counts),
 		TEST(an_edit_without_a_trial_is_left_alone),
