@@ -28,10 +28,10 @@ struct peerup_client;
 /* Start from PEERUP_CLIENT_OPTIONS_INIT: zero and NULL mean the default. */
 struct peerup_client_options {
 	size_t size; /* of this struct, as your compiler saw it */
-	/* Where the daemon listens. Default: found as the program's commands find it, from
-	 * this configuration file, or the one that --config would default to, and the
-	 * environment variables HOME and PEERUP_RUNTIME_DIR. */
-	const char *config;
+	/* Where the daemon listens. Default: found as the program's commands find it, with
+	 * these as their --config or --instance, from the environment variables HOME and
+	 * PEERUP_RUNTIME_DIR. */
+	const char *config, *instance;
 	const char *socket_path, *cookie_path; /* both, or none */
 	unsigned timeout_ms; /* default 120000 */
 	size_t answer_max;   /* bytes; default 16 MiB */
@@ -44,7 +44,7 @@ struct peerup_client_options {
 #endif
 
 /* opt may be NULL; it is copied. Does not ask anything yet. PEERUP_EINVAL (size, one path
- * without the other), PEERUP_ENOENT (options.config), PEERUP_ELIMIT (a path is too long),
+ * without the other, no name of an instance), PEERUP_ENOENT (options.config), PEERUP_ELIMIT (a path is too long),
  * PEERUP_ENOMEM, PEERUP_ESYS (no home directory). */
 PEERUP_API int peerup_client_open(const struct peerup_client_options *opt,
 				  struct peerup_client **pc);

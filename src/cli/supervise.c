@@ -1,8 +1,7 @@
 #include "cli/supervise.h"
 
-#include "base/log.h"
-#include "daemon/config_pending.h"
 #include "daemon/keeper.h"
+#include "daemon/trial.h"
 
 static int run_node(void *arg, int lifeline, struct pu_failure *why)
 {
@@ -22,24 +21,14 @@ static int run_relay(void *arg, int lifeline, struct pu_failure *why)
 	return pu_relayd_run(&opt);
 }
 
-/* A config on trial that brings the daemon down has failed. */
-static bool revert(const char *config)
-{
-	if (pu_config_pending_revert(config) < 0)
-		return false;
-	pu_log(PU_LOG_ERROR, "config", "the daemon died; back to the one of before",
-	       PU_KV_STR("file", config));
-	return true;
-}
-
 static bool on_node_crash(void *arg)
 {
-	return revert(((const struct pu_daemon_options *)arg)->paths.config);
+	return pu_trial_has_failed(((const struct pu_daemon_options *)arg)->paths.config, NULL);
 }
 
 static bool on_relay_crash(void *arg)
 {
-	return revert(((const struct pu_relayd_options *)arg)->config);
+	return pu_trial_has_failed(((const struct pu_relayd_options *)arg)->config, NULL);
 }
 
 int pu_supervise_node(const struct pu_daemon_options *opt)

@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "crypto/key.h"
 #include "daemon/config_diff.h"
-#include "daemon/config_pending.h"
 #include "daemon/control.h"
 #include "daemon/enrolment.h"
 #include "daemon/interfaces.h"
@@ -123,13 +122,7 @@ static void stop(void *arg)
 	if (d->stopping)
 		return;
 	d->stopping = true;
-	if (d->result == PU_KEEPER_AGAIN) {
-		pu_log_msg(PU_LOG_INFO, "daemon", "starting again with another configuration");
-		pu_watchdog_reloading();
-	} else {
-		pu_log_msg(PU_LOG_INFO, "daemon", "stopping");
-		pu_platform_notify("STOPPING=1");
-	}
+	pu_watchdog_stopping(d->result == PU_KEEPER_AGAIN);
 	pu_timer_set(&d->stop_limit, pu_loop_now(d->loop) + PU_MS(STOP_LIMIT_MS));
 	pu_watchdog_stop(d->watchdog);
 	d->watchdog = NULL;
@@ -513,21 +506,16 @@ static void finish(struct daemon *d)
 		free_all(d);
 }
 
-/* A config on trial that does not even start has failed. */
 static int give_up(struct daemon *d, int err)
 {
-	const char *config = d->opt->paths.config;
 	struct pu_failure *why = d->opt->why;
 
 	pu_failure_set(why, err, "peerup-vpn", NULL, "%s", pu_err_text(err));
 	wind_down(d);
 	finish(d);
-	if (d->opt->lifeline <= 0 || pu_config_pending_revert(config) < 0)
-		return err;
-	pu_log(PU_LOG_ERROR, "config", "does not start; back to the one of before",
-	       PU_KV_STR("file", config), PU_KV_STR("what", why ? why->what : ""),
-	       PU_KV_STR("why", why ? why->why : ""));
-	return PU_KEEPER_AGAIN;
+	if (d->opt->lifeline > 0 && pu_trial_has_failed(d->opt->paths.config, why))
+		return PU_KEEPER_AGAIN;
+	return err;
 }
 
 int pu_daemon_run(const struct pu_daemon_options *opt)

@@ -7,7 +7,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/config_diff.h"
-#include "daemon/config_pending.h"
 #include "daemon/filewatch.h"
 #include "daemon/keeper.h"
 #include "daemon/process.h"
@@ -106,13 +105,7 @@ static void stop(struct relayd *d)
 	if (d->stopping)
 		return;
 	d->stopping = true;
-	if (d->result == PU_KEEPER_AGAIN) {
-		pu_log_msg(PU_LOG_INFO, "relay", "starting again with another configuration");
-		pu_watchdog_reloading();
-	} else {
-		pu_log_msg(PU_LOG_INFO, "relay", "stopping");
-		pu_platform_notify("STOPPING=1");
-	}
+	pu_watchdog_stopping(d->result == PU_KEEPER_AGAIN);
 	pu_timer_set(&d->stop_limit, pu_loop_now(d->loop) + PU_MS(STOP_LIMIT_MS));
 	pu_watchdog_stop(d->watchdog);
 	d->watchdog = NULL;
@@ -400,7 +393,6 @@ static void wind_down(struct relayd *d)
 	pu_loop_uv_run(d->process.driver);
 }
 
-/* A config on trial that does not even start has failed. */
 static int give_up(struct relayd *d, int err)
 {
 	struct pu_failure *why = d->opt->why;
@@ -409,12 +401,9 @@ static int give_up(struct relayd *d, int err)
 	wind_down(d);
 	if (!d->forced)
 		free_all(d);
-	if (d->opt->lifeline <= 0 || pu_config_pending_revert(d->opt->config) < 0)
-		return err;
-	pu_log(PU_LOG_ERROR, "config", "does not start; back to the one of before",
-	       PU_KV_STR("file", d->opt->config), PU_KV_STR("what", why ? why->what : ""),
-	       PU_KV_STR("why", why ? why->why : ""));
-	return PU_KEEPER_AGAIN;
+	if (d->opt->lifeline > 0 && pu_trial_has_failed(d->opt->config, why))
+		return PU_KEEPER_AGAIN;
+	return err;
 }
 
 int pu_relayd_run(const struct pu_relayd_options *opt)

@@ -244,3 +244,13 @@ void pu_trial_stop(struct pu_trial *t)
 	t->watching = false;
 	t->loop = NULL;
 }
+
+bool pu_trial_has_failed(const char *config, const struct pu_failure *why)
+{
+	if (pu_config_pending_revert(config) < 0)
+		return false;
+	pu_log(PU_LOG_ERROR, "config", "it failed on trial; back to the one of before",
+	       PU_KV_STR("file", config), PU_KV_STR("what", why ? why->what : ""),
+	       PU_KV_STR("why", why ? why->why : ""));
+	return true;
+}

@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "base/loop.h"
+#include "daemon/failure.h"
 
 enum { PU_TRIAL_RESTARTS = 1 };
 
@@ -49,5 +50,8 @@ void pu_trial_start(struct pu_trial *t, bool watch);
 /* Looks at the marker and at the file; the watch calls it. */
 void pu_trial_check(struct pu_trial *t);
 void pu_trial_stop(struct pu_trial *t);
+/* The program could not start, or died. A config on trial gives way to the one of before:
+ * true, and another start is worth it. why may be NULL. */
+bool pu_trial_has_failed(const char *config, const struct pu_failure *why);
 
 #endif

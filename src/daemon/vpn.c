@@ -21,6 +21,7 @@ struct pu_vpn {
 	struct pu_bridge *bridge;
 	struct pu_vpn_routes routes;
 	struct pu_dns_server *dns;
+	char *dns_suffix; /* for its life: the config that names it may be replaced */
 	const char *dns_method;
 	unsigned mtu;
 	uint8_t dns_addr[4]; /* of the name server; IPv4 only: a second IPv6 address might be
@@ -185,7 +186,11 @@ static int start_dns(struct pu_vpn *v, struct pu_failure *why)
 					   .local_only = true };
 	int r;
 
+	v->dns_suffix = strdup(v->node->cfg->vpn.dns_suffix);
+	if (!v->dns_suffix)
+		return PU_ENOMEM;
 	pu_zone_config(v->node, &sc.zone);
+	sc.zone.suffix = v->dns_suffix;
 	r = pu_dns_server_start(v->node->loop, &sc, &v->dns);
 	if (r == PU_EADDRINUSE)
 		return pu_failure_set(why, r, "port 53", "ss -lnup 'sport = :53'",
@@ -353,6 +358,7 @@ void pu_vpn_stop(struct pu_vpn *v)
 	if (v->dev_open)
 		pu_tun_device_close(&v->dev);
 	pu_vpn_routes_deinit(&v->routes);
+	free(v->dns_suffix);
 	free(v);
 }
 

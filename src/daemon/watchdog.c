@@ -271,3 +271,14 @@ void pu_watchdog_reloading(void)
 		 (unsigned long long)(pu_clock_monotonic() / PU_US(1)));
 	pu_platform_notify(state);
 }
+
+void pu_watchdog_stopping(bool again)
+{
+	if (again) {
+		pu_log_msg(PU_LOG_INFO, "process", "starting again with another configuration");
+		pu_watchdog_reloading();
+	} else {
+		pu_log_msg(PU_LOG_INFO, "process", "stopping");
+		pu_platform_notify("STOPPING=1");
+	}
+}

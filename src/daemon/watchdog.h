@@ -29,5 +29,7 @@ int pu_watchdog_start(const struct pu_watchdog_options *opt, struct pu_watchdog 
 void pu_watchdog_stop(struct pu_watchdog *w);
 /* "I take over another configuration": until READY=1 is sent again. */
 void pu_watchdog_reloading(void);
+/* The end of this process; again: another one takes over with another configuration. */
+void pu_watchdog_stopping(bool again);
 
 #endif

@@ -8,16 +8,22 @@
 
 enum { EXTRA_MS = 60000, PING_COUNT = 4, PING_INTERVAL_MS = 1000 };
 
-static int find_paths(struct peerup_client *c, const char *config)
+static int find_paths(struct peerup_client *c, const char *config, const char *instance)
 {
 	struct pu_paths *paths = calloc(1, sizeof *paths);
+	char instance_config[PU_PATHS_LEN];
 	struct pu_paths_env env;
-	int r = PU_ENOMEM;
+	int r = 0;
 
 	if (!paths)
-		return r;
+		return PU_ENOMEM;
 	pu_paths_env_get(&env);
-	r = pu_paths_find(paths, &env, config, NULL);
+	if (instance) {
+		r = pu_paths_instance(instance_config, &env, instance, NULL);
+		config = instance_config;
+	}
+	if (r == 0)
+		r = pu_paths_find(paths, &env, config, NULL);
 	if (r == 0) {
 		c->socket_path = strdup(paths->socket);
 		c->cookie_path = strdup(paths->cookie);
@@ -34,7 +40,8 @@ int peerup_client_open(const struct peerup_client_options *opt, struct peerup_cl
 
 	opt = opt ? opt : &none;
 	if (opt->size != sizeof *opt || opt->timeout_ms > INT32_MAX ||
-	    !opt->socket_path != !opt->cookie_path)
+	    !opt->socket_path != !opt->cookie_path ||
+	    (opt->instance && (opt->config || !pu_paths_instance_ok(opt->instance))))
 		return PU_EINVAL;
 	c = calloc(1, sizeof *c);
 	if (!c)
@@ -43,7 +50,7 @@ int peerup_client_open(const struct peerup_client_options *opt, struct peerup_cl
 		c->socket_path = strdup(opt->socket_path);
 		c->cookie_path = strdup(opt->cookie_path);
 	} else {
-		r = find_paths(c, opt->config);
+		r = find_paths(c, opt->config, opt->instance);
 	}
 	if (r == 0 && (!c->socket_path || !c->cookie_path))
 		r = PU_ENOMEM;

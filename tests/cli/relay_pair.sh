@@ -7,18 +7,26 @@ SOCK=$DIR/.relay-admin.sock
 COOKIE=$DIR/.relay-admin.cookie
 PORT=$((20000 + $$ % 20000))
 
+# wait_for TEXT FILE...: until one of them has it.
+wait_for() {
+	text=$1
+	shift
+	for _ in $(seq 100); do
+		grep -q "$text" "$@" && return
+		sleep 0.1
+	done
+	bad "no \"$text\" in $*: $(cat "$@")"
+}
+
 serve() {
 	"$PU" relay serve --config "$RELAY" >serve.out 2>serve.err &
 	relay=$!
-	for _ in $(seq 100); do
-		grep -q "Relay Peer ID" serve.out && return
-		sleep 0.1
-	done
-	bad "the relay did not start: $(cat serve.err)"
+	wait_for "Relay Peer ID" serve.out
 }
 
-# end SIGNAL
+# end SIGNAL: the relay, and with KILL the process that does its work as well.
 end() {
+	[ "$1" = TERM ] || kill "-$1" $(pgrep -P "$relay")
 	kill "-$1" "$relay"
 	wait "$relay" 2>/dev/null
 }
@@ -137,11 +145,7 @@ sed "s|$PORT|$((PORT + 1))|" "$RELAY" > "$DIR/second.yaml"
 chmod 600 "$DIR/second.yaml"
 "$PU" relay serve --config "$DIR/second.yaml" >second.out 2>second.err &
 second=$!
-for _ in $(seq 50); do
-	grep -q "Relay Peer ID" second.out && break
-	sleep 0.1
-done
-grep -q "relay pair will not work" second.err || bad "two on one socket: $(cat second.err)"
+wait_for "relay pair will not work" second.err
 kill "$second"
 wait "$second" 2>/dev/null
 run 0 relay pair --list --config "$RELAY"

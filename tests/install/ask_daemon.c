@@ -126,6 +126,11 @@ static void openings(const char *socket_path)
 	opt.socket_path = opt.cookie_path = NULL;
 	opt.config = "/nonexistent/config.yaml";
 	CHECK(peerup_client_open(&opt, &none) == PEERUP_ENOENT);
+	opt.config = NULL;
+	opt.instance = "not/a/name";
+	CHECK(peerup_client_open(&opt, &none) == PEERUP_EINVAL);
+	opt.instance = "work";
+	CHECK(peerup_client_open(&opt, &none) == PEERUP_ENOENT);
 	opt.size--;
 	CHECK(peerup_client_open(&opt, &none) == PEERUP_EINVAL);
 	peerup_client_close(NULL);

@@ -137,11 +137,16 @@ class OneNode(unittest.TestCase):
         with self.assertRaisesRegex(peerup.DaemonNotRunning, "daemon not running: .*peerup.sock"):
             self.client.status()
         self.node.start()
-        self.node.process.kill()  # leaves socket and cookie behind
-        self.node.process.wait()
-        self.node.process = None
-        with self.assertRaises(peerup.DaemonNotRunning):
+        self.node.crash()
+        eventually(self.is_gone)
+        self.assertTrue(os.path.exists(self.node.socket))
+
+    def is_gone(self):
+        try:
             self.client.status()
+        except peerup.DaemonNotRunning:
+            return True
+        return False
 
     def test_a_new_cookie_is_read_once(self):
         self.node.start()

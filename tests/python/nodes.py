@@ -4,6 +4,7 @@ import http.server
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -67,7 +68,7 @@ class Node:
         log = (self.home / "log").open("ab")
         self.process = subprocess.Popen(
             [PROGRAM, "daemon"], env=self.environment(), cwd=self.home,
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )
         log.close()
         eventually(lambda: (self.folder / ".daemon-cookie").exists())
@@ -77,6 +78,12 @@ class Node:
             self.process.terminate()
             self.process.wait(PATIENCE_S)
             self.process = None
+
+    def crash(self) -> None:
+        """All its processes at once; socket and cookie stay behind."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(PATIENCE_S)
+        self.process = None
 
     def remove(self) -> None:
         self.stop()

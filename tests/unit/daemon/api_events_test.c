@@ -108,7 +108,7 @@ static void requests_are_told_without_what_they_name(void **state)
 	pu_events_add(&t.events, &l);
 	api_ask(&t, "GET", "/v1/why/somebody", "");
 	assert_string_equal(heard.method, "GET");
-	assert_string_equal(heard.path, "/v1/why/{peer}");
+	assert_string_equal(heard.path, "/v1/why/:id");
 	assert_int_equal(heard.status, 404);
 	api_ask(&t, "GET", "/secret/path", "");
 	assert_string_equal(heard.path, "unknown");
