@@ -83,6 +83,7 @@ static const struct pu_cli_flag relay_setup_flags[] = {
 	{ "dir", 0, "DIR", "put the files there instead of here" },
 	{ "port", 0, "PORT", "listen on this TCP and UDP port; default 7777" },
 	{ "network", 0, "NAME", "private network name" },
+	{ "fresh", 0, NULL, "all anew; files that are there are kept in backups/" },
 	{ "non-interactive", 0, NULL, "ask nothing; it never does" },
 	{ NULL },
 };
@@ -224,7 +225,8 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "relay", "pair", "", 0, 0, relay_pair_flags, pu_cmd_relay_pair,
 	  "codes by which others join this relay and meet each other" },
 	{ "relay", "config", "<action> [file]", 1, 2, config_flags, pu_cmd_relay_config,
-	  "the relay's config: validate, show, history, rollback, apply, confirm" },
+	  "the relay's config: validate, show, history, rollback, apply, confirm, snapshots, "
+	  "restore" },
 	{ "relay", "version", "", 0, 0, NULL, pu_cmd_relay_version, "which version this is" },
 	{ "ping", NULL, "<peer>", 1, 1, ping_flags, pu_cmd_ping, "is a peer there?" },
 	{ "traceroute", NULL, "<peer>", 1, 1, NULL, pu_cmd_traceroute,

@@ -9,6 +9,8 @@
 #include "cli/client.h"
 #include "cli/config_file.h"
 #include "cli/out.h"
+#include "cli/relay_local.h"
+#include "cli/relay_snapshot.h"
 #include "daemon/config_archive.h"
 #include "daemon/config_pending.h"
 #include "daemon/config_value.h"
@@ -387,6 +389,47 @@ static int rollback(struct pu_cli *c, const struct pu_config_file *f)
 		       restored(c, f, "as at the last good start");
 }
 
+/* --- snapshots of a relay ------------------------------------------------------------ */
+
+static int snapshots(struct pu_cli *c, const struct pu_config_file *f)
+{
+	char (*names)[PU_RELAY_SNAPSHOT_NAME_MAX] = calloc(PU_RELAY_SNAPSHOTS_MAX,
+							   sizeof *names);
+	json_t *list = json_array();
+	size_t n = names ? pu_relay_snapshot_list(f->path, names, PU_RELAY_SNAPSHOTS_MAX) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		json_array_append_new(list, json_string(names[i]));
+		if (!c->json)
+			puts(names[i]);
+	}
+	if (n == 0 && !c->json)
+		puts("None. `peerup-vpn relay setup --fresh` makes one of what it replaces.");
+	free(names);
+	if (c->json)
+		return pu_out_json(list);
+	json_decref(list);
+	return PU_CLI_OK;
+}
+
+static int restore_snapshot(struct pu_cli *c, const struct pu_config_file *f, const char *name)
+{
+	const struct pu_file_owner owner = pu_relay_local_owner(c);
+	int r = pu_relay_snapshot_restore(f->path, name, &owner,
+					  pu_clock_wall_ns() / 1000000000);
+
+	if (r == PU_ENOENT || r == PU_EINVAL)
+		return pu_cli_fail(c, name, "peerup-vpn relay config snapshots",
+				   "no such snapshot");
+	if (r < 0)
+		return pu_cli_fail(c, name, NULL, "%s", pu_err_text(r));
+	if (c->json)
+		return pu_out_json(json_pack("{s:s}", "restored", name));
+	printf("Restored: %s. What was there is a snapshot too.\n"
+	       "Restart the relay to use it.\n", name);
+	return PU_CLI_OK;
+}
+
 /* --- the commands ------------------------------------------------------------------- */
 
 static int run(struct pu_cli *c, bool relay, const char *action, const char *arg)
@@ -400,6 +443,9 @@ static int run(struct pu_cli *c, bool relay, const char *action, const char *arg
 		return arg ? apply(c, &f, arg) : pu_cli_misuse(c, action, "which file?");
 	if (strcmp(action, "validate") == 0)
 		return validate(c, &f, arg);
+	if (relay && strcmp(action, "restore") == 0)
+		return arg ? restore_snapshot(c, &f, arg) :
+			     pu_cli_misuse(c, action, "which snapshot?");
 	if (arg)
 		return pu_cli_misuse(c, arg, "one argument too many");
 	if (strcmp(action, "show") == 0)
@@ -410,8 +456,11 @@ static int run(struct pu_cli *c, bool relay, const char *action, const char *arg
 		return rollback(c, &f);
 	if (strcmp(action, "confirm") == 0)
 		return confirm(c, &f);
+	if (relay && strcmp(action, "snapshots") == 0)
+		return snapshots(c, &f);
 	return pu_cli_misuse(c, action,
-			     "allowed is validate, show, history, rollback, apply or confirm");
+			     "allowed is validate, show, history, rollback, apply, confirm, "
+			     "snapshots or restore");
 }
 
 int pu_cmd_config(struct pu_cli *c)

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/loop_uv.h"
 #include "cli/out.h"
 #include "cli/relay_addr.h"
 #include "cli/relay_local.h"
+#include "cli/relay_snapshot.h"
 #include "crypto/keystore.h"
 #include "daemon/config_value.h"
 #include "daemon/json_text.h"
@@ -55,7 +57,22 @@ struct relay_files {
 	struct pu_file_owner owner;
 	unsigned port;
 	const char *network;
+	char snapshot[PU_RELAY_SNAPSHOT_NAME_MAX]; /* of what was there; "": nothing */
 };
+
+static int begin_anew(struct pu_cli *c, struct relay_files *f)
+{
+	int r = pu_relay_snapshot_take(f->config, &f->owner, pu_clock_wall_ns() / 1000000000,
+				       f->snapshot);
+
+	if (r == PU_ENOENT)
+		return 0; /* nothing to keep */
+	if (r == 0)
+		r = pu_relay_snapshot_clear(f->config);
+	return r < 0 ? pu_cli_fail(c, f->config, NULL, "the files of before cannot be kept: %s",
+				   pu_err_text(r))
+		     : 0;
+}
 
 static int choose(struct pu_cli *c, struct relay_files *f)
 {
@@ -73,6 +90,8 @@ static int choose(struct pu_cli *c, struct relay_files *f)
 		return pu_cli_misuse(c, "--dir", "cannot be combined with --config");
 	if (pu_paths_join(f->config, dir ? dir : ".", c->config ? c->config : PU_RELAY_CONFIG_NAME) < 0)
 		return pu_cli_fail(c, dir, NULL, "the path is too long");
+	if (pu_cli_has(c, "fresh"))
+		return begin_anew(c, f);
 	if (access(f->config, F_OK) == 0)
 		return pu_cli_fail(c, f->config, "peerup-vpn relay info",
 				   "there is a config already, it was not touched");
@@ -127,12 +146,18 @@ static int tell(struct pu_cli *c, const struct relay_files *f, const struct pu_k
 
 	pu_peerid_text(&key->peer, id);
 	if (c->json)
-		return pu_out_json(json_pack("{s:o, s:s}", "config", pu_json_text(f->config),
-					     "peer_id", id));
+		return pu_out_json(json_pack("{s:o, s:s, s:s*}", "config",
+					     pu_json_text(f->config), "peer_id", id, "snapshot",
+					     f->snapshot[0] ? f->snapshot : NULL));
+	if (f->snapshot[0])
+		printf("Before:        backups/%s, back with "
+		       "`peerup-vpn relay config restore %s`\n", f->snapshot, f->snapshot);
 	printf("Config:        %s\nRelay Peer ID: %s\n\n"
 	       "Next:\n"
 	       "  peerup-vpn relay authorize <peer id of a node> --config %s\n"
 	       "  peerup-vpn relay serve --config %s\n"
+	       "or, with the files in " PU_PATHS_RELAY_DIR ", as a service:\n"
+	       "  systemctl enable --now peerup-relay\n"
 	       "and on each node, with this machine's address:\n"
 	       "  peerup-vpn relay add /ip4/<address>/udp/%u/quic-v1/p2p/%s\n"
 	       "  peerup-vpn relay add /ip4/<address>/tcp/%u/p2p/%s\n",
@@ -142,7 +167,7 @@ static int tell(struct pu_cli *c, const struct relay_files *f, const struct pu_k
 
 int pu_relay_setup(struct pu_cli *c)
 {
-	struct relay_files f;
+	struct relay_files f = { .snapshot = "" };
 	struct pu_relay_config *cfg = NULL;
 	struct pu_key key;
 	int r = choose(c, &f);

@@ -16,7 +16,7 @@ run 2 relay
 grumbles "needs a second word"
 run 2 relay config
 run 2 relay config dance
-grumbles "allowed is validate, show, history, rollback, apply or confirm"
+grumbles "allowed is validate, show, history, rollback, apply, confirm, snapshots or restore"
 
 # --- setup
 run 2 relay setup --port 0
@@ -30,6 +30,27 @@ cp "$RELAY" before
 run 1 relay setup --dir relay
 grumbles "there is a config already, it was not touched"
 cmp -s "$RELAY" before || bad "setup touched the config"
+
+# --- all anew, and back
+run 0 relay config snapshots --config "$RELAY"
+says "None."
+old_key=$(sha256sum <relay/relay_node.key)
+run 0 relay setup --dir relay --port "$PORT" --fresh --json
+json 'len(v["snapshot"]) == 17'
+name=$(python3 -c 'import json; print(json.load(open("out"))["snapshot"])')
+[ "$(sha256sum <relay/relay_node.key)" != "$old_key" ] || bad "the key is the old one"
+[ "$(stat -c %a "relay/backups/$name")" = 700 ] || bad "mode of the snapshot"
+[ "$(stat -c %a "relay/backups/$name/relay_node.key")" = 600 ] || bad "mode of the copy"
+cmp -s "relay/backups/$name/relay-server.yaml" before || bad "the copy differs"
+run 1 relay config restore ../../etc --config "$RELAY"
+grumbles "no such snapshot"
+run 1 relay config restore 2020-01-01_000000 --config "$RELAY"
+run 0 relay config restore "$name" --config "$RELAY"
+[ "$(sha256sum <relay/relay_node.key)" = "$old_key" ] || bad "the key is not restored"
+run 0 relay setup --dir relay --port "$PORT" --fresh
+run 0 relay config restore "$name" --config "$RELAY"
+run 0 relay config snapshots --config "$RELAY" --json
+json 'len(v) == 4 and v == sorted(v, reverse=True)'
 
 # --- config
 run 0 relay config validate --config "$RELAY"
