@@ -11,23 +11,18 @@ static const uint8_t *some(struct pu_bytes b)
 	return b.p ? b.p : (const uint8_t *)"";
 }
 
-/* The MAC of up to three parts, one after the other. */
+/* The MAC of three parts, one after the other. */
 static void hmac3(struct pu_bytes key, struct pu_bytes a, struct pu_bytes b, struct pu_bytes c,
 		  uint8_t *out)
 {
 	crypto_auth_hmacsha256_state st;
 
-	crypto_auth_hmacsha256_init(&st, some(key), key.len);
+	crypto_auth_hmacsha256_init(&st, key.p, key.len);
 	crypto_auth_hmacsha256_update(&st, some(a), a.len);
 	crypto_auth_hmacsha256_update(&st, some(b), b.len);
 	crypto_auth_hmacsha256_update(&st, some(c), c.len);
 	crypto_auth_hmacsha256_final(&st, out);
 	sodium_memzero(&st, sizeof st);
-}
-
-void pu_kdf_hmac(struct pu_bytes key, struct pu_bytes in, uint8_t out[PU_SHA256_LEN])
-{
-	hmac3(key, in, pu_bytes(NULL, 0), pu_bytes(NULL, 0), out);
 }
 
 void pu_kdf_hkdf(struct pu_bytes secret, struct pu_bytes salt, struct pu_bytes info, uint8_t *out,
@@ -37,7 +32,7 @@ void pu_kdf_hkdf(struct pu_bytes secret, struct pu_bytes salt, struct pu_bytes i
 
 	assert(len <= PU_KDF_OUT_MAX);
 	/* An empty key of HMAC is as good as the block of zeros that section 2.2 asks for. */
-	pu_kdf_hmac(salt, secret, prk);
+	pu_hmac_sha256(pu_bytes(some(salt), salt.len), secret, prk);
 	for (size_t done = 0; done < len; done += sizeof block) {
 		count++;
 		hmac3(pu_bytes(prk, sizeof prk), pu_bytes(block, done ? sizeof block : 0), info,
@@ -46,9 +41,4 @@ void pu_kdf_hkdf(struct pu_bytes secret, struct pu_bytes salt, struct pu_bytes i
 	}
 	sodium_memzero(prk, sizeof prk);
 	sodium_memzero(block, sizeof block);
-}
-
-bool pu_kdf_equal(const uint8_t *a, const uint8_t *b, size_t len)
-{
-	return sodium_memcmp(a, b, len) == 0;
 }

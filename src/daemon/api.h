@@ -79,6 +79,8 @@ struct pu_api_peer {
 	bool authorized;
 	enum pu_access access; /* when authorized */
 	enum pu_sas_state trust; /* were codes compared with it? */
+	bool told;             /* the peer said what it grants us: */
+	enum pu_access granted;
 	bool connected;
 	/* Of the best connection, when connected. */
 	const char *path;      /* "DIRECT" or "RELAYED" */
@@ -219,6 +221,8 @@ struct pu_api_connected {
 typedef void pu_api_offered_fn(void *arg, const struct pu_api_offered *s);
 typedef void pu_api_service_fn(void *arg, const struct pu_api_service *s);
 typedef void pu_api_proxy_fn(void *arg, const struct pu_api_proxy *p);
+/* err as pu_wake_fn. */
+typedef void pu_api_wake_fn(void *arg, int err);
 typedef void pu_api_member_fn(void *arg, const struct pu_member *m);
 typedef void pu_api_vpn_route_fn(void *arg, const struct pu_api_vpn_route *r);
 typedef void pu_api_connected_fn(void *arg, const struct pu_api_connected *r);
@@ -265,6 +269,11 @@ struct pu_api_ops {
 	int (*trace)(void *arg, const struct pu_peerid *peer, pu_trace_fn *on_done,
 		     void *done_arg, uint64_t *pid);
 	void (*trace_cancel)(void *arg, uint64_t id);
+	/* Has via wake a machine in its LAN. As ping and ping_cancel. PU_ENOENT: no hardware
+	 * address is known. */
+	int (*wake)(void *arg, const struct pu_peerid *peer, const struct pu_peerid *via,
+		    pu_api_wake_fn *on_done, void *done_arg, uint64_t *pid);
+	void (*wake_cancel)(void *arg, uint64_t id);
 
 	/* Invitations and codes: as pairing.h has them. */
 	int (*invite)(void *arg, const struct pu_invite_options *opt,
@@ -296,7 +305,8 @@ struct pu_api_ops {
 
 	/* Who belongs. Without gating everyone may come, and the list is not kept. */
 	bool (*gating)(void *arg);
-	/* In file order. On failure why tells, and fn was not called. */
+	/* In file order; verified "" also when it is another pair's. On failure why tells, and
+	 * fn was not called. */
 	int (*each_member)(void *arg, pu_api_member_fn *fn, void *fn_arg, struct pu_failure *why);
 	/* Written to the disk and in effect, or neither. PU_EEXIST, PU_ENOENT. */
 	int (*member_add)(void *arg, const struct pu_api_new_member *m, struct pu_failure *why);

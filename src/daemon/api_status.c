@@ -6,6 +6,7 @@
 #include "base/rfc3339.h"
 #include "daemon/api_internal.h"
 #include "daemon/json_text.h"
+#include "daemon/peer_json.h"
 
 /* Sets key only when there is something to say. */
 static void set_str(json_t *o, const char *key, const char *value)
@@ -230,7 +231,7 @@ static void add_connection(json_t *o, const struct pu_api_peer *p)
 		json_object_set_new(o, "mtu", json_integer(p->mtu));
 }
 
-static json_t *peer_json(const struct pu_api_peer *p)
+json_t *pu_peer_json(const struct pu_api_peer *p)
 {
 	char id[PU_PEERID_TEXT_MAX], text[PU_MULTIADDR_TEXT_MAX];
 	json_t *o = json_object(), *addrs = json_array();
@@ -246,6 +247,8 @@ static json_t *peer_json(const struct pu_api_peer *p)
 		set_str(o, "access", pu_access_text(p->access));
 		set_str(o, "verification", pu_sas_state_text(p->trust));
 	}
+	if (p->told)
+		set_str(o, "granted", pu_access_text(p->granted));
 	json_object_set_new(o, "connected", json_boolean(p->connected));
 	if (p->connected)
 		add_connection(o, p);
@@ -283,7 +286,7 @@ static void add_peer(void *arg, const struct pu_api_peer *p)
 	if (!to->all && !is_ours(p))
 		return;
 	if (to->list.array)
-		json_array_append_new(to->list.array, peer_json(p));
+		json_array_append_new(to->list.array, pu_peer_json(p));
 	else
 		fprintf(to->list.text, "%s\t%s\t%zu addrs\n", pu_peerid_short(&p->id, id),
 			p->agent && *p->agent ? p->agent : "unknown", p->n_addrs);

@@ -31,8 +31,13 @@ int pu_control_each_member(void *arg, pu_api_member_fn *fn, void *fn_arg, struct
 
 	if (r < 0)
 		return file_failure(c, r, why);
-	for (size_t i = 0; i < pu_member_count(set); i++)
-		fn(fn_arg, pu_member_at(set, i));
+	for (size_t i = 0; i < pu_member_count(set); i++) {
+		struct pu_member m = *pu_member_at(set, i);
+
+		if (pu_sas_check(&c->opt.node->key.peer, &m.peer, m.verified) != PU_SAS_VERIFIED)
+			m.verified = "";
+		fn(fn_arg, &m);
+	}
 	pu_member_free(set);
 	return 0;
 }
@@ -46,18 +51,17 @@ static void log_change(const char *what, const struct pu_peerid *peer)
 
 static int write_member(const struct pu_control *c, const struct pu_api_new_member *m)
 {
-	const struct pu_file_owner *owner = &c->opt.node->paths.owner;
-	struct pu_member_set v[2];
 	char when[PU_RFC3339_MAX];
+	struct pu_member_set v[2];
 	size_t n = 0;
 
+	/* Without the attribute the Go program's own lines mean the same. */
 	if (m->access != PU_ACCESS_SERVICES)
 		v[n++] = (struct pu_member_set){ "access", pu_access_text(m->access) };
-	if (m->expires != PU_MEMBER_NO_EXPIRY) {
-		pu_rfc3339_text(m->expires, when);
-		v[n++] = (struct pu_member_set){ "expires", when };
-	}
-	return pu_member_edit_add_with(members_file(c), &m->peer, v, n, m->comment, owner);
+	if (m->expires != PU_MEMBER_NO_EXPIRY)
+		v[n++] = (struct pu_member_set){ "expires", pu_rfc3339_text(m->expires, when) };
+	return pu_member_edit_add_with(members_file(c), &m->peer, v, n, m->comment,
+				       &c->opt.node->paths.owner);
 }
 
 int pu_control_member_add(void *arg, const struct pu_api_new_member *m, struct pu_failure *why)

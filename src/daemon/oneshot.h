@@ -7,7 +7,7 @@
 #include "daemon/api.h"
 #include "daemon/paths.h"
 
-enum { PU_ONESHOT_TIMEOUT_S = 30 };
+enum { PU_ONESHOT_TIMEOUT_S = 30, PU_ONESHOT_LOOK_MS = 4000 };
 
 struct pu_oneshot;
 
@@ -42,5 +42,14 @@ void pu_oneshot_ping(struct pu_oneshot *o, const struct pu_peerid *peer,
 /* The hops to a peer; agents are not kept ("" all). */
 void pu_oneshot_trace(struct pu_oneshot *o, const struct pu_peerid *peer,
 		      struct pu_trace_result *out);
+
+/* Has via wake the peer; err as pu_wake_fn, PU_ENOENT: no hardware address is known. */
+int pu_oneshot_wake(struct pu_oneshot *o, const struct pu_peerid *peer,
+		    const struct pu_peerid *via);
+
+/* Waits until a connected peer has said what it offers, a few seconds at most, and shows it;
+ * PU_ENOENT: not known at all. */
+int pu_oneshot_look(struct pu_oneshot *o, const struct pu_peerid *peer, pu_api_peer_fn *fn,
+		    void *arg);
 
 #endif

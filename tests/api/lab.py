@@ -171,6 +171,7 @@ class Node:
         self.daemon = None
         os.makedirs(self.run_dir)
         self.cli("init", "--non-interactive", "--port", str(self.port))
+        self.only_loopback()
         self.id = self.cli("whoami").split()[-1]
 
     def env(self):
@@ -183,6 +184,15 @@ class Node:
                               stdin=subprocess.DEVNULL, text=True, timeout=60, check=False)
         assert done.returncode == 0, (args, done)
         return done.stdout
+
+    def only_loopback(self):
+        with open(self.config, encoding="utf-8") as f:
+            lines = f.read().split("\n")
+        lines = [line.replace("/ip4/0.0.0.0/", "/ip4/127.0.0.1/") for line in lines
+                 if "/ip6/::/" not in line]
+        lines = [line + "\n  mdns: false" if line == "discovery:" else line for line in lines]
+        with open(self.config, "w", encoding="utf-8") as f:
+            f.write("\n".join(lines))
 
     def addr(self):
         return "/ip4/127.0.0.1/tcp/%d/p2p/%s" % (self.port, self.id)

@@ -27,11 +27,12 @@ serve() {
 # end SIGNAL: the relay, and with KILL the process that does its work as well.
 end() {
 	worker=$(pgrep -P "$relay")
-	[ "$1" = TERM ] || kill "-$1" $worker
+	[ "$1" = TERM ] || kill "-$1" "$worker"
 	kill "-$1" "$relay"
 	wait "$relay" 2>/dev/null
-	while kill -0 $worker 2>/dev/null; do
-		sleep 0.02
+	for _ in $(seq 50); do
+		kill -0 "$worker" 2>/dev/null || return 0
+		sleep 0.1
 	done
 }
 

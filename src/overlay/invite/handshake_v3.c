@@ -55,7 +55,7 @@ static void mix(struct pu_handshake *h, struct pu_bytes msg)
 {
 	uint8_t next[PU_SHA256_LEN];
 
-	pu_kdf_hmac(pu_bytes(h->v3.transcript, sizeof h->v3.transcript), msg, next);
+	pu_hmac_sha256(pu_bytes(h->v3.transcript, sizeof h->v3.transcript), msg, next);
 	memcpy(h->v3.transcript, next, sizeof next);
 }
 
@@ -67,8 +67,8 @@ static const uint8_t *key_of(const struct pu_handshake *h, enum pu_handshake_key
 
 static void make_proof(const struct pu_handshake *h, bool inviter, uint8_t out[PROOF_LEN])
 {
-	pu_kdf_hmac(pu_bytes(key_of(h, PU_HANDSHAKE_KEY_PROOF, inviter), PU_SEAL_KEY_LEN),
-		    pu_bytes(h->v3.transcript, sizeof h->v3.transcript), out);
+	pu_hmac_sha256(pu_bytes(key_of(h, PU_HANDSHAKE_KEY_PROOF, inviter), PU_SEAL_KEY_LEN),
+		       pu_bytes(h->v3.transcript, sizeof h->v3.transcript), out);
 }
 
 static void send_share(struct pu_handshake *h)
@@ -111,7 +111,7 @@ static int open_sealed(struct pu_handshake *h, enum pu_handshake_key k, struct p
 	memcpy(before, h->v3.transcript, sizeof before);
 	mix(h, sealed);
 	make_proof(h, !h->inviter, proof);
-	if (proof_len && !pu_kdf_equal(proof, msg.p, proof_len))
+	if (proof_len && !pu_equal(proof, msg.p, proof_len))
 		return PU_EDENIED;
 	if (pu_seal_open(key_of(h, k, !h->inviter), nonce, pu_bytes(before, sizeof before), sealed,
 			 out) < 0)

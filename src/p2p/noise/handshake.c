@@ -4,13 +4,15 @@
 #include <sodium.h>
 
 #include "base/err.h"
+#include "crypto/dh.h"
+#include "crypto/kdf.h"
 
 /* Exactly as long as the hash, so it is the first h and ck unhashed. */
 #define PROTOCOL_NAME "Noise_XX_25519_ChaChaPoly_SHA256"
 
 _Static_assert(sizeof PROTOCOL_NAME - 1 == PU_NOISE_HASH_LEN, "see section 5.2");
 _Static_assert(crypto_hash_sha256_BYTES == PU_NOISE_HASH_LEN, "hash");
-_Static_assert(crypto_scalarmult_curve25519_BYTES == PU_NOISE_DH_LEN, "point");
+_Static_assert((int)PU_DH_LEN == (int)PU_NOISE_DH_LEN, "point");
 _Static_assert(crypto_aead_chacha20poly1305_ietf_KEYBYTES == 32, "key");
 
 enum {
@@ -73,29 +75,15 @@ static void mix_hash(struct pu_noise_handshake *hs, struct pu_bytes data)
 	crypto_hash_sha256_final(&st, hs->h);
 }
 
-static void hmac(const uint8_t *key, struct pu_bytes a, struct pu_bytes b, uint8_t *out)
-{
-	crypto_auth_hmacsha256_state st;
-
-	crypto_auth_hmacsha256_init(&st, key, PU_NOISE_HASH_LEN);
-	crypto_auth_hmacsha256_update(&st, a.p, a.len);
-	crypto_auth_hmacsha256_update(&st, b.p, b.len);
-	crypto_auth_hmacsha256_final(&st, out);
-	sodium_memzero(&st, sizeof st);
-}
-
-/* HKDF of section 4.3 with two outputs. */
+/* HKDF of section 4.3 with two outputs; out1 may be ck. */
 static void hkdf2(const uint8_t *ck, struct pu_bytes input, uint8_t *out1, uint8_t *out2)
 {
-	static const uint8_t one = 1, two = 2;
-	uint8_t temp[PU_NOISE_HASH_LEN], first[PU_NOISE_HASH_LEN];
+	uint8_t out[2][PU_NOISE_HASH_LEN];
 
-	hmac(ck, input, pu_bytes(NULL, 0), temp);
-	hmac(temp, pu_bytes(&one, 1), pu_bytes(NULL, 0), first);
-	hmac(temp, pu_bytes(first, sizeof first), pu_bytes(&two, 1), out2);
-	memcpy(out1, first, sizeof first);
-	sodium_memzero(temp, sizeof temp);
-	sodium_memzero(first, sizeof first);
+	pu_kdf_hkdf(input, pu_bytes(ck, PU_NOISE_HASH_LEN), pu_bytes(NULL, 0), out[0], sizeof out);
+	memcpy(out1, out[0], sizeof out[0]);
+	memcpy(out2, out[1], sizeof out[1]);
+	sodium_memzero(out, sizeof out);
 }
 
 /* Mixes the shared secret of two keys into ck and starts a new cipher key. */
@@ -104,8 +92,7 @@ static int mix_dh(struct pu_noise_handshake *hs, const uint8_t *secret, const ui
 	uint8_t shared[PU_NOISE_DH_LEN];
 	int r;
 
-	/* Fails on an all-zero result, that is, on low-order points. */
-	r = crypto_scalarmult_curve25519(shared, secret, public) == 0 ? 0 : PU_ECRYPTO;
+	r = pu_dh(secret, public, shared);
 	if (r == 0) {
 		hkdf2(hs->ck, pu_bytes(shared, sizeof shared), hs->ck, hs->cipher.key);
 		hs->cipher.n = 0;
@@ -181,7 +168,7 @@ static int unseal(struct pu_noise_handshake *hs, struct pu_bytes in, uint8_t *ou
 static void keypair_init(struct pu_noise_keypair *kp, const uint8_t *secret)
 {
 	memcpy(kp->secret, secret, sizeof kp->secret);
-	crypto_scalarmult_curve25519_base(kp->public, kp->secret);
+	pu_dh_public(kp->secret, kp->public);
 }
 
 void pu_noise_handshake_init(struct pu_noise_handshake *hs, bool initiator,

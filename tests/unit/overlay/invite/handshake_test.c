@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/wire.h"
 #include "support/handshake_pair.h"
+#include "support/vectors.h"
 
 static const enum pu_code_version versions[] = { PU_CODE_INVITE_V1, PU_CODE_INVITE_V3 };
 
@@ -63,6 +64,11 @@ static void assert_denied(const struct pu_handshake_pair *p)
 	assert_int_equal(p->joiner.err, PU_EDENIED);
 }
 
+static void add(struct pu_multiaddr *list, size_t *pn, const char *text)
+{
+	assert_int_equal(pu_multiaddr_from_text(&list[(*pn)++], text), 0);
+}
+
 static void the_right_code_pairs_both(void **state)
 {
 	for (size_t v = 0; v < PU_ARRAY_LEN(versions); v++) {
@@ -99,11 +105,6 @@ static void any_chunks_do(void **state)
 			assert_paired(p);
 			drop(p);
 		}
-}
-
-static void add(struct pu_multiaddr *list, size_t *pn, const char *text)
-{
-	assert_int_equal(pu_multiaddr_from_text(&list[(*pn)++], text), 0);
 }
 
 static void all_of_an_introduction_arrives(void **state)
@@ -181,6 +182,68 @@ static void a_wrong_guess_is_answered_by_nothing(void **state)
 	assert_int_equal(p->inviter.sent, 2 + 32);
 	assert_int_equal(p->inviter.guesses, 1);
 	assert_int_equal(p->inviter.failed, 1);
+	drop(p);
+}
+
+/* The same plaintexts on both sides: one key for two of them would show. */
+static void no_two_messages_are_sealed_with_one_key(void **state)
+{
+	enum { PREFIX = 2, PROOF = 32, LAST_LEN = 2 };
+	struct pu_handshake_pair *p = pair_of(PU_CODE_INVITE_V3);
+
+	p->inviter.us = p->joiner.us;
+	pu_handshake_pair_run(p);
+	assert_paired(p);
+	assert_int_equal(p->log[2].len, p->log[3].len);
+	assert_memory_not_equal(p->log[2].b + PREFIX, p->log[3].b + PREFIX, PROOF);
+	assert_memory_not_equal(p->log[2].b + PREFIX + PROOF, p->log[3].b + PREFIX + PROOF, 8);
+	assert_int_equal(p->log[4].len, p->log[5].len);
+	assert_memory_not_equal(p->log[4].b + PREFIX, p->log[5].b + PREFIX, LAST_LEN);
+	drop(p);
+}
+
+static void shares_have_32_bytes(void **state)
+{
+	static const uint8_t lens[] = { 0, 31, 33, 64 };
+
+	for (size_t i = 0; i < PU_ARRAY_LEN(lens); i++) {
+		struct pu_handshake_pair *p = pair_of(PU_CODE_INVITE_V3);
+		uint8_t msg[2 + 64] = { 0 };
+
+		pu_handshake_pair_start(p);
+		memcpy(msg, p->log[0].b, p->log[0].len);
+		msg[1] = lens[i];
+		pu_handshake_recv(p->inviter.h, msg, 2u + lens[i]);
+		assert_int_equal(p->inviter.failed, 1);
+		assert_int_equal(p->inviter.err, PU_EPROTO);
+		assert_int_equal(p->inviter.guesses, 0);
+		drop(p);
+	}
+}
+
+/* The wire format does not change unnoticed. */
+static void the_conversation_of_version_3_stays_as_it_is(void **state)
+{
+	struct pu_vectors *v = pu_vectors_load("invite_v3.txt");
+	struct pu_handshake_pair *p = pair_of(PU_CODE_INVITE_V3);
+
+	p->inviter.random = pu_vectors_hex(v, "inviter.random").p;
+	p->joiner.random = pu_vectors_hex(v, "joiner.random").p;
+	strcpy(p->inviter.us.network, pu_vectors_text(v, "network"));
+	add(p->inviter.us.relay, &p->inviter.us.n_relays, pu_vectors_text(v, "relay"));
+	add(p->joiner.us.addr, &p->joiner.us.n_addrs, pu_vectors_text(v, "joiner.address"));
+	pu_handshake_pair_run(p);
+	assert_paired(p);
+	for (size_t i = 0; i < p->n_log; i++) {
+		char name[16];
+		struct pu_bytes want;
+
+		snprintf(name, sizeof name, "message%zu", i + 1);
+		want = pu_vectors_hex(v, name);
+		assert_int_equal(p->log[i].len, want.len);
+		assert_memory_equal(p->log[i].b, want.p, want.len);
+	}
+	pu_vectors_free(v);
 	drop(p);
 }
 
@@ -505,6 +568,9 @@ int main(void)
 		cmocka_unit_test(addresses_that_do_not_fit_are_left_out),
 		cmocka_unit_test(a_wrong_code_is_denied_after_one_guess),
 		cmocka_unit_test(a_wrong_guess_is_answered_by_nothing),
+		cmocka_unit_test(no_two_messages_are_sealed_with_one_key),
+		cmocka_unit_test(shares_have_32_bytes),
+		cmocka_unit_test(the_conversation_of_version_3_stays_as_it_is),
 		cmocka_unit_test(another_number_is_denied),
 		cmocka_unit_test(somebody_in_the_middle_is_denied),
 		cmocka_unit_test(swapped_roles_are_denied),
