@@ -230,9 +230,9 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "who may use this relay" },
 	{ "relay", "pair", "", 0, 0, relay_pair_flags, pu_cmd_relay_pair,
 	  "codes by which others join this relay and meet each other" },
-	{ "relay", "config", "<action> [file]", 1, 2, config_flags, pu_cmd_relay_config,
-	  "the relay's config: validate, show, history, rollback, apply, confirm, snapshots, "
-	  "restore" },
+	{ "relay", "config",
+	  "validate|show|history|rollback|apply|confirm|snapshots|restore [file]", 1, 2,
+	  config_flags, pu_cmd_relay_config, "the relay's config, as `config` does the node's" },
 	{ "relay", "version", "", 0, 0, NULL, pu_cmd_relay_version, "which version this is" },
 	{ "ping", NULL, "<peer>", 1, 1, ping_flags, pu_cmd_ping, "is a peer there?" },
 	{ "traceroute", NULL, "<peer>", 1, 1, NULL, pu_cmd_traceroute,

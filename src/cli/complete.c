@@ -21,7 +21,7 @@ struct pu_complete_place pu_complete_flag(const struct pu_cli_flag *flag)
 		{ "PEER", PU_COMPLETE_PEER, "" },
 		{ "WHAT", PU_COMPLETE_WORDS, "services network" },
 		{ "LEVEL", PU_COMPLETE_WORDS, "debug info warn error off" },
-		{ "FORMAT", PU_COMPLETE_WORDS, "text json" },
+		{ "FORMAT", PU_COMPLETE_WORDS, "text json journal" },
 		{ "SHELL", PU_COMPLETE_WORDS, "bash zsh fish man" },
 	};
 
