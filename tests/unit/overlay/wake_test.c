@@ -128,7 +128,7 @@ static void refused(const uint8_t *request, size_t len, bool fin)
 	assert_int_equal(d.err, 0);
 	pu_stream_write(d.st, request, len);
 	if (fin)
-		pu_stream_close_write(d.st);
+		pu_stream_shutdown(d.st);
 	pu_sim_run(f.sim, PU_SEC(PU_WAKE_TIMEOUT_S + 5));
 	assert_true(sink.closed);
 	assert_int_equal(sink.len, 0);
