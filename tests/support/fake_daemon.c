@@ -116,6 +116,8 @@ static void fake_each_peer(void *arg, pu_api_peer_fn *fn, void *fn_arg)
 		p.authorized = pu_member_allowed(f->members, &p.id, pu_loop_unix(f->loop),
 						 &p.access);
 		p.connected = strcmp(p.name, "home") == 0;
+		p.told = p.connected;
+		p.granted = PU_ACCESS_NETWORK;
 		p.agent = p.connected ? "peerup/\xff" "fake\033[31m" : NULL;
 		p.path = "DIRECT";
 		p.reason = "direct, the best kind of path";
