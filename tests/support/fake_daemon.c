@@ -404,9 +404,10 @@ static void fake_each_offered(void *arg, pu_api_offered_fn *fn, void *fn_arg)
 					     .temporary = true });
 }
 
-static int fake_expose(void *arg, const char *name, const char *local, struct pu_failure *why)
+static int fake_expose(void *arg, const struct pu_api_expose *e, struct pu_failure *why)
 {
 	struct fake *f = arg;
+	const char *name = e->name, *local = e->local_address;
 
 	if (pu_service_name_check(name) < 0)
 		return pu_failure_set(why, PU_EINVAL, NULL, NULL,

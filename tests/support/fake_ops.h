@@ -65,10 +65,10 @@ static inline void fake_no_offered(void *arg, pu_api_offered_fn *fn, void *fn_ar
 {
 }
 
-static inline int fake_no_expose(void *arg, const char *name, const char *local_address,
-				 struct pu_failure *why)
+static inline int fake_no_expose(void *arg, const struct pu_api_expose *e, struct pu_failure *why)
 {
-	return pu_failure_set(why, PU_EEXIST, NULL, NULL, "service already registered: %s", name);
+	return pu_failure_set(why, PU_EEXIST, NULL, NULL, "service already registered: %s",
+			      e->name);
 }
 
 static inline int fake_no_unexpose(void *arg, const char *name)
