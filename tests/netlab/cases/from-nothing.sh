@@ -43,7 +43,7 @@ wait $inviter || fail "invite: $(cat "$LAB/pc/log/pc-invite.log")"
 eventually 10 ssh_from lap user@home.p2p true
 logged_in=$(ms)
 says '^pc$' ssh_from lap user@home.p2p hostname
-eventually 15 is_path lap pc DIRECT
+eventually 15 is_path lap home DIRECT
 printf 'relay code to invitation %d ms, join %d ms, join to ssh %d ms, all of it %d ms\n' \
 	$((invited - begun)) $((joined - invited)) $((logged_in - joined)) $((logged_in - begun))
 
