@@ -134,7 +134,7 @@ for h in guest stranger; do
 	echo "of $h" > "$LAB/$h/root/note.txt"
 done
 complains 'receives no files from this machine' peerup guest send note.txt --to home
-complains 'home: ' peerup stranger send note.txt --to home
+complains 'cannot reach peer' peerup stranger send note.txt --to home
 [ ! -e "$to/note.txt" ] || fail "it came all the same"
 kill -INT "$(receive_pid)"
 wait "$RECEIVE_JOB" || fail "receive ends with $?"
