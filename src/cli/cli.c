@@ -41,6 +41,10 @@ static const struct pu_cli_flag verify_flags[] = {
 	{ "file", 0, "PATH", "use this authorized_keys file" },
 	{ NULL },
 };
+static const struct pu_cli_flag wake_flags[] = {
+	{ "via", 0, "PEER", "have this peer do it, in its network" },
+	{ NULL },
+};
 static const struct pu_cli_flag help_flags[] = {
 	{ "format", 0, "SHELL", "bash, zsh or fish: completions; man: commands for the manual" },
 	{ NULL },
@@ -211,6 +215,8 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "peer", "list", "", 0, 0, NULL, pu_cmd_peer_list, "peers with fixed addresses" },
 	{ "peer", "remove", "<peer|multiaddr>", 1, 1, NULL, pu_cmd_peer_remove,
 	  "forget a peer's addresses, or one of them" },
+	{ "peer", "set-mac", "<peer> <mac>", 2, 2, NULL, pu_cmd_peer_set_mac,
+	  "tell the hardware address of a peer, for waking it" },
 	{ "peer", "services", "<peer>", 1, 1, NULL, pu_cmd_peer_services,
 	  "services that a peer offers to us" },
 	{ "config", "validate", "[file]", 0, 1, NULL, pu_cmd_config, "check a config" },
@@ -239,9 +245,9 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "who may use this relay" },
 	{ "relay", "pair", "", 0, 0, relay_pair_flags, pu_cmd_relay_pair,
 	  "codes by which others join this relay and meet each other" },
-	{ "relay", "config", "<action> [file]", 1, 2, config_flags, pu_cmd_relay_config,
-	  "the relay's config: validate, show, history, rollback, apply, confirm, snapshots, "
-	  "restore" },
+	{ "relay", "config",
+	  "validate|show|history|rollback|apply|confirm|snapshots|restore [file]", 1, 2,
+	  config_flags, pu_cmd_relay_config, "the relay's config, as `config` does the node's" },
 	{ "relay", "version", "", 0, 0, NULL, pu_cmd_relay_version, "which version this is" },
 	{ "ping", NULL, "<peer>", 1, 1, ping_flags, pu_cmd_ping, "is a peer there?" },
 	{ "traceroute", NULL, "<peer>", 1, 1, NULL, pu_cmd_traceroute,
@@ -257,6 +263,7 @@ const struct pu_cli_command pu_cli_commands[] = {
 	{ "paths", NULL, "", 0, 0, NULL, pu_cmd_paths, "the path in use to every peer" },
 	{ "discover", NULL, "<peer>", 1, 1, NULL, pu_cmd_discover,
 	  "what a peer is, offers and grants us" },
+	{ "wake", NULL, "<peer>", 1, 1, wake_flags, pu_cmd_wake, "wake a sleeping machine" },
 	{ "why", NULL, "<peer>", 1, 1, NULL, pu_cmd_why,
 	  "why a peer is reached as it is: what was tried and what came of it" },
 	{ "resolve", NULL, "<name>", 1, 1, NULL, pu_cmd_resolve, "the peer ID behind a name" },

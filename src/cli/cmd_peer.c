@@ -2,16 +2,6 @@
 #include "cli/local.h"
 #include "cli/out.h"
 
-/* The entry of the peers map that is about this peer, under its ID or a name. */
-static const struct pu_config_peer *find_peer(const struct pu_local *l,
-					      const struct pu_peerid *peer)
-{
-	for (size_t i = 0; i < l->cfg->n_peers; i++)
-		if (pu_peerid_eq(&l->cfg->peers[i].peer, peer))
-			return &l->cfg->peers[i];
-	return NULL;
-}
-
 /* A multiaddr that ends in a peer ID and that we know how to dial. */
 static int parse_address(struct pu_cli *c, const char *text, struct pu_multiaddr *ma,
 			 struct pu_peerid *peer)
@@ -59,7 +49,7 @@ static int add(struct pu_cli *c, struct pu_local *l)
 		return r;
 	pu_multiaddr_text(&ma, text);
 	pu_peerid_text(&peer, id);
-	entry = find_peer(l, &peer);
+	entry = pu_config_find_peer(l->cfg, &peer);
 	r = write_address(c, l, entry ? entry->key.name : id, text);
 	if (r)
 		return r;
@@ -86,6 +76,8 @@ static json_t *peer_json(const struct pu_local *l, const struct pu_config_peer *
 		      addrs, "ports", ports);
 	if (name)
 		json_object_set_new(o, "name", json_string(name));
+	if (p->mac.given)
+		json_object_set_new(o, "mac", json_string(pu_mac_text(&p->mac, text)));
 	return o;
 }
 
@@ -99,6 +91,8 @@ static void print_peer(const struct pu_cli *c, const struct pu_local *l,
 	       pu_peerid_text(&p->peer, id));
 	for (size_t i = 0; i < p->addrs.n; i++)
 		printf("  %s\n", pu_multiaddr_text(&p->addrs.v[i], text));
+	if (p->mac.given)
+		printf("  mac %s\n", pu_mac_text(&p->mac, text));
 	for (size_t i = 0; i < p->n_ports; i++)
 		printf("  service %s: port %u\n", p->ports[i].key.name, p->ports[i].port);
 }
@@ -131,7 +125,7 @@ static int cut(struct pu_config_edit *e, const struct pu_config_peer *p, const c
 	const char *const entry[] = { "peers", p->key.name, NULL };
 	const char *const addrs[] = { "peers", p->key.name, "addresses", NULL };
 
-	if (p->n_ports == 0 && (!text || p->addrs.given == 1))
+	if (p->n_ports == 0 && !p->mac.given && !p->broadcast[0] && (!text || p->addrs.given == 1))
 		return pu_config_edit_remove(e, entry);
 	return text ? pu_config_edit_list_remove(e, addrs, text) : pu_config_edit_remove(e, addrs);
 }
@@ -158,7 +152,7 @@ static int remove_peer(struct pu_cli *c, struct pu_local *l)
 		  pu_local_resolve(c, l, c->arg[0], &peer);
 	if (r)
 		return r;
-	p = find_peer(l, &peer);
+	p = pu_config_find_peer(l->cfg, &peer);
 	if (!p || (one && !has_address(p, &ma)) || (!one && p->addrs.given == 0))
 		return pu_cli_fail(c, c->arg[0], "peerup-vpn peer list", "no such address known");
 	r = pu_local_edit(c, l, &e);

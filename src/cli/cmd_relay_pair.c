@@ -27,8 +27,8 @@ static int no_relay(struct pu_cli *c, int err, const char *socket_path,
 	if (err == PU_EPERM)
 		return pu_cli_fail(c, socket_path, "the same command with sudo",
 				   "the relay belongs to another user");
-	c->why = *why;
-	return PU_CLI_FAILED;
+	return pu_cli_fail(c, strcmp(why->what, "daemon") == 0 ? "relay" : why->what, NULL, "%s",
+			   why->why);
 }
 
 /* *pv: the answer. 0 or an exit code. */

@@ -37,6 +37,7 @@ const struct pu_api_route pu_api_routes[] = {
 	{ "GET", "/v1/events", false, false, pu_api_get_events },
 	{ "POST", "/v1/traceroute", true, true, pu_api_post_trace },
 	{ "POST", "/v1/ping", true, true, pu_api_post_ping },
+	{ "POST", "/v1/wake", false, true, pu_api_post_wake },
 	{ "POST", "/v1/resolve", true, true, pu_api_post_resolve },
 	{ "GET", "/v1/connect", true, false, pu_api_get_connect },
 	{ "POST", "/v1/connect", false, true, pu_api_post_connect },
@@ -360,6 +361,7 @@ int pu_api_start(const struct pu_api_options *opt, struct pu_api **papi, struct 
 	api->ops_arg = opt->ops_arg;
 	pu_list_init(&api->pings);
 	pu_list_init(&api->traces);
+	pu_list_init(&api->wakes);
 	pu_list_init(&api->pairings);
 	pu_list_init(&api->connects);
 	api->events = opt->events;
@@ -393,6 +395,7 @@ void pu_api_stop(struct pu_api *api)
 	pu_http_stop(api->http);
 	pu_api_pings_drop(api);
 	pu_api_traces_drop(api);
+	pu_api_wakes_drop(api);
 	pu_api_pairings_drop(api);
 	pu_api_connects_drop(api);
 	free_api(api);

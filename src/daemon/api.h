@@ -232,6 +232,8 @@ struct pu_api_connected {
 typedef void pu_api_offered_fn(void *arg, const struct pu_api_offered *s);
 typedef void pu_api_service_fn(void *arg, const struct pu_api_service *s);
 typedef void pu_api_proxy_fn(void *arg, const struct pu_api_proxy *p);
+/* err as pu_wake_fn. */
+typedef void pu_api_wake_fn(void *arg, int err);
 typedef void pu_api_member_fn(void *arg, const struct pu_member *m);
 typedef void pu_api_vpn_route_fn(void *arg, const struct pu_api_vpn_route *r);
 typedef void pu_api_connected_fn(void *arg, const struct pu_api_connected *r);
@@ -278,6 +280,11 @@ struct pu_api_ops {
 	int (*trace)(void *arg, const struct pu_peerid *peer, pu_trace_fn *on_done,
 		     void *done_arg, uint64_t *pid);
 	void (*trace_cancel)(void *arg, uint64_t id);
+	/* Has via wake a machine in its LAN. As ping and ping_cancel. PU_ENOENT: no hardware
+	 * address is known. */
+	int (*wake)(void *arg, const struct pu_peerid *peer, const struct pu_peerid *via,
+		    pu_api_wake_fn *on_done, void *done_arg, uint64_t *pid);
+	void (*wake_cancel)(void *arg, uint64_t id);
 
 	/* Invitations and codes: as pairing.h has them. */
 	int (*invite)(void *arg, const struct pu_invite_options *opt,

@@ -24,6 +24,7 @@ struct pu_api {
 	char *version, *socket_path, *cookie_path;
 	struct pu_list pings;           /* struct ping, see api_ping.c */
 	struct pu_list traces;          /* struct trace, see api_trace.c */
+	struct pu_list wakes;           /* struct wake, see api_wake.c */
 	struct pu_list pairings;        /* struct waiter, see api_invite.c */
 	struct pu_list connects;        /* struct connect, see api_connect.c */
 	struct pu_events *events;       /* NULL: none */
@@ -62,6 +63,7 @@ pu_api_handler_fn pu_api_get_services, pu_api_get_peer_services, pu_api_post_exp
 /* members */
 pu_api_handler_fn pu_api_get_auth, pu_api_post_auth, pu_api_delete_auth;
 /* device and events */
+pu_api_handler_fn pu_api_post_wake;
 pu_api_handler_fn pu_api_get_vpn, pu_api_get_events;
 
 /* Answers. data is taken; the text is printf-like and becomes {"error": …}. */
@@ -102,6 +104,7 @@ double pu_api_ms(pu_time t);
 /* Open pings, and traces, are forgotten without an answer. */
 void pu_api_pings_drop(struct pu_api *api);
 void pu_api_traces_drop(struct pu_api *api);
+void pu_api_wakes_drop(struct pu_api *api);
 void pu_api_pairings_drop(struct pu_api *api);
 void pu_api_connects_drop(struct pu_api *api);
 /* The event streams: what was told is remembered from start to stop. PU_ENOMEM. */

@@ -92,3 +92,12 @@ void pu_config_free(struct pu_config *cfg)
 	free(cfg->dir);
 	free(cfg);
 }
+
+const struct pu_config_peer *pu_config_find_peer(const struct pu_config *cfg,
+						 const struct pu_peerid *peer)
+{
+	for (size_t i = 0; i < cfg->n_peers; i++)
+		if (pu_peerid_eq(&cfg->peers[i].peer, peer))
+			return &cfg->peers[i];
+	return NULL;
+}

@@ -3,6 +3,7 @@
 #ifndef PU_DAEMON_CONFIG_H
 #define PU_DAEMON_CONFIG_H
 
+#include "base/mac.h"
 #include "base/file.h"
 #include "daemon/failure.h"
 #include "p2p/addr/multiaddr.h"
@@ -71,6 +72,8 @@ struct pu_config_peer {
 	struct pu_config_entry key; /* peer ID or name as written */
 	struct pu_peerid peer;      /* resolved; empty when the name is unknown */
 	PU_CONFIG_LIST(struct pu_multiaddr) addrs; /* with or without /p2p/ID */
+	struct pu_mac mac;          /* for waking it */
+	char *broadcast;            /* IPv4 address where it is woken; "": every LAN here */
 	struct pu_config_port *ports;
 	size_t n_ports;
 };
@@ -161,6 +164,9 @@ int pu_config_read(const char *path, char **ptext, size_t *plen, struct pu_file_
 
 const struct pu_config_service *pu_config_find_service(const struct pu_config *cfg,
 						       const char *name);
+/* NULL: nothing is said about the peer. */
+const struct pu_config_peer *pu_config_find_peer(const struct pu_config *cfg,
+						 const struct pu_peerid *peer);
 /* The mode as platform.h spells it. */
 const char *pu_vpn_dns_text(enum pu_vpn_dns dns);
 

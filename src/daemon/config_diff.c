@@ -36,6 +36,7 @@ static bool same_value(enum pu_config_type type, const uint8_t *a, const uint8_t
 	case PU_CONFIG_LABEL:
 	case PU_CONFIG_PATH:
 	case PU_CONFIG_IFNAME:
+	case PU_CONFIG_IP4:
 		return *sa == *sb || (*sa && *sb && strcmp(*sa, *sb) == 0);
 	case PU_CONFIG_HOSTPORT: {
 		const struct pu_hostport *ha = (const void *)a, *hb = (const void *)b;
@@ -57,6 +58,7 @@ static bool same_value(enum pu_config_type type, const uint8_t *a, const uint8_t
 	case PU_CONFIG_PREFIX6:
 	case PU_CONFIG_PREFIX:
 	case PU_CONFIG_PEER:
+	case PU_CONFIG_MAC:
 		break;
 	}
 	return memcmp(a, b, pu_config_type_size(type)) == 0;

@@ -1,6 +1,7 @@
 /* What the types of the option table accept, and how their text becomes a value. */
 #include "daemon/config_schema.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -226,6 +227,20 @@ static int parse_multiaddr(const struct pu_config_option *o, const char *text, c
 	return r;
 }
 
+static int parse_mac(const struct pu_config_option *o, const char *text, const char *dir, void *v)
+{
+	return pu_mac_parse(text, v);
+}
+
+static int parse_ip4(const struct pu_config_option *o, const char *text, const char *dir, void *v)
+{
+	struct in_addr ip;
+
+	if (inet_pton(AF_INET, text, &ip) != 1 && !(o->min == 0 && text[0] == '\0'))
+		return PU_EINVAL;
+	return set_string(text, v);
+}
+
 static const struct type_ops types[PU_CONFIG_N_TYPES] = {
 	[PU_CONFIG_BOOL] = { sizeof(bool), false, "true or false", parse_bool },
 	[PU_CONFIG_UINT] = { sizeof(unsigned), false, "a whole number", parse_uint },
@@ -255,6 +270,10 @@ static const struct type_ops types[PU_CONFIG_N_TYPES] = {
 	[PU_CONFIG_MULTIADDR] = { sizeof(struct pu_multiaddr), false,
 				  "a multiaddr such as /ip4/203.0.113.5/udp/4001/quic-v1",
 				  parse_multiaddr },
+	[PU_CONFIG_MAC] = { sizeof(struct pu_mac), false,
+			    "a hardware address such as 3c:52:82:aa:bb:cc", parse_mac },
+	[PU_CONFIG_IP4] = { sizeof(char *), true, "an IPv4 address such as 192.168.1.255",
+			    parse_ip4 },
 };
 
 size_t pu_config_type_size(enum pu_config_type type)
@@ -274,7 +293,7 @@ static void allowed_range(const struct pu_config_option *o, char *out, size_t ca
 {
 	const char *bits = o->type == PU_CONFIG_PREFIX4 || o->type == PU_CONFIG_PREFIX6 ? "/" : "";
 
-	if (o->max <= 0 || (o->flags & PU_CONFIG_IS_LIST) || o->type == PU_CONFIG_LABEL ||
+	if (o->max <= 0 || (o->flags & PU_CONFIG_IS_LIST) || o->type == PU_CONFIG_LABEL || o->type == PU_CONFIG_IP4 ||
 	    o->type == PU_CONFIG_PATH || o->type == PU_CONFIG_HOSTPORT ||
 	    o->max == INT64_MAX)
 		return;

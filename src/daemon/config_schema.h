@@ -22,8 +22,10 @@ enum pu_config_type {
 	PU_CONFIG_PREFIX,    /* struct pu_prefix of either family */
 	PU_CONFIG_PEER,      /* struct pu_peerid */
 	PU_CONFIG_MULTIADDR, /* struct pu_multiaddr */
+	PU_CONFIG_MAC,       /* struct pu_mac */
+	PU_CONFIG_IP4,       /* char *, an IPv4 address, "" when min is 0 */
 };
-enum { PU_CONFIG_N_TYPES = PU_CONFIG_MULTIADDR + 1 };
+enum { PU_CONFIG_N_TYPES = PU_CONFIG_IP4 + 1 };
 
 enum pu_config_flag {
 	PU_CONFIG_IS_LIST = 1,    /* min … max items of the type */

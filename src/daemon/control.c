@@ -37,6 +37,7 @@ int pu_control_new(const struct pu_control_options *opt, struct pu_control **pc)
 	c->opt = *opt;
 	pu_list_init(&c->pings);
 	pu_list_init(&c->traces);
+	pu_list_init(&c->wakes);
 	r = pu_proxies_new(opt->node->host, opt->node->net, &c->proxies);
 	if (r == 0)
 		r = pu_pairing_new(&popt, &c->pairing);
@@ -75,6 +76,7 @@ void pu_control_free(struct pu_control *c)
 		ping_abandon(PU_CONTAINER_OF(it, struct ping, node));
 	PU_LIST_FOREACH (jt, jtmp, &c->traces)
 		trace_abandon(PU_CONTAINER_OF(jt, struct trace, node));
+	pu_control_wakes_drop(c);
 	pu_pairing_free(c->pairing);
 	pu_proxies_free(c->proxies);
 	free(c);
@@ -483,6 +485,8 @@ const struct pu_api_ops pu_control_ops = {
 	.why = why,
 	.trace = trace,
 	.trace_cancel = trace_cancel,
+	.wake = pu_control_wake,
+	.wake_cancel = pu_control_wake_cancel,
 	.invite = pu_control_invite,
 	.invite_find = pu_control_invite_find,
 	.each_invite = pu_control_each_invite,

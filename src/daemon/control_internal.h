@@ -9,7 +9,7 @@
 
 struct pu_control {
 	struct pu_control_options opt;
-	struct pu_list pings, traces;
+	struct pu_list pings, traces, wakes;
 	uint64_t next_ping;
 	struct pu_proxies *proxies;
 	struct pu_pairing *pairing;
@@ -22,6 +22,12 @@ struct pu_control {
 	struct pu_relay_info relay_info[PU_RELAYS_MAX];
 	struct pu_api_relay relays[PU_RELAYS_MAX];
 };
+
+/* sleeping machines */
+int pu_control_wake(void *arg, const struct pu_peerid *peer, const struct pu_peerid *via,
+		    pu_api_wake_fn *on_done, void *done_arg, uint64_t *pid);
+void pu_control_wake_cancel(void *arg, uint64_t id);
+void pu_control_wakes_drop(struct pu_control *c);
 
 /* services */
 void pu_control_each_offered(void *arg, pu_api_offered_fn *fn, void *fn_arg);

@@ -12,6 +12,7 @@
 #include "daemon/node_apply.h"
 #include "daemon/node_path.h"
 #include "daemon/node_roam.h"
+#include "daemon/node_wake.h"
 #include "daemon/ports.h"
 #include "p2p/transport/ws.h"
 
@@ -393,6 +394,8 @@ static int make_overlay(struct pu_node *n)
 		r = pu_pingpong_new(n->host, n->cfg->ping_protocol, n->cfg->ping_enabled,
 				    &n->pingpong);
 	if (r == 0)
+		r = pu_node_wake_new(n);
+	if (r == 0)
 		r = pu_roam_new(n->host, n->net, &n->roam);
 	if (r == 0)
 		r = pu_introductions_new(n, &n->introductions);
@@ -479,6 +482,7 @@ static void free_overlay(struct pu_node *n)
 	pu_node_path_free(n);
 	pu_introductions_free(n->introductions);
 	pu_roam_free(n->roam);
+	pu_wake_free(n->wake);
 	pu_pingpong_free(n->pingpong);
 	pu_sessions_free(n->sessions);
 	pu_offers_free(n->offers);
@@ -487,6 +491,7 @@ static void free_overlay(struct pu_node *n)
 	n->introductions = NULL;
 	n->roam = NULL;
 	n->pingpong = NULL;
+	n->wake = NULL;
 	n->sessions = NULL;
 	n->offers = NULL;
 	n->services = NULL;

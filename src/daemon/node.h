@@ -18,6 +18,7 @@
 #include "overlay/roam.h"
 #include "overlay/service.h"
 #include "overlay/session.h"
+#include "overlay/wake.h"
 #include "p2p/host/host.h"
 
 struct pu_node_events {
@@ -55,6 +56,7 @@ struct pu_node {
 	struct pu_offers *offers;
 	struct pu_sessions *sessions;
 	struct pu_pingpong *pingpong;
+	struct pu_wake *wake;
 	struct pu_reach *reach;
 	struct pu_path *path;
 	struct pu_reachability *reachability;

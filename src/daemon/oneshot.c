@@ -318,3 +318,38 @@ int pu_oneshot_look(struct pu_oneshot *o, const struct pu_peerid *peer, pu_api_p
 	pu_control_ops.each_peer(o->control, show_if_wanted, &l);
 	return l.found ? 0 : PU_ENOENT;
 }
+
+struct waking {
+	struct pu_oneshot *oneshot;
+	bool done;
+	int err;
+};
+
+static void on_woken(void *arg, int err)
+{
+	struct waking *w = arg;
+
+	w->done = true;
+	w->err = err;
+	pu_loop_uv_stop(w->oneshot->driver);
+}
+
+int pu_oneshot_wake(struct pu_oneshot *o, const struct pu_peerid *peer,
+		    const struct pu_peerid *via)
+{
+	struct waking w = { .oneshot = o };
+	uint64_t id;
+	int r;
+
+	pu_loop_uv_enter(o->loop);
+	r = pu_control_ops.wake(o->control, peer, via, on_woken, &w, &id);
+	pu_timer_set(&o->timeout, pu_loop_now(o->loop) + PU_SEC(PU_ONESHOT_TIMEOUT_S));
+	pu_loop_uv_leave(o->loop);
+	if (r == 0 && !w.done)
+		pu_loop_uv_run(o->driver);
+	pu_timer_stop(&o->timeout);
+	if (r < 0 || w.done)
+		return r < 0 ? r : w.err;
+	pu_control_ops.wake_cancel(o->control, id);
+	return PU_ETIMEDOUT;
+}

@@ -43,6 +43,10 @@ void pu_oneshot_ping(struct pu_oneshot *o, const struct pu_peerid *peer,
 void pu_oneshot_trace(struct pu_oneshot *o, const struct pu_peerid *peer,
 		      struct pu_trace_result *out);
 
+/* Has via wake the peer; err as pu_wake_fn, PU_ENOENT: no hardware address is known. */
+int pu_oneshot_wake(struct pu_oneshot *o, const struct pu_peerid *peer,
+		    const struct pu_peerid *via);
+
 /* Waits until a connected peer has said what it offers, a few seconds at most, and shows it;
  * PU_ENOENT: not known at all. */
 int pu_oneshot_look(struct pu_oneshot *o, const struct pu_peerid *peer, pu_api_peer_fn *fn,

@@ -26,9 +26,14 @@ serve() {
 
 # end SIGNAL: the relay, and with KILL the process that does its work as well.
 end() {
-	[ "$1" = TERM ] || kill "-$1" $(pgrep -P "$relay")
+	worker=$(pgrep -P "$relay")
+	[ "$1" = TERM ] || kill "-$1" "$worker"
 	kill "-$1" "$relay"
 	wait "$relay" 2>/dev/null
+	for _ in $(seq 50); do
+		kill -0 "$worker" 2>/dev/null || return 0
+		sleep 0.1
+	done
 }
 
 # ask STATUS TEXT METHOD PATH [BODY]: as anybody who can open the socket.

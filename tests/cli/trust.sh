@@ -91,3 +91,33 @@ ln -s "$TOP/real" "$KEYS"
 run 0 auth remove anna
 [ -L "$KEYS" ] || bad "the link was replaced"
 lacks "$TOP/real" "$ID1"
+
+# --- machines that sleep
+run 1 wake anna
+grumbles "its hardware address is not known here"
+grumbles "try: peerup-vpn peer set-mac anna"
+run 2 peer set-mac anna ff:ff:ff:ff:ff:ff
+run 0 peer set-mac anna 3C-52-82-AA-BB-CC --json
+json 'v["mac"] == "3c:52:82:aa:bb:cc" and v["peer_id"] == "'"$ID1"'"'
+has "$CONFIG" 'mac: "3c:52:82:aa:bb:cc"'
+run 0 peer list --json
+json 'v[0]["mac"] == "3c:52:82:aa:bb:cc"'
+sed -i 's/mac: "3c.*/&\n    broadcast: 127.0.0.1/' "$CONFIG"
+cat >hear.py <<'PY'
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 9))
+s.settimeout(10)
+print("ready", flush=True)
+got = s.recv(200)
+sys.exit(got != b"\xff" * 6 + bytes.fromhex("3c5282aabbcc") * 16)
+PY
+if [ "$(id -u)" = 0 ]; then
+	mkfifo pipe
+	python3 hear.py >pipe &
+	heard=$!
+	read -r _ <pipe
+	run 0 wake anna
+	says "wakes anna (3c:52:82:aa:bb:cc)"
+	wait $heard || bad "the packet is not the right one"
+fi

@@ -43,6 +43,11 @@ struct fake {
 	pu_trace_fn *trace_done;
 	void *trace_arg;
 	struct pu_peerid trace_peer;
+	/* And one machine being woken. */
+	struct pu_timer wake;
+	pu_api_wake_fn *wake_done;
+	void *wake_arg;
+	struct pu_peerid wake_via;
 	struct pu_multiaddr circuit;
 	/* And one service of the API, and one proxy. */
 	char exposed[PU_SERVICE_NAME_MAX + 1], exposed_local[300];
@@ -111,6 +116,8 @@ static void fake_each_peer(void *arg, pu_api_peer_fn *fn, void *fn_arg)
 		p.authorized = pu_member_allowed(f->members, &p.id, pu_loop_unix(f->loop),
 						 &p.access);
 		p.connected = strcmp(p.name, "home") == 0;
+		p.told = p.connected;
+		p.granted = PU_ACCESS_NETWORK;
 		p.agent = p.connected ? "peerup/\xff" "fake\033[31m" : NULL;
 		p.path = "DIRECT";
 		p.reason = "direct, the best kind of path";
@@ -218,6 +225,34 @@ static int fake_trace(void *arg, const struct pu_peerid *peer, pu_trace_fn *on_d
 static void fake_trace_cancel(void *arg, uint64_t id)
 {
 	pu_timer_stop(&((struct fake *)arg)->hop);
+}
+
+/* "home" wakes machines, the others do not want to. */
+static void on_woken(void *arg)
+{
+	struct fake *f = arg;
+	const char *name = pu_name_of(f->names, &f->wake_via);
+
+	f->wake_done(f->wake_arg, name && strcmp(name, "home") == 0 ? 0 : PU_EDENIED);
+}
+
+static int fake_wake(void *arg, const struct pu_peerid *peer, const struct pu_peerid *via,
+		     pu_api_wake_fn *on_done, void *done_arg, uint64_t *pid)
+{
+	struct fake *f = arg;
+
+	f->wake_via = *via;
+	f->wake_done = on_done;
+	f->wake_arg = done_arg;
+	*pid = 1;
+	pu_timer_init(&f->wake, f->loop, on_woken, f);
+	pu_timer_set(&f->wake, pu_loop_now(f->loop) + PU_MS(1));
+	return 0;
+}
+
+static void fake_wake_cancel(void *arg, uint64_t id)
+{
+	pu_timer_stop(&((struct fake *)arg)->wake);
 }
 
 static struct pu_api_path fake_path(const struct fake *f, const struct pu_peerid *peer, bool relayed)
@@ -534,6 +569,8 @@ static const struct pu_api_ops ops = {
 	.why = fake_why,
 	.trace = fake_trace,
 	.trace_cancel = fake_trace_cancel,
+	.wake = fake_wake,
+	.wake_cancel = fake_wake_cancel,
 	.each_offered = fake_each_offered,
 	.expose = fake_expose,
 	.unexpose = fake_unexpose,

@@ -3,9 +3,10 @@
  * A member of a group is told of the others once: of those who came before it in the answer to
  * its code, of the others by peer-notify when they come, or when it connects. A recipient of
  * whom nothing is remembered, because the relay was restarted since, is told of one peer per
- * message: peer-up's receiver takes a message when known + new < size of the group, where it
- * counts as new also what it knows, so that a list of several is refused as soon as it knows one
- * of them, and a single unknown peer never is. docs/protocols/pairing.md has the whole reasoning. */
+ * message: peer-up's receiver takes a message when known + named < size of the group, where it
+ * counts as named also what it knows, so that a list of several is refused as soon as it knows
+ * one of them, and a single unknown peer never is. docs/protocols/pairing.md has the whole
+ * reasoning. */
 #ifndef PU_OVERLAY_PAIR_INTRODUCER_H
 #define PU_OVERLAY_PAIR_INTRODUCER_H
 

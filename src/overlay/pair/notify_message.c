@@ -69,8 +69,8 @@ int pu_notify_parse(struct pu_bytes b, struct pu_notify *out)
 
 int pu_notify_write(const struct pu_notify *m, struct pu_buf *out)
 {
-	size_t need = 4 + strlen(m->group) +
-		      m->n_peers * (2 + PU_PEERID_TEXT_MAX + 1 + PU_GROUP_NAME_MAX + PU_GROUP_PROOF_LEN);
+	const size_t per_peer = 2 + PU_PEERID_TEXT_MAX + 1 + PU_GROUP_NAME_MAX + PU_GROUP_PROOF_LEN;
+	size_t need = 4 + strlen(m->group) + m->n_peers * per_peer;
 	struct pu_wr w;
 	uint8_t *p;
 	int r = pu_buf_reserve(out, need, &p);

@@ -48,6 +48,9 @@ relay_up relay
 if runs joiner; then
 	node lap
 	up lap
+else
+	# Its config is made by `join`; that the names reach programs is the subject of others.
+	on lap sh -c 'echo nameserver 10.64.0.53 > /etc/resolv.conf'
 fi
 
 say "a code (daemon: $DAEMON)"

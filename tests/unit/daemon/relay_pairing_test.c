@@ -327,7 +327,8 @@ static void member_keeps_its_comment_and_gains_time(void **state)
 	char line[256];
 	int64_t now = pu_loop_unix(pu_sim_loop(relay->sim));
 
-	snprintf(line, sizeof line, "%s  note=kept  # the old oak\n%s  expires=2020-01-01T00:00:00Z\n",
+	snprintf(line, sizeof line,
+		 "%s  note=kept  # the old oak\n%s  expires=2020-01-01T00:00:00Z\n",
 		 a->id_text, b->id_text);
 	pu_lab_append(relay->members, sizeof relay->members, line);
 	pu_lab_relay_reload(relay);
@@ -458,6 +459,20 @@ static void nobody_is_introduced_to_one_who_was_shut_out(void **state)
 	assert_false(knows(a, c));
 }
 
+static void relay_for_everybody_takes_members_in_all_the_same(void **state)
+{
+	relay->server->cfg->gating = false;
+	(void)make(2, 3600);
+	up(a);
+	up(b);
+	join(a, codes[0], "anna");
+	join(b, codes[1], "bert");
+	pu_lab_run(&lab, PU_SEC(5));
+	assert_named(a, b, "bert");
+	assert_non_null(at_relay(a));
+	assert_true(at_relay(b)->expires < PU_MEMBER_NO_EXPIRY);
+}
+
 static void group_that_is_revoked_takes_nobody_in(void **state)
 {
 	struct pu_group *g = make(2, 0);
@@ -465,7 +480,8 @@ static void group_that_is_revoked_takes_nobody_in(void **state)
 	up(a);
 	up(b);
 	join(a, codes[0], "anna");
-	assert_int_equal(pu_groups_remove(pu_relay_pairing_groups(relay->server->pairing), g->id), 0);
+	assert_int_equal(
+		pu_groups_remove(pu_relay_pairing_groups(relay->server->pairing), g->id), 0);
 	assert_true(try_code(b, codes[1]) < 0);
 	assert_non_null(at_relay(a));
 	assert_null(at_relay(b));
@@ -578,6 +594,8 @@ int main(void)
 			relay_that_dies_in_the_middle_has_stored_all_or_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_is_introduced_to_one_who_was_shut_out, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(relay_for_everybody_takes_members_in_all_the_same,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(group_that_is_revoked_takes_nobody_in, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(only_a_relay_of_ours_and_a_group_of_ours_count,

@@ -238,7 +238,8 @@ static void limits_are_kept(void **state)
 	assert_int_equal(pu_groups_add(l->g, 1, TTL, INT64_MAX, "", many[0], &g), PU_ELIMIT);
 	assert_int_equal(pu_groups_add(l->g, 1, TTL, 0, "no label", many[0], &g), PU_EINVAL);
 	for (unsigned i = 0; i < PU_GROUPS_MAX; i++)
-		assert_int_equal(pu_groups_add(l->g, PU_GROUP_CODES_MAX, TTL, 0, "", many[0], &g), 0);
+		assert_int_equal(
+			pu_groups_add(l->g, PU_GROUP_CODES_MAX, TTL, 0, "", many[0], &g), 0);
 	assert_int_equal(pu_groups_add(l->g, 1, TTL, 0, "", many[0], &g), PU_ELIMIT);
 	lab_free(l);
 }
