@@ -96,3 +96,32 @@ names_it() {
 	says "${PEER_ID[$3]}" gopher "$1" resolve "$2"
 	says "${PEER_ID[$3]}" peerup "$1" resolve "$2"
 }
+
+# gated_relay HOST PROGRAM MEMBER...: a relay by one of the two (ours, go) with these members
+
+gated_relay() {
+	local name=$1 program=$2 member
+	shift 2
+	ok by "$program" "$name" relay setup --non-interactive
+	# Only so much is written down before its first start.
+	for member; do
+		ok by "$program" "$name" relay authorize "${PEER_ID[$member]}" "$member"
+	done
+	case $program in
+	ours) relay_up "$name" ;;
+	go)
+		start "$name" relay peerup relay serve
+		eventually 10 on "$name" bash -c 'ss -lnt | grep :7777 > /dev/null'
+		;;
+	esac
+	PEER_ID[$name]=$(by "$program" "$name" relay info | sed -n 's/^Peer ID: *//p')
+	[ -n "${PEER_ID[$name]}" ] || fail "relay info on $name shows no peer ID"
+}
+
+# by PROGRAM HOST COMMAND...: the command of ours or of go
+by() {
+	case $1 in
+	ours) shift && peerup "$@" ;;
+	go) shift && gopher "$@" ;;
+	esac
+}
