@@ -33,6 +33,17 @@ go_join() {
 # knows HOST OTHER: it is a member of the group, under its name
 knows() { member "$1" "$2" "group=$group.*# $2\$" > /dev/null && gopher "$1" resolve "$2"; }
 
+# What peer-up tells its relay's members is refused by peer-up's members when they know one of
+# the group already, so there only ours come to know everybody.
+everybody() {
+	local a b
+	for a; do
+		for b in ann bob cat dan; do
+			[ "$a" = "$b" ] || [ -z "${PEER_ID[$b]:-}" ] || eventually 15 knows "$a" "$b"
+		done
+	done
+}
+
 host relay ann bob cat dan
 internet relay
 behind ann port-restricted 1
@@ -70,19 +81,20 @@ for who in ours go; do
 	says "$group +3/4 used" by $who relay relay pair --list
 done
 
-# What peer-up tells its relay's members is refused by peer-up's members when they know one of
-# the group already, so there only ours come to know everybody.
-everybody() {
-	local a b
-	for a; do
-		for b in ann bob cat dan; do
-			[ "$a" = "$b" ] || [ -z "${PEER_ID[$b]:-}" ] || eventually 15 knows "$a" "$b"
-		done
-	done
-}
-
 say "and a fourth one, ours"
+if [ "$RELAY" = ours ]; then
+	go_down ann
+fi
 ok peerup dan join "${code[3]}" --name dan
+if [ "$RELAY" = ours ]; then
+	say "ann was away, and the relay has forgotten whom it told what"
+	everybody bob
+	go_down bob
+	kill -KILL $(product_pids relay)
+	eventually 10 product_gone relay
+	relay_up relay
+	go_daemon ann bob
+fi
 eventually 10 reserved cat relay
 eventually 10 reserved dan relay
 everybody cat dan

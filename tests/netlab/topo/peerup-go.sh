@@ -58,6 +58,12 @@ go_daemon() {
 	done
 }
 
+# go_down HOST: as soon as it can be told to
+go_down() {
+	eventually 15 gopher "$1" daemon stop
+	eventually 10 go_gone "$1"
+}
+
 # go_pids HOST
 go_pids() { pid_in_netns "$1" peerup; }
 
