@@ -68,7 +68,7 @@ machine() {
 	mkdir "$top/$1"
 	(
 		[ -z "${cgroup:-}" ] || echo "$BASHPID" > "$cgroup/cgroup.procs"
-		exec unshare --mount --net --pid --uts --ipc --cgroup --fork --kill-child \
+		exec setpriv --pdeathsig KILL unshare --mount --net --pid --uts --ipc --cgroup --fork --kill-child \
 			"$here/machine.sh" "$cache/$1" "$top/$1" "$1" "$packages"
 	) > "$top/$1.log" 2>&1 &
 	child=$!
@@ -81,8 +81,12 @@ machine() {
 		sleep 0.1
 	done
 	pid[$1]=$child
-	cat "$top/$1.log"
-	die "the $1 machine does not start"
+	no_machine "$1: $(tail -1 "$top/$1.log")"
+}
+# Nothing of ours is on it yet: the kernel or what is around us does not let it be.
+no_machine() {
+	[ $failures -eq 0 ] || exit 1
+	skip "no machine of namespaces here: $*"
 }
 
 # on KIND COMMAND...
@@ -134,7 +138,7 @@ make_packages() {
 }
 
 look_into_packages() {
-	local deb installed file requires owner
+	local deb file requires owner
 	cpack --config "$build/CPackConfig.cmake" -B "$top/again" > "$top/out" 2>&1
 	for deb in "$node" "$library" "$dev"; do
 		check "${deb##*/} is made differently each time" cmp "$deb" "$top/again/${deb##*/}"
@@ -155,10 +159,9 @@ look_into_packages() {
 
 	# What `cmake --install` installs is in a package, under whatever folder.
 	DESTDIR=$top/installed cmake --install "$build" > "$top/out" 2>&1
-	installed=$(find "$top/installed" ! -type d -printf '%f\n' | sort -u)
-	for file in $installed; do
-		[ -n "$(find "$top/files" -name "$file" -o -name "$file.gz")" ] || bad "no package has $file"
-	done
+	names() { find "$1" ! -type d -printf '%f\n' | sed 's/\.gz$//' | sort -u; }
+	comm -23 <(names "$top/installed") <(names "$top/files") > "$top/out"
+	[ ! -s "$top/out" ] || bad "no package has these"
 	rm -rf "$top/installed"
 
 	file=$top/files/usr/bin/peerup-vpn
@@ -218,8 +221,9 @@ smoke() {
 use_library() {
 	local flags=$top/files/usr/lib/$(gcc -print-multiarch)/pkgconfig
 	check "compile with libpeerup-dev" sh -c '"$1" "$2" -o "$3" $(PKG_CONFIG_PATH=$4 \
-		pkg-config --cflags --libs peerup)' \
-		sh "$cc" "$source/tests/install/two_hosts.c" "$packages/two_hosts" "$flags"
+		PKG_CONFIG_SYSROOT_DIR=$5 PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 \
+		PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 pkg-config --cflags --libs peerup)' \
+		sh "$cc" "$source/tests/install/two_hosts.c" "$packages/two_hosts" "$flags" "$top/files"
 	check "run with libpeerup" on plain /run/packages/two_hosts
 	grep -q 'heard each other' "$top/out" || bad "two hosts did not talk"
 	check "what libpeerup-dev depends on" on plain apt-get -q -s install "/run/packages/${dev##*/}" \
@@ -306,7 +310,7 @@ remove() {
 test_booted() {
 	machine booted
 	await booted 30 sh -c '[ -S /run/systemd/private ] && ! systemctl is-system-running |
-		grep -qE "^(initializing|starting|offline)"' || die "systemd does not come up"
+		grep -qE "^(initializing|starting|offline)"' || no_machine "booted: systemd does not come up"
 	say "booted"
 	snapshot booted before
 	apt booted install "/run/packages/${node##*/}"
@@ -335,6 +339,10 @@ say "trees"
 
 hierarchy=$(findmnt -rno TARGET -t cgroup2 | head -1)
 if [ -n "$hierarchy" ]; then
+	for old in "$hierarchy"/peerup-package.*; do
+		[ ! -d "$old" ] || kill -0 "${old##*.}" 2> /dev/null ||
+			find "$old" -depth -type d -exec rmdir {} + 2> /dev/null
+	done
 	cgroup=$hierarchy/peerup-package.$$
 	mkdir "$cgroup" || cgroup=
 fi
