@@ -44,6 +44,9 @@ die() {
 	exit 1
 }
 
+# grep -q would end before what it reads from, which then fails.
+found() { grep "$@" > /dev/null; }
+
 # ---- machines
 
 finish() {
@@ -147,7 +150,7 @@ look_into_packages() {
 		! awk '$2 != "root/root" || $1 ~ /^[^l]....w|^[^l].......w|s/' "$top/out" | grep . ||
 			bad "${deb##*/}: owners or modes"
 		for field in Maintainer Section Priority Description; do
-			dpkg-deb -f "$deb" "$field" | grep -q . || bad "${deb##*/} has no $field"
+			dpkg-deb -f "$deb" "$field" | found . || bad "${deb##*/} has no $field"
 		done
 		file=$top/files/usr/share/doc/$(dpkg-deb -f "$deb" Package)
 		grep -q '^License: Expat' "$file/copyright" || bad "${deb##*/} has no copyright"
@@ -169,15 +172,15 @@ look_into_packages() {
 	grep -q 'NOW PIE' "$top/out" || bad "the program is not hardened"
 	! grep -E 'RPATH|RUNPATH|libcurl|libpeerup' "$top/out" || bad "the program needs what it must not"
 	! grep -qF "$source/" "$file" || bad "the program names the folder it was built in"
-	file "$file" | grep -q ', stripped' || bad "the program is not stripped"
-	dpkg-deb -f "$node" Recommends | grep -q libcurl3-gnutls || bad "libcurl is not recommended"
-	dpkg-deb -f "$library" Depends | grep -q libngtcp2 || bad "the library depends on nothing"
+	file "$file" | found ', stripped' || bad "the program is not stripped"
+	dpkg-deb -f "$node" Recommends | found libcurl3-gnutls || bad "libcurl is not recommended"
+	dpkg-deb -f "$library" Depends | found libngtcp2 || bad "the library depends on nothing"
 
 	# Every .pc file that ours names comes with a package that ours depends on.
 	requires=$(sed -n 's/^Requires: //p' "$top"/files/usr/lib/*/pkgconfig/peerup-static.pc)
 	for file in $requires; do
 		owner=$(dpkg-query -S "*/pkgconfig/$file.pc" 2> /dev/null | cut -d: -f1 | head -1)
-		dpkg-deb -f "$dev" Depends | tr -d ' ' | tr , '\n' | grep -qx "$owner" ||
+		dpkg-deb -f "$dev" Depends | tr -d ' ' | tr , '\n' | found -x "$owner" ||
 			bad "libpeerup-dev does not depend on $owner, which has $file.pc"
 	done
 }
@@ -188,7 +191,7 @@ smoke() {
 	local me
 	check "version" on plain peerup-vpn version
 	grep -q '^peerup-vpn ' "$top/out" || bad "version says nothing"
-	on plain getent passwd peerup | grep -q ':/var/lib/peerup:/usr/sbin/nologin$' || bad "the account"
+	on plain getent passwd peerup | found ':/var/lib/peerup:/usr/sbin/nologin$' || bad "the account"
 	[ "$(on plain stat -c '%a %U %G' /etc/peerup)" = '700 peerup peerup' ] || bad "/etc/peerup"
 	check "the manual" on plain sh -c 'zcat /usr/share/man/man8/peerup-vpn.8.gz | grep -q authorized_keys'
 	check "completion in bash" on plain bash -c \
@@ -270,7 +273,7 @@ start_services() {
 		check "enable and start $unit" on booted systemctl enable --now $unit
 		on booted journalctl -q --no-pager -u $unit > "$top/out" 2>&1
 		on booted systemctl is-active -q $unit || bad "$unit does not run"
-		on booted sh -c 'stat -c %U "/proc/$1"' sh "$(main_pid $unit)" | grep -qx peerup ||
+		on booted sh -c 'stat -c %U "/proc/$1"' sh "$(main_pid $unit)" | found -x peerup ||
 			bad "$unit: not as its account"
 	done
 	for config in /etc/peerup/config.yaml /etc/peerup/work/config.yaml; do answers $config; done
