@@ -29,7 +29,9 @@ ok peerup stranger auth add "${PEER_ID[home]}"
 ok peerup stranger name add home "${PEER_ID[home]}"
 ok peerup stranger peer add "$(quic_addr home)"
 start home daemon "$PEERUP" daemon
+daemons=$!
 start laptop daemon "$PEERUP" daemon
+daemons="$daemons $!"
 for h in home laptop; do
 	eventually 10 on $h test -e .config/peerup/.daemon-cookie
 done
@@ -151,6 +153,9 @@ silent_about files peerup home daemon services
 say "two nodes without daemons"
 ok peerup home daemon stop
 ok peerup laptop daemon stop
+for job in $daemons; do
+	wait "$job" || fail "a daemon ends with $?"
+done
 rm -rf "$to/tree"
 receiving alone --yes --once
 says 'Sent 201 files' peerup laptop send tree --to home

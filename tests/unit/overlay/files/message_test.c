@@ -90,7 +90,7 @@ static void malformed_messages_are_refused(void **state)
 	assert_int_equal(read_hex("08080a10a08d062800"), PU_EPROTO); /* index 100000 */
 	assert_int_equal(read_hex("0408065a00"), PU_EPROTO); /* DATA of nothing */
 	assert_int_equal(read_hex("040803780a"), 0);         /* a field of later versions */
-	assert_int_equal(read_hex("818004"), PU_EPROTO);     /* 65537 bytes */
+	assert_int_equal(read_hex("818004"), PU_E2BIG);      /* 65537 bytes */
 }
 
 static void unknown_reasons_are_reasons(void **state)
