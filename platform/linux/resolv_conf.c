@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -239,4 +240,11 @@ bool pu_linux_resolv_conf_is_in_use(const char *path)
 		freeifaddrs(list);
 	free(text);
 	return found;
+}
+
+bool pu_linux_resolv_conf_is_plain(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode);
 }

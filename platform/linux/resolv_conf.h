@@ -23,6 +23,8 @@ int pu_linux_resolv_conf_manage(const char *path, const struct pu_prefix *stub);
 /* Puts back what was there; that there is nothing to put back is no error. A file that
  * somebody else wrote meanwhile stays. */
 int pu_linux_resolv_conf_restore(const char *path);
+/* A file that people or a DHCP client write, not a link to somebody's own. */
+bool pu_linux_resolv_conf_is_plain(const char *path);
 /* It is managed, and the stub that it names has an address of this machine: somebody uses
  * it. */
 bool pu_linux_resolv_conf_is_in_use(const char *path);

@@ -122,17 +122,16 @@ static int undo_resolv_conf(const struct pu_linux_paths *paths, const struct pu_
 /* In the order in which "auto" tries them. */
 struct method {
 	enum pu_linux_dns_method id;
-	bool in_auto;
 	int (*set)(struct attempt *a);
 	/* NULL: it ends with the device. Must not mind that nothing was done yet. */
 	int (*undo)(const struct pu_linux_paths *paths, const struct pu_linux_marker *m);
 };
 
 static const struct method methods[] = {
-	{ PU_LINUX_DNS_RESOLVED, true, set_resolved, NULL },
-	{ PU_LINUX_DNS_RESOLVCONF, true, set_resolvconf, undo_resolvconf },
-	{ PU_LINUX_DNS_NETWORKMANAGER, true, set_networkmanager, undo_networkmanager },
-	{ PU_LINUX_DNS_RESOLV_CONF, false, set_resolv_conf, undo_resolv_conf },
+	{ PU_LINUX_DNS_RESOLVED, set_resolved, NULL },
+	{ PU_LINUX_DNS_RESOLVCONF, set_resolvconf, undo_resolvconf },
+	{ PU_LINUX_DNS_NETWORKMANAGER, set_networkmanager, undo_networkmanager },
+	{ PU_LINUX_DNS_RESOLV_CONF, set_resolv_conf, undo_resolv_conf },
 };
 
 /* --- undoing --- */
@@ -208,6 +207,7 @@ static bool available(const struct pu_linux_resolver *rs, const struct method *m
 	case PU_LINUX_DNS_NETWORKMANAGER:
 		return pu_linux_nm_dnsmasq_is_used();
 	case PU_LINUX_DNS_RESOLV_CONF:
+		return pu_linux_resolv_conf_is_plain(rs->paths->resolv_conf);
 	case PU_LINUX_DNS_NONE:
 		break;
 	}
@@ -223,7 +223,7 @@ static int set_by_mode(struct pu_linux_resolver *rs, struct attempt *a)
 		const struct method *me = &methods[i];
 		const char *text = pu_linux_marker_method_text(me->id);
 
-		if (a->automatic ? !me->in_auto || !available(rs, me) : strcmp(mode, text) != 0)
+		if (a->automatic ? !available(rs, me) : strcmp(mode, text) != 0)
 			continue;
 		r = try_method(rs, me, a);
 		if (r == 0 || !a->automatic)

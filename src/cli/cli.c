@@ -146,6 +146,21 @@ static const struct pu_cli_flag config_flags[] = {
 	{ NULL },
 };
 
+/* files */
+static const struct pu_cli_flag send_flags[] = {
+	{ "to", 0, "PEER", "name or peer ID of who shall have them" },
+	{ NULL },
+};
+static const struct pu_cli_flag receive_flags[] = {
+	{ "dir", 0, "DIR", "put them there instead of here" },
+	{ "from", 0, "PEER", "only from this peer; may be repeated" },
+	{ "once", 0, NULL, "end after one transfer" },
+	{ "yes", 'y', NULL, "take everything: ask nothing" },
+	{ "overwrite", 0, NULL, "replace files of the same name" },
+	{ "max-size", 0, "SIZE", "take no transfer larger than that, such as 500MB" },
+	{ NULL },
+};
+
 /* Two-word commands of one noun stand together. */
 const struct pu_cli_command pu_cli_commands[] = {
 	{ "init", NULL, "", 0, 0, init_flags, pu_cmd_init, "make a config and an identity" },
@@ -230,15 +245,19 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "who may use this relay" },
 	{ "relay", "pair", "", 0, 0, relay_pair_flags, pu_cmd_relay_pair,
 	  "codes by which others join this relay and meet each other" },
-	{ "relay", "config", "<action> [file]", 1, 2, config_flags, pu_cmd_relay_config,
-	  "the relay's config: validate, show, history, rollback, apply, confirm, snapshots, "
-	  "restore" },
+	{ "relay", "config",
+	  "validate|show|history|rollback|apply|confirm|snapshots|restore [file]", 1, 2,
+	  config_flags, pu_cmd_relay_config, "the relay's config, as `config` does the node's" },
 	{ "relay", "version", "", 0, 0, NULL, pu_cmd_relay_version, "which version this is" },
 	{ "ping", NULL, "<peer>", 1, 1, ping_flags, pu_cmd_ping, "is a peer there?" },
 	{ "traceroute", NULL, "<peer>", 1, 1, NULL, pu_cmd_traceroute,
 	  "the hops to a peer and how far they are" },
 	{ "proxy", NULL, "<peer> <service> <local port>", 3, 3, NULL, pu_cmd_proxy,
 	  "a local port to a peer's service, until ^C" },
+	{ "send", NULL, "<file or folder>...", 1, PU_CLI_ARGS_MAX, send_flags, pu_cmd_send,
+	  "give files to a peer that receives" },
+	{ "receive", NULL, "", 0, 0, receive_flags, pu_cmd_receive,
+	  "take files from peers, until ^C" },
 	{ "vpn", NULL, "", 0, 0, NULL, pu_cmd_vpn, "the device, its addresses and names" },
 	{ "events", NULL, "", 0, 0, events_flags, pu_cmd_events, "what happens, as it happens" },
 	{ "paths", NULL, "", 0, 0, NULL, pu_cmd_paths, "the path in use to every peer" },

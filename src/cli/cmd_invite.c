@@ -205,8 +205,11 @@ static int invite(struct pu_cli *c, struct pu_local *l)
 
 int pu_cmd_invite(struct pu_cli *c)
 {
-	int r = pu_newcomer_ensure_config(c, NULL);
+	struct pu_invite_options opt = { .compat = false };
+	int r = parse(c, &opt); /* before anything is made */
 
+	if (r == 0)
+		r = pu_newcomer_ensure_config(c, NULL);
 	return r ? r : pu_local_run(c, false, invite);
 }
 

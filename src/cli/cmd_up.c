@@ -12,6 +12,7 @@
 #include "cli/setup.h"
 #include "cli/summary.h"
 #include "cli/supervise.h"
+#include "daemon/janitor.h"
 
 enum { DOWN_TIMEOUT_MS = 15000 };
 
@@ -170,6 +171,8 @@ int pu_cmd_down(struct pu_cli *c)
 	r = pu_client_call(&cl, "POST", "/v1/shutdown", NULL, &data, &c->why);
 	json_decref(data);
 	if (r == PU_EREFUSED) {
+		if (paths.config[0])
+			pu_janitor_recover(paths.state_dir);
 		c->why = (struct pu_failure){ .what = "" };
 		if (c->json)
 			return pu_out_json(json_pack("{s:s}", "status", "not running"));

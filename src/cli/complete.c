@@ -21,7 +21,7 @@ struct pu_complete_place pu_complete_flag(const struct pu_cli_flag *flag)
 		{ "PEER", PU_COMPLETE_PEER, "" },
 		{ "WHAT", PU_COMPLETE_WORDS, "services network" },
 		{ "LEVEL", PU_COMPLETE_WORDS, "debug info warn error off" },
-		{ "FORMAT", PU_COMPLETE_WORDS, "text json" },
+		{ "FORMAT", PU_COMPLETE_WORDS, "text json journal" },
 		{ "SHELL", PU_COMPLETE_WORDS, "bash zsh fish man" },
 	};
 
@@ -61,6 +61,17 @@ static struct pu_complete_place of_name(const struct pu_cli_command *k)
 					   PU_COMPLETE_SERVICE : PU_COMPLETE_PEER };
 }
 
+/* Actions are listed in the help: "the relay's config: validate, show". */
+static struct pu_complete_place of_action(const struct pu_cli_command *k)
+{
+	const char *list = strstr(k->help, ": ");
+	struct pu_complete_place p = words(list ? list + 2 : "");
+
+	for (char *s = p.words; (s = strchr(s, ','));)
+		memmove(s, s + 1, strlen(s));
+	return p;
+}
+
 struct pu_complete_place pu_complete_arg(const struct pu_cli_command *k, int i)
 {
 	struct pu_complete_place p = { .kind = PU_COMPLETE_NOTHING };
@@ -73,6 +84,8 @@ struct pu_complete_place pu_complete_arg(const struct pu_cli_command *k, int i)
 	} while (i-- > 0);
 	if (strcmp(arg, "<name>") == 0)
 		return of_name(k);
+	if (strcmp(arg, "<action>") == 0)
+		return of_action(k);
 	if (strncmp(arg, "<peer", 5) == 0)
 		p.kind = PU_COMPLETE_PEER;
 	else if (strstr(arg, "file"))

@@ -193,6 +193,17 @@ struct pu_api_connect {
 	const char *target, *service, *listen;
 };
 
+struct pu_greeting_words;
+
+/* A local TCP service for peers, until the daemon ends. */
+enum { PU_API_EXPOSE_PEERS_MAX = 64 };
+struct pu_api_expose {
+	const char *name, *local_address;
+	const struct pu_peerid *peers; /* who may use it; NULL: all who are authorised */
+	size_t n_peers;
+	const struct pu_greeting_words *greeting; /* may be NULL */
+};
+
 struct pu_api_new_member {
 	struct pu_peerid peer;
 	const char *comment; /* NULL: none */
@@ -287,9 +298,8 @@ struct pu_api_ops {
 
 	/* Our services. */
 	void (*each_offered)(void *arg, pu_api_offered_fn *fn, void *fn_arg);
-	/* Until the daemon ends. PU_EINVAL: bad name or address; PU_EEXIST. why tells. */
-	int (*expose)(void *arg, const char *name, const char *local_address,
-		      struct pu_failure *why);
+	/* PU_EINVAL: bad name or address; PU_EEXIST. why tells. */
+	int (*expose)(void *arg, const struct pu_api_expose *e, struct pu_failure *why);
 	int (*unexpose)(void *arg, const char *name); /* PU_ENOENT */
 	/* What a peer offers to us. PU_ENOENT: not known at all. */
 	int (*each_peer_service)(void *arg, const struct pu_peerid *peer, pu_api_service_fn *fn,
@@ -317,6 +327,7 @@ struct pu_api_ops {
 };
 
 struct pu_api;
+struct pu_metrics;
 
 struct pu_api_options {
 	struct pu_loop *loop;       /* driven by base/loop_uv.c */
@@ -328,6 +339,7 @@ struct pu_api_options {
 	void *ops_arg;
 	/* What GET /v1/events shows, and where requests are told; NULL: none. Outlives the API. */
 	struct pu_events *events;
+	struct pu_metrics *metrics; /* what GET /v1/metrics shows; NULL: nothing */
 };
 
 /* Opens the socket and serves. PU_EEXIST: another daemon answers there; other

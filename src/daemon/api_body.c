@@ -15,6 +15,7 @@ static const struct field {
 	{ "peer", JSON_STRING },	  { "name", JSON_STRING },    { "service", JSON_STRING },
 	{ "listen", JSON_STRING },	  { "peer_id", JSON_STRING }, { "comment", JSON_STRING },
 	{ "local_address", JSON_STRING }, { "access", JSON_STRING },  { "expires_at", JSON_STRING },
+	{ "hello", JSON_STRING },	  { "reply", JSON_STRING },   { "peers", JSON_ARRAY },
 	{ "count", JSON_INTEGER },	  { "interval_ms", JSON_INTEGER },
 };
 

@@ -108,7 +108,7 @@ void pu_api_post_connect(struct pu_api_call *c)
 	if (!pu_api_body_need(c, "peer") || !want.service || !want.listen)
 		pu_api_reply_error(c->rq, MHD_HTTP_BAD_REQUEST,
 				   "peer, service, and listen are required");
-	else if (pu_service_name_check(want.service) < 0)
+	else if (pu_service_name_check_open(want.service) < 0)
 		pu_api_reply_error(c->rq, MHD_HTTP_BAD_REQUEST,
 				   "invalid service name: %s " PU_SERVICE_NAME_RULE,
 				   pu_api_quote(want.service, quoted));

@@ -86,19 +86,74 @@ void pu_api_get_peer_services(struct pu_api_call *c)
 	pu_api_reply_error(c->rq, MHD_HTTP_NOT_FOUND, "nothing is known about %s", c->param);
 }
 
+/* The peers that alone may use it; false: the answer has been given. */
+static bool read_peers(struct pu_api_call *c, struct pu_api_expose *e,
+		       struct pu_peerid peers[PU_API_EXPOSE_PEERS_MAX])
+{
+	json_t *list = json_object_get(c->body, "peers"), *v;
+	char quoted[PU_API_QUOTE_MAX];
+	bool from_id;
+	size_t i;
+
+	if (!json_is_array(list))
+		return true;
+	if (json_array_size(list) > PU_API_EXPOSE_PEERS_MAX) {
+		pu_api_reply_error(c->rq, MHD_HTTP_BAD_REQUEST, "at most %d peers",
+				   PU_API_EXPOSE_PEERS_MAX);
+		return false;
+	}
+	json_array_foreach(list, i, v) {
+		const char *text = json_string_value(v);
+
+		if (!text ||
+		    c->api->ops->resolve(c->api->ops_arg, text, &peers[i], &from_id) < 0) {
+			pu_api_reply_error(c->rq, MHD_HTTP_BAD_REQUEST, "cannot resolve peer %s",
+					   pu_api_quote(text ? text : "", quoted));
+			return false;
+		}
+	}
+	e->peers = peers;
+	e->n_peers = json_array_size(list);
+	return true;
+}
+
+static bool read_greeting(struct pu_api_call *c, struct pu_api_expose *e,
+			  struct pu_greeting_words *words)
+{
+	const char *hello = pu_api_body_need(c, "hello"), *reply = pu_api_body_need(c, "reply");
+
+	if (!hello && !reply)
+		return true;
+	if (!hello || !reply || pu_greeting_words_set(words, hello, reply) < 0) {
+		pu_api_reply_error(c->rq, MHD_HTTP_BAD_REQUEST,
+				   "hello and reply go together, %d to %d letters and digits each",
+				   PU_GREETING_WORD_MIN, PU_GREETING_WORD_MAX);
+		return false;
+	}
+	e->greeting = words;
+	return true;
+}
+
 void pu_api_post_expose(struct pu_api_call *c)
 {
-	const char *name = pu_api_body_need(c, "name");
-	const char *local = pu_api_body_need(c, "local_address");
+	struct pu_api_expose e = { .name = pu_api_body_need(c, "name"),
+				   .local_address = pu_api_body_need(c, "local_address") };
+	struct pu_peerid peers[PU_API_EXPOSE_PEERS_MAX];
+	struct pu_greeting_words words;
 	struct pu_failure why = { .what = "" };
 
-	if (!name || !local)
+	if (!e.name || !e.local_address) {
 		pu_api_reply_error(c->rq, MHD_HTTP_BAD_REQUEST,
 				   "name and local_address are required");
-	else if (c->api->ops->expose(c->api->ops_arg, name, local, &why) < 0)
+		return;
+	}
+	if (!read_peers(c, &e, peers) || !read_greeting(c, &e, &words))
+		return;
+	if (c->api->ops->expose(c->api->ops_arg, &e, &why) < 0)
 		pu_api_reply_failure(c->rq, MHD_HTTP_INTERNAL_SERVER_ERROR, &why);
 	else
 		pu_api_reply(c->rq, MHD_HTTP_OK, json_pack("{s:s}", "status", "exposed"));
+	explicit_bzero(&words, sizeof words);
 }
 
 void pu_api_delete_expose(struct pu_api_call *c)

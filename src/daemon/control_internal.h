@@ -31,8 +31,7 @@ void pu_control_wakes_drop(struct pu_control *c);
 
 /* services */
 void pu_control_each_offered(void *arg, pu_api_offered_fn *fn, void *fn_arg);
-int pu_control_expose(void *arg, const char *name, const char *local_address,
-		      struct pu_failure *why);
+int pu_control_expose(void *arg, const struct pu_api_expose *e, struct pu_failure *why);
 int pu_control_unexpose(void *arg, const char *name);
 int pu_control_each_peer_service(void *arg, const struct pu_peerid *peer, pu_api_service_fn *fn,
 				 void *fn_arg);

@@ -46,29 +46,32 @@ static int explain(int r, const char *name, const char *local, struct pu_failure
 	return pu_failure_set(why, r, local, NULL, "%s", pu_err_text(r));
 }
 
-int pu_control_expose(void *arg, const char *name, const char *local_address,
-		      struct pu_failure *why)
+int pu_control_expose(void *arg, const struct pu_api_expose *e, struct pu_failure *why)
 {
 	const struct pu_control *c = arg;
 	struct pu_node *n = c->opt.node;
-	struct pu_service_config sc = { .name = name, .local_text = local_address,
-					.temporary = true };
-	int r = pu_service_name_check(name);
+	struct pu_service_config sc = { .name = e->name, .local_text = e->local_address,
+					.temporary = true, .peers = e->peers,
+					.n_peers = e->n_peers, .greeting = e->greeting };
+	int r = e->greeting ? pu_service_name_check_open(e->name) : pu_service_name_check(e->name);
 
 	if (r < 0)
-		return explain(r, name, local_address, why);
-	if (pu_hostport_parse(local_address, &sc.local) < 0)
-		return pu_failure_set(why, PU_EINVAL, local_address, NULL,
+		return explain(r, e->name, e->local_address, why);
+	if (pu_hostport_parse(e->local_address, &sc.local) < 0)
+		return pu_failure_set(why, PU_EINVAL, e->local_address, NULL,
 				      "not host:port of this machine");
 	sc.port = ntohs(sc.local.sa.sa_family == AF_INET6 ? sc.local.v6.sin6_port
 							  : sc.local.v4.sin_port);
 	if (sc.port == 0)
-		return pu_failure_set(why, PU_EINVAL, local_address, NULL, "port 0 is no port");
+		return pu_failure_set(why, PU_EINVAL, e->local_address, NULL,
+				      "port 0 is no port");
+	if (e->greeting)
+		sc.port = 0; /* programs on devices cannot speak with it */
 	r = pu_services_add(n->services, &sc);
 	if (r < 0)
-		return explain(r, name, local_address, why);
-	pu_log(PU_LOG_INFO, "service", "exposed", PU_KV_STR("service", name),
-	       PU_KV_STR("local_address", local_address));
+		return explain(r, e->name, e->local_address, why);
+	pu_log(PU_LOG_INFO, "service", "exposed", PU_KV_STR("service", e->name),
+	       PU_KV_STR("local_address", e->local_address));
 	pu_offers_publish(n->offers);
 	return 0;
 }

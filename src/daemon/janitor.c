@@ -76,3 +76,8 @@ void pu_janitor_finish(struct pu_janitor *j)
 		;
 	j->pid = 0;
 }
+
+void pu_janitor_recover(const char *state_dir)
+{
+	pu_platform_dns_recover(state_dir);
+}

@@ -13,5 +13,8 @@ struct pu_janitor {
 int pu_janitor_start(struct pu_janitor *j, const char *state_dir);
 /* Lets it clean up and waits until it has. */
 void pu_janitor_finish(struct pu_janitor *j);
+/* Does it here and now, for a daemon that ended together with its janitor. Leaves alone what
+ * a living daemon has done. */
+void pu_janitor_recover(const char *state_dir);
 
 #endif

@@ -163,8 +163,8 @@ static void tell_resolver(struct pu_vpn *v, const struct pu_prefix *own)
 				1, v->node->paths.state_dir, &v->dns_method);
 	if (r == PU_ENOTSUP)
 		pu_log(PU_LOG_WARN, "vpn",
-		       "this host runs no resolver that can be told about our names; "
-		       "`vpn.dns: resolv-conf` would manage /etc/resolv.conf",
+		       "/etc/resolv.conf is another program's, which cannot be told about our "
+		       "names; `vpn.dns: resolv-conf` would manage it all the same",
 		       PU_KV_STR("config", v->node->cfg->path));
 	else if (r == PU_EADDRINUSE)
 		pu_log(PU_LOG_WARN, "vpn",

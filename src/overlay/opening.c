@@ -102,7 +102,7 @@ int pu_opening_start(struct pu_host *h, const struct pu_peerid *peer, const char
 	struct pu_loop *loop = pu_host_loop(h);
 	const char *protocols[3];
 	struct pu_opening *o;
-	int r = pu_service_name_check(service);
+	int r = pu_service_name_check_open(service);
 
 	if (r < 0)
 		return PU_EINVAL;

@@ -164,7 +164,7 @@ static void on_accept(void *arg, struct pu_tcp *tcp)
 
 int pu_proxy_start(const struct pu_proxy_options *opt, struct pu_proxy **pp)
 {
-	int r = pu_service_name_check(opt->service);
+	int r = pu_service_name_check_open(opt->service);
 	struct pu_proxy *p;
 
 	if (r < 0)

@@ -16,19 +16,22 @@ struct service {
 	bool temporary;
 	struct pu_peerid *peers; /* NULL: everyone */
 	size_t n_peers;
+	struct pu_greeting_words *greeting; /* may be NULL */
 	uint64_t opened, refused;
 	uint64_t rx_bytes, tx_bytes; /* of connections that have ended */
 	unsigned active;
 	bool removed; /* freed with its last connection */
 };
 
-/* One inbound stream: first it waits for the local service, then it is a pipe. */
+/* One inbound stream: first it waits for the local service, and for its reply when there is a
+ * greeting, then it is a pipe. */
 struct inbound {
 	struct pu_list node;
 	struct service *service;
 	struct pu_peerid peer;
 	struct pu_stream *st;
 	struct pu_tcp *tcp;
+	struct pu_greeting *greeting;
 	struct pu_pipe *pipe;
 	struct pu_timer timer;
 	pu_time opened_at;
@@ -57,13 +60,20 @@ static bool acl_allows(const struct service *s, const struct pu_peerid *peer)
 	return false;
 }
 
-static void service_release(struct service *s)
+static void service_free(struct service *s)
 {
-	if (!s->removed || s->active > 0)
-		return;
+	if (s->greeting)
+		explicit_bzero(s->greeting, sizeof *s->greeting);
+	free(s->greeting);
 	free(s->peers);
 	free(s->local_text);
 	free(s);
+}
+
+static void service_release(struct service *s)
+{
+	if (s->removed && s->active == 0)
+		service_free(s);
 }
 
 /* Forgets the connection; its ends were given away or closed before. */
@@ -72,6 +82,7 @@ static void inbound_free(struct inbound *in)
 	struct service *s = in->service;
 
 	pu_timer_stop(&in->timer);
+	pu_greeting_cancel(in->greeting);
 	pu_list_remove(&in->node);
 	s->owner->n_inbound--;
 	s->active--;
@@ -107,25 +118,52 @@ static void on_pipe_done(void *arg, uint64_t from_stream, uint64_t from_tcp)
 	inbound_free(in);
 }
 
+/* The local program is there and is the right one. */
+static void join_ends(struct inbound *in)
+{
+	struct pu_services *o = in->service->owner;
+	struct pu_tcp *tcp = in->tcp;
+	bool greeted = in->service->greeting != NULL;
+	uint8_t ok = PU_SERVICE_OK;
+
+	pu_timer_stop(&in->timer);
+	if (in->wants_status)
+		pu_stream_write(in->st, &ok, 1);
+	in->service->opened++;
+	in->opened_at = pu_loop_now(pu_host_loop(o->host));
+	if (pu_pipe_new(pu_host_loop(o->host), o->net, in->st, tcp, on_pipe_done, in,
+			&in->pipe) < 0)
+		inbound_free(in);
+	else if (greeted)
+		o->net->ops->tcp_resume(tcp);
+}
+
+static void on_greeted(void *arg, int err)
+{
+	struct inbound *in = arg;
+
+	in->greeting = NULL;
+	if (err < 0) {
+		pu_log(PU_LOG_WARN, "service", "not the program that asked for it",
+		       PU_KV_STR("service", in->service->name), PU_KV_ERR(err));
+		inbound_fail(in, PU_SERVICE_UNREACHABLE);
+	} else {
+		join_ends(in);
+	}
+}
+
 static void on_connect(void *arg, int err)
 {
 	struct inbound *in = arg;
-	struct pu_services *o = in->service->owner;
-	struct pu_stream *st = in->st;
-	struct pu_tcp *tcp = in->tcp;
-	uint8_t ok = PU_SERVICE_OK;
+	struct service *s = in->service;
 
-	if (err < 0) {
+	if (err < 0)
 		inbound_fail(in, err == PU_EREFUSED ? PU_SERVICE_REFUSED : PU_SERVICE_UNREACHABLE);
-		return;
-	}
-	pu_timer_stop(&in->timer);
-	if (in->wants_status)
-		pu_stream_write(st, &ok, 1);
-	in->service->opened++;
-	in->opened_at = pu_loop_now(pu_host_loop(o->host));
-	if (pu_pipe_new(pu_host_loop(o->host), o->net, st, tcp, on_pipe_done, in, &in->pipe) < 0)
-		inbound_free(in);
+	else if (!s->greeting)
+		join_ends(in);
+	else if (pu_greeting_start(pu_host_loop(s->owner->host), s->owner->net, in->tcp,
+				   s->greeting, &in->peer, on_greeted, in, &in->greeting) < 0)
+		inbound_fail(in, PU_SERVICE_UNREACHABLE);
 }
 
 static void on_connect_error(void *arg, int err)
@@ -268,10 +306,36 @@ static int handle_protocols(struct service *v)
 	return r;
 }
 
+static int copy_config(struct service *v, const struct pu_service_config *cfg)
+{
+	v->local = cfg->local;
+	v->port = cfg->port;
+	memcpy(v->name, cfg->name, strlen(cfg->name) + 1);
+	v->temporary = cfg->temporary;
+	v->local_text = cfg->local_text ? strdup(cfg->local_text) : NULL;
+	if (cfg->local_text && !v->local_text)
+		return PU_ENOMEM;
+	v->greeting = cfg->greeting ? malloc(sizeof *v->greeting) : NULL;
+	if (cfg->greeting && !v->greeting)
+		return PU_ENOMEM;
+	if (cfg->greeting)
+		*v->greeting = *cfg->greeting;
+	if (!cfg->peers)
+		return 0;
+	v->peers = calloc(cfg->n_peers + 1, sizeof *v->peers);
+	if (!v->peers)
+		return PU_ENOMEM;
+	if (cfg->n_peers)
+		memcpy(v->peers, cfg->peers, cfg->n_peers * sizeof *v->peers);
+	v->n_peers = cfg->n_peers;
+	return 0;
+}
+
 int pu_services_add(struct pu_services *s, const struct pu_service_config *cfg)
 {
 	struct service *v;
-	int r = pu_service_name_check(cfg->name);
+	int r = cfg->greeting ? pu_service_name_check_open(cfg->name) :
+				pu_service_name_check(cfg->name);
 
 	if (r < 0)
 		return r;
@@ -283,35 +347,16 @@ int pu_services_add(struct pu_services *s, const struct pu_service_config *cfg)
 	if (!v)
 		return PU_ENOMEM;
 	v->owner = s;
-	v->local = cfg->local;
-	v->port = cfg->port;
-	memcpy(v->name, cfg->name, strlen(cfg->name) + 1);
-	v->temporary = cfg->temporary;
-	r = PU_ENOMEM;
-	if (cfg->local_text) {
-		v->local_text = strdup(cfg->local_text);
-		if (!v->local_text)
-			goto fail;
+	r = copy_config(v, cfg);
+	if (r == 0)
+		r = handle_protocols(v);
+	if (r < 0) {
+		service_free(v);
+		return r;
 	}
-	if (cfg->peers) {
-		v->peers = calloc(cfg->n_peers + 1, sizeof *v->peers);
-		if (!v->peers)
-			goto fail;
-		if (cfg->n_peers)
-			memcpy(v->peers, cfg->peers, cfg->n_peers * sizeof *v->peers);
-		v->n_peers = cfg->n_peers;
-	}
-	r = handle_protocols(v);
-	if (r < 0)
-		goto fail;
 	pu_list_append(&s->services, &v->node);
 	s->n_services++;
 	return 0;
-fail:
-	free(v->peers);
-	free(v->local_text);
-	free(v);
-	return r;
 }
 
 static void service_remove(struct service *v)
@@ -409,7 +454,7 @@ size_t pu_services_list(const struct pu_services *s, const struct pu_peerid *pee
 
 		if (n == cap)
 			break;
-		if (peer && !acl_allows(v, peer))
+		if (peer && (v->greeting || !acl_allows(v, peer)))
 			continue;
 		out[n] = (struct pu_service_info){ .name = v->name, .port = v->port,
 						   .opened = v->opened, .refused = v->refused,

@@ -8,6 +8,7 @@
 #ifndef PU_OVERLAY_SERVICE_H
 #define PU_OVERLAY_SERVICE_H
 
+#include "overlay/greeting.h"
 #include "p2p/host/host.h"
 #include "p2p/transport/net.h"
 
@@ -36,6 +37,10 @@ enum pu_service_status { /* the byte of version 1.1.0 */
  * characters or lengths, PU_EDENIED for "invite", "relay-pair", "peer-notify",
  * "rtt-probe" and the names of our own protocols. */
 int pu_service_name_check(const char *name);
+/* Services that no config may have, because our own commands offer them while they run. */
+#define PU_SERVICE_FILES "files"
+/* As pu_service_name_check(), but lets them through: for whoever opens one. */
+int pu_service_name_check_open(const char *name);
 /* "/peerup/<name>/1.<minor>.0" into out of PU_HOST_PROTOCOL_MAX + 1 bytes. */
 void pu_service_protocol(const char *name, unsigned minor, char *out);
 /* "/peerup/<name>/1.0.0" → name, of PU_SERVICE_NAME_MAX + 1 bytes; false: no service. */
@@ -50,6 +55,9 @@ struct pu_service_config {
 	/* Who may use it; NULL: every authorised peer. Copied. */
 	const struct pu_peerid *peers;
 	size_t n_peers;
+	/* Said to the local program first; may be NULL. Such a service may have a name of our
+	 * commands, and is not told to peers: who wants it knows. Copied. */
+	const struct pu_greeting_words *greeting;
 };
 
 struct pu_services;
@@ -86,7 +94,7 @@ struct pu_service_info {
 	const char *local_text; /* may be NULL; valid as name is */
 	bool temporary;
 };
-/* Services that the peer may use (NULL: all); returns the number, at most cap. */
+/* Services that the peer may use and is told of (NULL: all); returns the number, at most cap. */
 size_t pu_services_list(const struct pu_services *s, const struct pu_peerid *peer,
 			struct pu_service_info *out, size_t cap);
 unsigned pu_services_count(const struct pu_services *s);

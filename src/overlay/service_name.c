@@ -11,7 +11,8 @@ static bool label_char(char c)
 int pu_service_name_check(const char *name)
 {
 	static const char *const reserved[] = { "invite",    "relay-pair", "peer-notify",
-						"rtt-probe", "packets",	   "offers" };
+						"rtt-probe", "packets",	   "offers",
+						PU_SERVICE_FILES };
 	size_t len = strlen(name);
 
 	if (len == 0 || len > PU_SERVICE_NAME_MAX || name[0] == '-' || name[len - 1] == '-')
@@ -23,6 +24,11 @@ int pu_service_name_check(const char *name)
 		if (strcmp(name, reserved[i]) == 0)
 			return PU_EDENIED;
 	return 0;
+}
+
+int pu_service_name_check_open(const char *name)
+{
+	return strcmp(name, PU_SERVICE_FILES) == 0 ? 0 : pu_service_name_check(name);
 }
 
 void pu_service_protocol(const char *name, unsigned minor, char *out)

@@ -14,6 +14,10 @@ STRANGER = "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5"
 # Statuses that no test can bring about in a sound daemon, and operations left to other tests.
 NOT_TRIED = {
     ("traceroute", 500): "memory must be out",
+    **{(name, status): "needs a relay or another machine; tests of pairing have one"
+       for name, statuses in {"invite": (200, 409), "invitation": (200,), "uninvite": (200,),
+                              "join": (200, 403, 404, 409, 502),
+                              "wake": (200, 500, 502)}.items() for status in statuses},
 }
 
 
@@ -68,6 +72,11 @@ class Run:
         assert self.ask("why", peer="b")["connected"]
         assert self.ask("why", peer=b.id)["path"] == "DIRECT"
         assert self.ask("vpn") == {"up": False, "routes": []}
+        metrics = {m["name"]: m for m in self.ask("metrics")}
+        requests = metrics["peerup_daemon_requests_total"]["series"]
+        assert [s for s in requests if s["labels"]["path"] == "/v1/vpn" and s["value"] >= 1]
+        paths = metrics["peerup_connected_peers"]["series"]
+        assert sum(s["value"] for s in paths) == 1
         assert [s["name"] for s in self.ask("services", node=b)] == ["echo"]
         lab.wait_for("b's offer", lambda: self.ask("peerServices", peer="b"))
         assert self.ask("resolve", body={"name": "b"})["source"] == "local_config"
@@ -149,6 +158,16 @@ class Run:
         far = {"peer": STRANGER, "service": "ssh", "listen": ":0", "count": 1}
         for name in ("ping", "traceroute", "connect"):
             self.ask(name, 502, far)
+
+    def pairing(self):
+        assert self.ask("invites") == []
+        self.ask("invitation", 404, id="1")
+        self.ask("uninvite", 404, id="1")
+        # On loopback there is no address that anybody could reach.
+        self.ask("invite", 502, {})
+        self.ask("invite", 400, {"access": "everything"})
+        self.ask("join", 400, {"code": "nonsense"})
+        self.ask("wake", 400, {"peer": "b", "via": "b"})
 
     def without_gating(self):
         edit(self.a.config, "enable_connection_gating: true", "enable_connection_gating: false")
@@ -239,6 +258,7 @@ def main():
         run.proxies()
         run.events()
         run.mistakes()
+        run.pairing()
         run.without_gating()
         run.broken_files()
         run.strangers()

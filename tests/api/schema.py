@@ -1,7 +1,7 @@
 """As much of JSON Schema as docs/api/openapi.json uses. What it does not know, it refuses."""
 
 KNOWN = {"type", "properties", "required", "items", "enum", "additionalProperties", "$ref",
-         "anyOf", "description"}
+         "anyOf", "const", "description"}
 TYPES = {
     "object": lambda v: isinstance(v, dict),
     "array": lambda v: isinstance(v, list),
@@ -58,6 +58,8 @@ def check(doc, schema, value, where="answer"):
         raise Mismatch("%s: %r is no %s" % (where, value, schema["type"]))
     if "enum" in schema and value not in schema["enum"]:
         raise Mismatch("%s: %r is none of %r" % (where, value, schema["enum"]))
+    if "const" in schema and value != schema["const"]:
+        raise Mismatch("%s: %r is not %r" % (where, value, schema["const"]))
     if isinstance(value, dict):
         check_members(doc, schema, value, where)
     if isinstance(value, list) and "items" in schema:

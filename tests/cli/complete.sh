@@ -49,7 +49,7 @@ bash_only "peerup-vpn auth set home --access n" network
 bash_only "peerup-vpn auth set --access network ho" home
 bash_only "peerup-vpn auth set home --access = n" network
 bash_only "peerup-vpn service remove w" web
-bash_only "peerup-vpn relay config r" rollback
+bash_only "peerup-vpn relay config roll" rollback
 bash_only "peerup-vpn up --log-level d" debug
 bash_only "peerup-vpn help stat" status
 touch "$TOP/keys-of-all"

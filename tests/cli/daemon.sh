@@ -116,6 +116,21 @@ grumbles "nothing is known about $ID2"
 run 1 why nobody
 grumbles "nobody: neither a known name nor a peer ID"
 
+# --- discover, wake
+run 0 discover home
+says "grants us  network"
+says "services   ssh  port 22"
+run 0 discover home --json
+json 'v["granted"] == "network" and v["services"][0] == {"name": "ssh", "port": 22} and v["verification"] == "unverified"'
+run 1 discover nobody
+run 0 name add nas "$ID2"
+run 0 peer set-mac nas 3c:52:82:aa:bb:cc
+run 0 wake nas --via home --json
+json 'v["via"] == "home" and v["mac"] == "3c:52:82:aa:bb:cc"'
+run 1 wake nas --via nas
+grumbles "it must grant us access=network"
+run 0 name remove nas
+
 # --- traceroute
 run 0 traceroute home
 says "traceroute to home (12D3KooWK99VoVxN...):"

@@ -81,10 +81,19 @@ static void turn(void)
 	uv_run(pu_loop_uv_of(pu_loop_uv_loop(driver)), UV_RUN_NOWAIT);
 }
 
+/* Bit 2 says something else. */
+static unsigned route_of(uint8_t byte)
+{
+	unsigned n = (byte & 3) | (byte & 0x18) >> 1;
+
+	return n < 12 ? n : 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const paths[] = { "ping", "resolve", "ping?format=text", "traceroute",
-					     "auth", "connect",	"expose",	    "shutdown" };
+					     "auth", "connect",	"expose",	    "wake",
+					     "invites", "join",	"reload",	    "shutdown" };
 	char head[256], in[4096];
 	int fd, n;
 
@@ -102,7 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	n = snprintf(head, sizeof head,
 		     "POST /v1/%s HTTP/1.0\r\nAuthorization: Bearer %s\r\n"
 		     "Content-Length: %zu\r\n\r\n",
-		     paths[(data[0] & 3) | (data[0] & 8) >> 1], cookie, size - 1);
+		     paths[route_of(data[0])], cookie, size - 1);
 	if (data[0] & 4) /* everything is the client's: no route, no token */
 		n = 0;
 	if (send(fd, head, (size_t)n, MSG_NOSIGNAL) == n)

@@ -116,6 +116,8 @@ static void fake_each_peer(void *arg, pu_api_peer_fn *fn, void *fn_arg)
 		p.authorized = pu_member_allowed(f->members, &p.id, pu_loop_unix(f->loop),
 						 &p.access);
 		p.connected = strcmp(p.name, "home") == 0;
+		p.told = p.connected;
+		p.granted = PU_ACCESS_NETWORK;
 		p.agent = p.connected ? "peerup/\xff" "fake\033[31m" : NULL;
 		p.path = "DIRECT";
 		p.reason = "direct, the best kind of path";
@@ -402,9 +404,10 @@ static void fake_each_offered(void *arg, pu_api_offered_fn *fn, void *fn_arg)
 					     .temporary = true });
 }
 
-static int fake_expose(void *arg, const char *name, const char *local, struct pu_failure *why)
+static int fake_expose(void *arg, const struct pu_api_expose *e, struct pu_failure *why)
 {
 	struct fake *f = arg;
+	const char *name = e->name, *local = e->local_address;
 
 	if (pu_service_name_check(name) < 0)
 		return pu_failure_set(why, PU_EINVAL, NULL, NULL,

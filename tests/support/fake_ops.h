@@ -65,10 +65,10 @@ static inline void fake_no_offered(void *arg, pu_api_offered_fn *fn, void *fn_ar
 {
 }
 
-static inline int fake_no_expose(void *arg, const char *name, const char *local_address,
-				 struct pu_failure *why)
+static inline int fake_no_expose(void *arg, const struct pu_api_expose *e, struct pu_failure *why)
 {
-	return pu_failure_set(why, PU_EEXIST, NULL, NULL, "service already registered: %s", name);
+	return pu_failure_set(why, PU_EEXIST, NULL, NULL, "service already registered: %s",
+			      e->name);
 }
 
 static inline int fake_no_unexpose(void *arg, const char *name)
@@ -124,6 +124,43 @@ static inline void fake_no_vpn_routes(void *arg, pu_api_vpn_route_fn *fn, void *
 {
 }
 
+static inline int fake_no_wake(void *arg, const struct pu_peerid *peer,
+			       const struct pu_peerid *via, pu_api_wake_fn *on_done,
+			       void *done_arg, uint64_t *pid)
+{
+	return PU_ENOENT;
+}
+
+static inline int fake_no_invite(void *arg, const struct pu_invite_options *opt,
+				 const struct pu_invite **pinvite, struct pu_failure *why)
+{
+	return pu_failure_set(why, PU_ELIMIT, "invitation", NULL, "too many");
+}
+
+static inline const struct pu_invite *fake_no_invite_find(void *arg, uint64_t id)
+{
+	return NULL;
+}
+
+static inline void fake_no_invites(void *arg, pu_api_invite_fn *fn, void *fn_arg)
+{
+}
+
+static inline int fake_no_invite_cancel(void *arg, uint64_t id)
+{
+	return PU_ENOENT;
+}
+
+static inline int fake_no_join(void *arg, const struct pu_join_options *opt,
+			       pu_api_join_fn *on_done, void *done_arg, struct pu_failure *why)
+{
+	return pu_failure_set(why, PU_EINVAL, "code", NULL, "it is none");
+}
+
+static inline void fake_no_join_cancel(void *arg)
+{
+}
+
 #define FAKE_OPS                                                                            \
 	{                                                                                   \
 		.status = fake_no_status, .each_peer = fake_no_peers,                       \
@@ -138,7 +175,11 @@ static inline void fake_no_vpn_routes(void *arg, pu_api_vpn_route_fn *fn, void *
 		.each_proxy = fake_no_proxies, .gating = fake_no_gating,                    \
 		.each_member = fake_no_members, .member_add = fake_no_member_add,           \
 		.member_remove = fake_no_member_remove,                                     \
-		.each_vpn_route = fake_no_vpn_routes,                                       \
+		.each_vpn_route = fake_no_vpn_routes, .wake = fake_no_wake,                 \
+		.wake_cancel = fake_no_cancel, .invite = fake_no_invite,                    \
+		.invite_find = fake_no_invite_find, .each_invite = fake_no_invites,         \
+		.invite_cancel = fake_no_invite_cancel, .join = fake_no_join,               \
+		.join_cancel = fake_no_join_cancel,                                         \
 	}
 
 #endif

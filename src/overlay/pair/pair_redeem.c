@@ -24,7 +24,7 @@ static void request_free(struct pu_pair_request *q)
 {
 	pu_timer_stop(&q->timer);
 	pu_buf_deinit(&q->in);
-	explicit_bzero(&q->ask, sizeof q->ask);
+	explicit_bzero(q->ask.token, sizeof q->ask.token);
 	free(q);
 }
 

@@ -86,10 +86,10 @@ static void each_offered(void *arg, pu_api_offered_fn *fn, void *fn_arg)
 	fn(fn_arg, &(struct pu_api_offered){ "web", "/peerup/web/1.0.0", "[::1]:80", false, true });
 }
 
-static int expose(void *arg, const char *name, const char *local, struct pu_failure *why)
+static int expose(void *arg, const struct pu_api_expose *e, struct pu_failure *why)
 {
-	snprintf(t.name, sizeof t.name, "%s", name);
-	snprintf(t.local, sizeof t.local, "%s", local);
+	snprintf(t.name, sizeof t.name, "%s", e->name);
+	snprintf(t.local, sizeof t.local, "%s", e->local_address);
 	return fails(why);
 }
 

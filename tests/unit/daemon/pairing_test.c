@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "crypto/key.h"
+#include "daemon/relay_pairing.h"
 #include "support/pairing_lab.h"
 
 static struct pu_lab lab;
@@ -209,6 +210,43 @@ static void each_of_several_invitations_admits_its_own(void **state)
 	assert_int_equal(second->state, PU_INVITE_USED);
 	joins(first->code);
 	expect_friends();
+}
+
+/* A code of the relay's operator, as `relay pair` makes them. */
+static void make_relay_codes(unsigned n, char codes[][PU_CODE_TEXT_MAX + 1])
+{
+	const struct pu_relay_pairing_order o = { .n = n, .ttl = 3600, .network = "" };
+	struct pu_failure why = { .what = "" };
+	struct pu_group *g;
+
+	if (pu_relay_pairing_make(lab.relay[0].server->pairing, &o, &g, codes, &why) < 0)
+		fail_msg("%s: %s", why.what, why.why);
+}
+
+static void codes_of_a_relay_bring_a_group_together(void **state)
+{
+	char codes[2][PU_CODE_TEXT_MAX + 1];
+	struct pu_lab_join j;
+
+	behind_a_relay(3);
+	make_relay_codes(2, codes);
+	pu_lab_join(a, pa, codes[0], "home", &j);
+	assert_int_equal(j.err, 0);
+	assert_int_equal(j.n_peers, 0);
+	assert_int_equal(strlen(j.group), 8);
+	join(codes[1], &j);
+	assert_int_equal(j.err, 0);
+	assert_int_equal(j.n_peers, 1);
+	assert_string_equal(j.name, "home");
+	assert_true(pu_lab_file_has(b, "config.yaml", lab.relay[0].id_text));
+	assert_true(pu_lab_file_has(b, "authorized_keys", "group="));
+	assert_true(pu_lab_file_has(b, "authorized_keys", "hmac_proof="));
+	pu_lab_run(&lab, PU_SEC(10));
+	assert_true(pu_lab_reserved(b, &lab.relay[0]));
+	/* used up, for others than the one who used it */
+	pu_lab_join(c, pc, codes[1], "phone", &j);
+	assert_int_equal(j.err, PU_EDENIED);
+	assert_false(pu_lab_file_has(c, "authorized_keys", lab.relay[0].id_text));
 }
 
 /* --- bad codes -------------------------------------------------------------------- */
@@ -557,6 +595,7 @@ int main(void)
 		TEST(access_is_what_each_side_granted),
 		TEST(friends_may_do_it_again),
 		TEST(each_of_several_invitations_admits_its_own),
+		TEST(codes_of_a_relay_bring_a_group_together),
 		TEST(wrong_words_are_refused_and_counted),
 		TEST(too_many_guesses_void_the_code),
 		TEST(wrong_token_of_version_1_counts_as_well),

@@ -350,7 +350,9 @@ static void resolved_is_chosen_only_when_the_host_asks_it(void **state)
 	start_service(e, "resolved");
 	write_file(e->resolv_conf, "nameserver 192.0.2.1\n");
 	write_file(e->nsswitch, "hosts: files dns\n");
-	assert_int_equal(set_auto(e, &rs, &method), PU_ENOTSUP);
+	assert_int_equal(set_auto(e, &rs, &method), 0);
+	assert_string_equal(method, "resolv-conf");
+	pu_linux_resolver_stop(&rs);
 	assert_log(e, "");
 	write_file(e->resolv_conf, "nameserver 127.0.0.53\n");
 	assert_int_equal(set_auto(e, &rs, &method), 0);

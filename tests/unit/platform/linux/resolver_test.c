@@ -576,22 +576,42 @@ static void resolvectl_under_the_name_of_resolvconf_is_not_used(void **state)
 	install_tool(e, "");
 	assert_int_equal(rename(e->tool, real), 0);
 	assert_int_equal(symlink(real, e->tool), 0);
-	assert_int_equal(set(e, "auto", &method), PU_ENOTSUP);
+	assert_int_equal(set(e, "auto", &method), 0);
+	assert_string_equal(method, "resolv-conf");
 	assert_false(exists(e->log));
+	pu_linux_resolver_stop(&e->rs);
 }
 
 /* --- choosing --- */
 
-static void auto_never_touches_resolv_conf(void **state)
+static void auto_manages_a_plain_resolv_conf_when_nobody_else_does(void **state)
 {
 	struct env *e = *state;
 	const char *method = NULL;
 
-	assert_int_equal(set(e, "auto", &method), PU_ENOTSUP);
-	assert_string_equal(method, "none");
+	assert_int_equal(set(e, "auto", &method), 0);
+	assert_string_equal(method, "resolv-conf");
+	pu_linux_resolver_stop(&e->rs);
 	assert_file(e->resolv_conf, original);
 	assert_int_equal(entries(e->etc), 1);
 	assert_int_equal(entries(e->state), 0);
+}
+
+static void auto_never_touches_the_resolv_conf_of_another_program(void **state)
+{
+	struct env *e = *state;
+	const char *method = NULL;
+	char real[128];
+
+	snprintf(real, sizeof real, "%s/run-resolv.conf", e->dir);
+	assert_int_equal(rename(e->resolv_conf, real), 0);
+	assert_int_equal(symlink(real, e->resolv_conf), 0);
+	assert_int_equal(set(e, "auto", &method), PU_ENOTSUP);
+	assert_string_equal(method, "none");
+	assert_file(real, original);
+	assert_int_equal(entries(e->etc), 1);
+	assert_int_equal(entries(e->state), 0);
+	unlink(real);
 }
 
 static void modes_that_this_host_has_not_are_errors(void **state)
@@ -634,7 +654,8 @@ int main(void)
 		T(a_failing_tool_is_an_error_and_is_undone),
 		T(what_cannot_be_undone_is_remembered),
 		T(resolvectl_under_the_name_of_resolvconf_is_not_used),
-		T(auto_never_touches_resolv_conf),
+		T(auto_manages_a_plain_resolv_conf_when_nobody_else_does),
+		T(auto_never_touches_the_resolv_conf_of_another_program),
 		T(modes_that_this_host_has_not_are_errors),
 	};
 
