@@ -126,7 +126,7 @@ static int make_key(struct pu_cli *c, const struct relay_files *f, const char *f
 		return pu_cli_fail(c, "random numbers", NULL, "not available");
 	r = pu_keystore_load_or_create(file, seed, key);
 	explicit_bzero(seed, sizeof seed);
-	if (r == 0 && is_new && f->owner.set && chown(file, f->owner.uid, f->owner.gid) < 0)
+	if (r == 0 && is_new && f->owner.set && lchown(file, f->owner.uid, f->owner.gid) < 0)
 		r = PU_EPERM;
 	return r < 0 ? pu_cli_fail(c, file, NULL, "%s", pu_err_text(r)) : 0;
 }

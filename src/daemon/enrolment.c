@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/filelock.h"
 #include "base/rfc3339.h"
+#include "daemon/config_archive.h"
 #include "daemon/config_edit.h"
 #include "daemon/enrolment_journal.h"
 #include "overlay/member_batch.h"
@@ -214,8 +215,11 @@ static void fill_change(const struct pu_enrolment_peer *p, char expires[PU_RFC33
 			struct pu_member_change *c)
 {
 	*c = (struct pu_member_change){ .peer = p->id, .comment = p->comment };
+	/* A member keeps more than what is granted now; who is none, though listed, has nothing. */
 	if (p->access == PU_ACCESS_NETWORK)
 		set(c, "access", pu_access_text(p->access));
+	else if (!p->was_member)
+		set(c, "access", "");
 	if (!p->was_member) {
 		expires[0] = '\0';
 		if (p->expires != PU_MEMBER_NO_EXPIRY)
@@ -330,7 +334,7 @@ static int plan(const struct pu_config *cfg, struct pu_enrolment *e, struct pu_f
 static void take_back(const struct pu_config *cfg, const struct pu_buf *old, const char *journal)
 {
 	if (old->len == 0 ||
-	    pu_file_replace(cfg->path, pu_buf_bytes(old), 0600, NULL) == 0)
+	    pu_config_archive_write(cfg->path, cfg->path, pu_buf_bytes(old)) == 0)
 		pu_file_remove(journal);
 }
 
