@@ -146,6 +146,21 @@ static const struct pu_cli_flag config_flags[] = {
 	{ NULL },
 };
 
+/* files */
+static const struct pu_cli_flag send_flags[] = {
+	{ "to", 0, "PEER", "name or peer ID of who shall have them" },
+	{ NULL },
+};
+static const struct pu_cli_flag receive_flags[] = {
+	{ "dir", 0, "DIR", "put them there instead of here" },
+	{ "from", 0, "PEER", "only from this peer; may be repeated" },
+	{ "once", 0, NULL, "end after one transfer" },
+	{ "yes", 'y', NULL, "take everything: ask nothing" },
+	{ "overwrite", 0, NULL, "replace files of the same name" },
+	{ "max-size", 0, "SIZE", "take no transfer larger than that, such as 500MB" },
+	{ NULL },
+};
+
 /* Two-word commands of one noun stand together. */
 const struct pu_cli_command pu_cli_commands[] = {
 	{ "init", NULL, "", 0, 0, init_flags, pu_cmd_init, "make a config and an identity" },
@@ -239,6 +254,10 @@ const struct pu_cli_command pu_cli_commands[] = {
 	  "the hops to a peer and how far they are" },
 	{ "proxy", NULL, "<peer> <service> <local port>", 3, 3, NULL, pu_cmd_proxy,
 	  "a local port to a peer's service, until ^C" },
+	{ "send", NULL, "<file or folder>...", 1, PU_CLI_ARGS_MAX, send_flags, pu_cmd_send,
+	  "give files to a peer that receives" },
+	{ "receive", NULL, "", 0, 0, receive_flags, pu_cmd_receive,
+	  "take files from peers, until ^C" },
 	{ "vpn", NULL, "", 0, 0, NULL, pu_cmd_vpn, "the device, its addresses and names" },
 	{ "events", NULL, "", 0, 0, events_flags, pu_cmd_events, "what happens, as it happens" },
 	{ "paths", NULL, "", 0, 0, NULL, pu_cmd_paths, "the path in use to every peer" },

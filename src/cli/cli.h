@@ -78,6 +78,8 @@ int pu_cmd_daemon_connections(struct pu_cli *c);
 int pu_cmd_daemon_disconnect(struct pu_cli *c);
 int pu_cmd_daemon_stop(struct pu_cli *c);
 int pu_cmd_proxy(struct pu_cli *c);
+int pu_cmd_send(struct pu_cli *c);
+int pu_cmd_receive(struct pu_cli *c);
 int pu_cmd_events(struct pu_cli *c);
 int pu_cmd_vpn(struct pu_cli *c);
 int pu_cmd_peer_services(struct pu_cli *c);

@@ -1,8 +1,6 @@
 /* proxy: a local TCP port that leads to a peer's service for as long as the command runs. */
 #include <arpa/inet.h>
 #include <poll.h>
-#include <signal.h>
-#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -10,6 +8,7 @@
 #include "cli/client.h"
 #include "cli/local.h"
 #include "cli/out.h"
+#include "cli/stop_signals.h"
 #include "cli/summary.h"
 #include "daemon/config_value.h"
 #include "daemon/json_text.h"
@@ -21,21 +20,6 @@ struct held {
 	uint64_t port;
 	int signals; /* readable: ^C or SIGTERM */
 };
-
-/* From here on both wait in h->signals: whenever they come, the proxy is taken down again.
- * What a shell starts in the background ignores ^C, and would drop it here. */
-static int hold_signals(struct pu_cli *c, struct held *h)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	signal(SIGINT, SIG_DFL);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) == 0)
-		h->signals = signalfd(-1, &set, SFD_CLOEXEC);
-	return h->signals < 0 ? pu_cli_fail(c, "signals", NULL, "%s", pu_err_text(PU_ESYS)) : 0;
-}
 
 static int show_proxy(const struct held *h, const char *addr)
 {
@@ -154,7 +138,7 @@ static int proxy(struct pu_cli *c, struct pu_local *l)
 		return pu_cli_misuse(c, c->arg[2], "not a port number");
 	r = pu_local_resolve(c, l, h.peer, &peer);
 	if (r == 0)
-		r = hold_signals(c, &h);
+		r = pu_stop_signals_hold(c, &h.signals);
 	if (r == 0 && pu_client_is_up(&l->paths, NULL))
 		r = by_daemon(c, l, &h);
 	else if (r == 0)

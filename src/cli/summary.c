@@ -29,7 +29,7 @@ const char *pu_summary_duration(long long s, char out[PU_SUMMARY_TEXT_MAX])
 	return out;
 }
 
-static void bytes_text(json_int_t n, char *out, size_t cap)
+void pu_summary_bytes(long long n, char *out, size_t cap)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
 	double v = (double)n;
@@ -208,8 +208,8 @@ static void traffic_row(const struct pu_cli *c, const json_t *peer)
 {
 	char rx[32], tx[32], line[80];
 
-	bytes_text(json_integer_value(json_object_get(peer, "rx_bytes")), rx, sizeof rx);
-	bytes_text(json_integer_value(json_object_get(peer, "tx_bytes")), tx, sizeof tx);
+	pu_summary_bytes(json_integer_value(json_object_get(peer, "rx_bytes")), rx, sizeof rx);
+	pu_summary_bytes(json_integer_value(json_object_get(peer, "tx_bytes")), tx, sizeof tx);
 	snprintf(line, sizeof line, "%s received, %s sent", rx, tx);
 	row(c, "traffic", line);
 }

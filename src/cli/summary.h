@@ -16,5 +16,7 @@ enum { PU_SUMMARY_TEXT_MAX = 512 };
 const char *pu_summary_text(const json_t *o, const char *key, char out[PU_SUMMARY_TEXT_MAX]);
 /* "2h 5m". Returns out. */
 const char *pu_summary_duration(long long seconds, char out[PU_SUMMARY_TEXT_MAX]);
+/* "3.2 MiB". */
+void pu_summary_bytes(long long n, char *out, size_t cap);
 
 #endif

@@ -373,6 +373,7 @@ static int open_control(struct daemon *d)
 		return r;
 	aopt.ops_arg = d->control;
 	aopt.events = &d->node->events;
+	aopt.metrics = pu_telemetry_metrics(d->telemetry);
 	return pu_api_start(&aopt, &d->api, d->opt->why);
 }
 

@@ -51,3 +51,21 @@ int pu_oneshot_proxy(struct pu_oneshot *o, const struct pu_oneshot_proxy *opt)
 	pu_loop_uv_leave(o->loop);
 	return r;
 }
+
+int pu_oneshot_expose(struct pu_oneshot *o, const struct pu_api_expose *e, int stop_fd,
+		      void (*on_ready)(void *arg), void *arg, struct pu_failure *why)
+{
+	int r;
+
+	pu_loop_uv_enter(o->loop);
+	r = pu_control_ops.expose(o->control, e, why);
+	pu_loop_uv_leave(o->loop);
+	if (r < 0)
+		return r;
+	on_ready(arg);
+	r = run_until(o, stop_fd);
+	pu_loop_uv_enter(o->loop);
+	pu_control_ops.unexpose(o->control, e->name);
+	pu_loop_uv_leave(o->loop);
+	return r;
+}
