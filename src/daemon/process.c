@@ -22,8 +22,11 @@ static void on_signal(uv_signal_t *h, int signum)
 
 int pu_process_start(struct pu_process *p, void (*fn)(void *arg, int signum), void *arg)
 {
-	int r = pu_loop_uv_new(&p->driver);
+	int r;
 
+	/* A kernel that cannot has no filter later, which is when that is said. */
+	(void)pu_platform_no_rings();
+	r = pu_loop_uv_new(&p->driver);
 	if (r < 0)
 		return r;
 	p->loop = pu_loop_uv_loop(p->driver);
