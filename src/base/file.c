@@ -52,6 +52,16 @@ static int read_all(int fd, size_t max, char **pdata, size_t *plen)
 	return 0;
 }
 
+/* Root also works in directories of others: a link there leads to what its owner has, and no
+ * further. st: of what was found at path. */
+static bool is_led_astray(const char *path, const struct stat *st)
+{
+	struct stat link;
+
+	return geteuid() == 0 && lstat(path, &link) == 0 && link.st_uid != 0 &&
+	       link.st_uid != st->st_uid;
+}
+
 int pu_file_read(const char *path, size_t max, char **pdata, size_t *plen,
 		 struct pu_file_info *info)
 {
@@ -66,6 +76,8 @@ int pu_file_read(const char *path, size_t max, char **pdata, size_t *plen,
 		r = pu_err_from_errno(errno);
 	else if (!S_ISREG(st.st_mode))
 		r = PU_EINVAL;
+	else if (is_led_astray(path, &st))
+		r = PU_EPERM;
 	else
 		r = read_all(fd, max, pdata, plen);
 	if (r == 0 && info)
@@ -193,17 +205,70 @@ static int replace_at(const char *path, struct pu_bytes data, uint32_t mode,
 	return r;
 }
 
+int pu_file_target(const char *path, char **ptarget)
+{
+	char *target = realpath(path, NULL);
+	struct stat st;
+
+	if (!target || stat(target, &st) < 0) {
+		int r = pu_err_from_errno(errno);
+
+		free(target);
+		return r;
+	}
+	if (is_led_astray(path, &st)) {
+		free(target);
+		return PU_EPERM;
+	}
+	*ptarget = target;
+	return 0;
+}
+
+static int replace(const char *path, struct pu_bytes data, uint32_t mode,
+		   const struct pu_file_owner *owner)
+{
+	char *target = NULL;
+	int r = pu_file_target(path, &target);
+
+	if (r == 0 || r == PU_ENOENT)
+		r = replace_at(target ? target : path, data, mode, owner);
+	free(target);
+	return r;
+}
+
+/* As the owner, who can move directories and links under our feet as he likes: what he could not
+ * do himself is not done for him. */
+static int replace_as(const char *path, struct pu_bytes data, uint32_t mode,
+		      const struct pu_file_owner *owner)
+{
+	const gid_t gid = getegid();
+	int r = PU_EPERM;
+
+	if (setegid(owner->gid) < 0)
+		return PU_EPERM;
+	if (seteuid(owner->uid) == 0) {
+		r = replace(path, data, mode, NULL);
+		if (seteuid(0) < 0)
+			abort();
+	}
+	if (setegid(gid) < 0)
+		abort();
+	return r;
+}
+
 int pu_file_replace(const char *path, struct pu_bytes data, uint32_t mode,
 		    const struct pu_file_owner *owner)
 {
-	char *target = realpath(path, NULL);
-	int r;
+	struct stat st;
+	int r = PU_EPERM;
 
-	if (!target && errno != ENOENT)
-		return pu_err_from_errno(errno);
-	r = replace_at(target ? target : path, data, mode, owner);
-	free(target);
-	return r;
+	if (geteuid() != 0 || !owner || !owner->set || owner->uid == 0)
+		return replace(path, data, mode, owner);
+	r = replace_as(path, data, mode, owner);
+	/* In a directory that is not the owner's there are no links of his either. */
+	if (r != PU_EPERM || (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid != 0))
+		return r;
+	return replace(path, data, mode, owner);
 }
 
 int pu_file_remove(const char *path)
@@ -219,7 +284,7 @@ static int make_one(const char *path, uint32_t mode, const struct pu_file_owner 
 	struct stat st;
 
 	if (mkdir(path, mode) == 0) {
-		if (owner && owner->set && chown(path, owner->uid, owner->gid) < 0)
+		if (owner && owner->set && lchown(path, owner->uid, owner->gid) < 0)
 			return pu_err_from_errno(errno);
 		return 0;
 	}

@@ -19,13 +19,19 @@ struct pu_file_info {
 
 /* Reads the regular file at path, at most max bytes. *pdata is allocated, has a
  * terminating zero behind *plen bytes and is the caller's to free. info may be NULL.
+ * For root, a link of somebody else leads to files of that one only (PU_EPERM).
  * PU_ENOENT, PU_EPERM, PU_E2BIG, PU_EINVAL (not a regular file), PU_ENOMEM, PU_EIO. */
 int pu_file_read(const char *path, size_t max, char **pdata, size_t *plen,
 		 struct pu_file_info *info);
 
+/* Where path leads when links are followed as for reading; *ptarget is the caller's to free.
+ * PU_ENOENT, PU_EPERM, PU_ENOMEM, … */
+int pu_file_target(const char *path, char **ptarget);
+
 /* Replaces path with data: temporary file in the same directory, fsync, rename,
  * fsync of the directory. Either the old or the new content is there afterwards,
- * whatever fails. A symbolic link is followed first, so that the link stays.
+ * whatever fails. A symbolic link is followed first, so that the link stays. Root does it
+ * with the rights of the owner, where those are enough, and follows links as for reading.
  * owner may be NULL. PU_EPERM, PU_ENOENT (directory), PU_EIO, … */
 int pu_file_replace(const char *path, struct pu_bytes data, uint32_t mode,
 		    const struct pu_file_owner *owner);
