@@ -3,6 +3,7 @@ the disk. Afterwards both are started again: what they know of each other become
 only for a while; nothing is broken; and the same thing done again works."""
 
 import os
+import re
 import signal
 import time
 
@@ -237,6 +238,30 @@ def paired_relay(mode, at):
         return happened
 
 
+def old_code(mode, at):
+    """Version 1 has no last word: the inviter may know a joiner that does not know it."""
+    with lab.place() as machine:
+        r, a, b = relay_at(machine), machine("a").init(), machine("b").init()
+        relay_id = re.search("12D3Koo[0-9A-Za-z]+", r.ok("relay", "info", "--config", r.relay))
+        a.ok("relay", "add", "/ip4/%s/tcp/7777/p2p/%s" % (r.address, relay_id.group(0)))
+        r.ok("relay", "authorize", a.id, "home", "--config", r.relay)
+        serve(r)
+        fault = lab.Fault(machine.top, mode, at)
+        p = invite(a, "--compat")
+        happened = judge(mode, fault, join(b, code_of(p), fault), b)
+        lab.end(p)
+        b.ok("status")
+        b.check_files()
+        assert happened or mutual(a, b), (a.lines(), b.lines())
+        assert not b.knows(a.id) or a.knows(b.id) == "ever", (a.lines(), b.lines())
+        p = invite(a, "--compat")
+        done = join(b, code_of(p))
+        assert done.returncode == 0 and p.wait(lab.PATIENCE) == 0, done
+        assert mutual(a, b), (a.lines(), b.lines())
+        lab.end(r.daemon)
+        return happened
+
+
 def main():
     lab.enter()
     sweep = lab.Sweep()
@@ -247,6 +272,8 @@ def main():
                        ("joiner of a relay", paired_joiner), ("relay", paired_relay)):
         sweep.sweep(name, case, [lab.KILL_BEFORE] + full, step)
         sweep.sweep(name, case, [lab.FULL], 2 * step)
+    # The places of a replaced file are the same here; its own are the outcomes.
+    sweep.sweep("joiner with an old code", old_code, [lab.KILL_BEFORE], 1 if lab.ALL else 4)
     sweep.finish()
 
 
