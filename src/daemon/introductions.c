@@ -6,11 +6,9 @@
 #include "base/codec.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/rfc3339.h"
 #include "daemon/enrolment.h"
+#include "overlay/pair/introducer.h"
 #include "overlay/pair/notify.h"
-
-enum { DATE_LEN = 10 };
 
 struct pu_introductions {
 	struct pu_node *node;
@@ -61,11 +59,13 @@ static size_t count(const struct company *c, const struct pu_peerid *self, bool 
 	return n;
 }
 
-static void fill_peer(const struct pu_notify_peer *from, int64_t now,
-		      const char *group, struct pu_enrolment_peer *to)
+static void fill_peer(const struct pu_notify_peer *from, const char *group,
+		      struct pu_enrolment_peer *to)
 {
+	static const char nameless[] = PU_INTRODUCER_NAMELESS;
 	static const uint8_t no_proof[PU_GROUP_PROOF_LEN];
-	char when[PU_RFC3339_MAX];
+	/* peer-up's relays tell what they wrote down for want of a name. */
+	bool named = strncmp(from->name, nameless, sizeof nameless - 1) != 0;
 
 	*to = (struct pu_enrolment_peer){ .id = from->id, .access = PU_ACCESS_SERVICES,
 					  .expires = PU_MEMBER_NO_EXPIRY };
@@ -73,18 +73,13 @@ static void fill_peer(const struct pu_notify_peer *from, int64_t now,
 	if (memcmp(from->proof, no_proof, sizeof no_proof) != 0)
 		pu_hex_encode(pu_bytes(from->proof, sizeof from->proof), to->hmac_proof,
 			      sizeof to->hmac_proof);
-	if (pu_enrolment_clean_name(from->name, to->name))
-		snprintf(to->comment, sizeof to->comment, "%s", to->name);
-	else
-		snprintf(to->comment, sizeof to->comment, "introduced-%.*s", DATE_LEN,
-			 pu_rfc3339_text(now, when));
+	pu_enrolment_call(&from->id, named ? from->name : "", to);
 }
 
 /* Those who are not in the group yet. */
 static size_t newcomers(struct pu_introductions *i, const struct company *c,
 			const struct pu_notify *m, struct pu_enrolment_peer *out)
 {
-	int64_t now = pu_loop_unix(i->node->loop);
 	size_t n = 0;
 
 	for (size_t k = 0; k < m->n_peers; k++) {
@@ -92,7 +87,7 @@ static size_t newcomers(struct pu_introductions *i, const struct company *c,
 
 		if (!pu_peerid_eq(id, &i->node->key.peer) && !is_relay(c->cfg, id) &&
 		    !is_in(c, id))
-			fill_peer(&m->peer[k], now, m->group, &out[n++]);
+			fill_peer(&m->peer[k], m->group, &out[n++]);
 	}
 	return n;
 }
