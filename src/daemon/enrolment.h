@@ -45,7 +45,13 @@ struct pu_enrolment {
 	char network[64]; /* discovery.network of a config that has none; "": as it is */
 };
 
-/* Does all of it. A name that another peer has gets -2 … -100. The caller has the
+/* Name and comment of a new peer: what is usable of the name it goes by, or something made
+ * of its ID. */
+void pu_enrolment_call(const struct pu_peerid *peer, const char *from,
+		       struct pu_enrolment_peer *out);
+
+/* Does all of it. A name that another peer has gets -2 … -100, and so does a comment that is
+ * the same. The caller has the
  * node load its files again. On failure nothing has changed, or (power loss) the journal says
  * what is left to do. cfg: as loaded from its file; owner: of new files, may be NULL. */
 int pu_enrolment_apply(const struct pu_config *cfg, const struct pu_file_owner *owner,

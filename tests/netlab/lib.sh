@@ -391,7 +391,8 @@ relay_down() {
 	eventually 10 product_gone "$1"
 }
 
-product_gone() { [ -z "$(product_pids "$1")" ]; }
+# The keeper ends after the daemon, whose sockets are closed for certain then.
+product_gone() { [ -z "$(product_pids "$1")$(pid_in_netns "$1" peerup-keeper)" ]; }
 
 # through HOST RELAY [tcp]: HOST uses that relay
 through() {

@@ -344,8 +344,20 @@ static void member_keeps_its_comment_and_gains_time(void **state)
 	assert_true(at_relay(b)->expires >= now + 3600);
 }
 
+/* How a peer without a name is called. */
+static const char *name_of_id(const struct pu_peerid *peer, char out[32])
+{
+	char id[PU_PEERID_TEXT_MAX];
+
+	pu_peerid_text(peer, id);
+	snprintf(out, 32, "peer-%s", id + strlen(id) - 8);
+	return out;
+}
+
 static void names_are_cleaned_and_unique(void **state)
 {
+	char name[32];
+
 	(void)make(4, 0);
 	for (unsigned i = 0; i < 4; i++)
 		up(&lab.node[i]);
@@ -359,7 +371,7 @@ static void names_are_cleaned_and_unique(void **state)
 	assert_string_equal(at_relay(d)->comment, "EVILINJECTTRUE-3");
 	pu_lab_run(&lab, PU_SEC(5));
 	assert_named(a, b, "evilinjecttrue-2");
-	assert_named(a, c, "");
+	assert_named(a, c, name_of_id(&c->id, name));
 }
 
 static void code_is_free_again_when_the_file_cannot_be_written(void **state)
@@ -589,6 +601,26 @@ static void expired_peer_is_not_introduced_back(void **state)
 	assert_true(knows(a, d));
 }
 
+static void introduced_without_a_name_it_gets_one_of_its_id(void **state)
+{
+	static const char *const none[] = { "", "paired-2026-03-01", "!" };
+	struct pu_group *g = make(4, 0);
+	struct pu_lab_node named;
+	char name[32];
+
+	up(a);
+	join(a, codes[0], "anna");
+	pu_lab_run(&lab, PU_SEC(10));
+	for (unsigned i = 0; i < sizeof none / sizeof none[0]; i++) {
+		struct pu_lab_node *n = &lab.node[1 + i];
+
+		named = *n;
+		snprintf(named.name, sizeof named.name, "%s", none[i]);
+		assert_int_equal(introduce(relay->server->host, a, g->id, 5, &named), 0);
+		assert_named(a, n, name_of_id(&n->id, name));
+	}
+}
+
 static void introduction_that_cannot_be_stored_comes_again(void **state)
 {
 	char file[PU_PATHS_LEN], moved[PU_PATHS_LEN];
@@ -640,6 +672,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(expired_peer_is_not_introduced_back, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(introduced_without_a_name_it_gets_one_of_its_id,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(introduction_that_cannot_be_stored_comes_again,
 						setup, teardown),
 	};
