@@ -1,14 +1,18 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
+
+enum { TEMP_STALE_S = 60 };
 
 static int read_all(int fd, size_t max, char **pdata, size_t *plen)
 {
@@ -132,17 +136,63 @@ static void sync_dir(const char *file)
 	close(fd);
 }
 
+/* --- temporary files -------------------------------------------------------------- */
+
+static const char temp_end[] = ".peerup-XXXXXX";
+
+/* .<anything>.peerup-XXXXXX, whatever stands for the X. */
+static bool is_temp(const char *name)
+{
+	const size_t fixed = strlen(".peerup-"), end = strlen(temp_end), len = strlen(name);
+
+	return name[0] == '.' && len > end && memcmp(name + len - end, temp_end, fixed) == 0;
+}
+
+/* Nobody takes that long to write a small file. */
+static void remove_stale(const char *dir)
+{
+	DIR *d = opendir(dir);
+	time_t limit = time(NULL) - TEMP_STALE_S;
+	struct dirent *e;
+	struct stat st;
+
+	while (d && (e = readdir(d)))
+		if (is_temp(e->d_name) &&
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_mtime < limit)
+			unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
+int pu_file_temp(const char *path, char *temp, int *pfd)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	char dir[PATH_MAX];
+	int fd, n;
+
+	n = snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash + 1 - path) : 1,
+		     slash ? path : ".");
+	if (n >= (int)sizeof dir || snprintf(temp, PATH_MAX, "%.*s.%s%s", (int)(name - path), path,
+					     name, temp_end) >= PATH_MAX)
+		return PU_ELIMIT;
+	remove_stale(dir);
+	fd = mkostemp(temp, O_CLOEXEC);
+	if (fd < 0)
+		return pu_err_from_errno(errno);
+	*pfd = fd;
+	return 0;
+}
+
 static int replace_at(const char *path, struct pu_bytes data, uint32_t mode,
 		      const struct pu_file_owner *owner)
 {
 	char tmp[PATH_MAX];
 	int fd, r;
 
-	if (snprintf(tmp, sizeof tmp, "%s.XXXXXX", path) >= (int)sizeof tmp)
-		return PU_ELIMIT;
-	fd = mkostemp(tmp, O_CLOEXEC);
-	if (fd < 0)
-		return pu_err_from_errno(errno);
+	r = pu_file_temp(path, tmp, &fd);
+	if (r < 0)
+		return r;
 	r = fill_temp(fd, data, mode, owner);
 	if (close(fd) < 0 && r == 0)
 		r = pu_err_from_errno(errno);

@@ -36,6 +36,11 @@ int pu_file_target(const char *path, char **ptarget);
 int pu_file_replace(const char *path, struct pu_bytes data, uint32_t mode,
 		    const struct pu_file_owner *owner);
 
+/* Makes and opens a file beside path whose content is to take its place:
+ * .<name>.peerup-XXXXXX. Such files that a crash left in that directory, older than a minute,
+ * are removed. temp has PATH_MAX bytes. */
+int pu_file_temp(const char *path, char *temp, int *pfd);
+
 /* Removes the file for good: the directory is on disk without it afterwards. PU_ENOENT,
  * PU_EPERM, … */
 int pu_file_remove(const char *path);

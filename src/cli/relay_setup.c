@@ -79,7 +79,6 @@ static int choose(struct pu_cli *c, struct relay_files *f)
 	const char *dir = pu_cli_flag(c, "dir", 0), *port = pu_cli_flag(c, "port", 0);
 	uint64_t v = PU_RELAY_PORT;
 
-	f->owner = pu_relay_local_owner(c);
 	f->network = pu_cli_flag(c, "network", 0);
 	if (f->network && !pu_config_is_label(f->network))
 		return pu_cli_misuse(c, "--network", "a-z, 0-9 and '-' are allowed, at most 63");
@@ -90,6 +89,7 @@ static int choose(struct pu_cli *c, struct relay_files *f)
 		return pu_cli_misuse(c, "--dir", "cannot be combined with --config");
 	if (pu_paths_join(f->config, dir ? dir : ".", c->config ? c->config : PU_RELAY_CONFIG_NAME) < 0)
 		return pu_cli_fail(c, dir, NULL, "the path is too long");
+	f->owner = pu_relay_local_owner_of(f->config);
 	if (pu_cli_has(c, "fresh"))
 		return begin_anew(c, f);
 	if (access(f->config, F_OK) == 0)

@@ -120,11 +120,12 @@ static void print_config(FILE *f, const struct pu_setup *s, const char *instance
 	fputs(end, f);
 }
 
-static int write_config(struct pu_cli *c, const struct pu_paths *p, const struct pu_setup *s)
+/* The text, and what it says. */
+static int make_config(struct pu_cli *c, const struct pu_paths *p, const struct pu_setup *s,
+		       char **ptext, struct pu_config **pcfg)
 {
 	struct pu_config_diags *d = calloc(1, sizeof *d);
 	char instance[PU_PATHS_INSTANCE_MAX + 1];
-	struct pu_config *cfg;
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
@@ -136,15 +137,21 @@ static int write_config(struct pu_cli *c, const struct pu_paths *p, const struct
 			r = PU_ENOMEM;
 	}
 	if (r == 0)
-		r = pu_config_parse(p->config, pu_bytes(text, len), &cfg, d);
-	if (r == 0) {
-		pu_config_free(cfg);
-		r = pu_file_replace(p->config, pu_bytes(text, len), 0600, &p->owner);
-	} else if (d) {
+		r = pu_config_parse(p->config, pu_bytes(text, len), pcfg, d);
+	if (r == 0)
+		*ptext = text;
+	else
+		free(text);
+	if (r < 0 && d)
 		pu_config_diags_failure(d, p->config, &c->why);
-	}
-	free(text);
 	free(d);
+	return r < 0 ? pu_cli_fail(c, p->config, NULL, "%s", pu_err_text(r)) : 0;
+}
+
+static int write_config(struct pu_cli *c, const struct pu_paths *p, const char *text)
+{
+	int r = pu_file_replace(p->config, pu_bytes_str(text), 0600, &p->owner);
+
 	return r < 0 ? pu_cli_fail(c, p->config, NULL, "%s", pu_err_text(r)) : 0;
 }
 
@@ -173,8 +180,8 @@ static int write_keys(struct pu_cli *c, const struct pu_local *l)
 int pu_setup_node(struct pu_cli *c, const struct pu_paths *paths, const struct pu_setup *s,
 		  struct pu_peerid *peer)
 {
-	const char *config = c->config;
-	struct pu_local l = { 0 };
+	struct pu_local l = { .paths = *paths };
+	char *text = NULL;
 	struct pu_key key;
 	int r;
 
@@ -183,21 +190,20 @@ int pu_setup_node(struct pu_cli *c, const struct pu_paths *paths, const struct p
 				   "there is a config already, it was not touched");
 	r = make_dir(c, paths);
 	if (r == 0)
-		r = write_config(c, paths, s);
-	if (r)
-		return r;
-	c->config = paths->config;
-	r = pu_local_open(c, &l, true);
+		r = make_config(c, paths, s, &text, &l.cfg);
 	if (r == 0)
 		r = write_keys(c, &l);
 	if (r == 0)
 		r = pu_local_key(c, &l, &key);
-	if (r == 0) {
-		*peer = key.peer;
-		pu_key_deinit(&key);
-	}
-	pu_local_close(&l);
-	c->config = config;
+	if (r)
+		goto out;
+	*peer = key.peer;
+	pu_key_deinit(&key);
+	/* The last step: without it there is nothing yet, and all of this can be done again. */
+	r = write_config(c, paths, text);
+out:
+	pu_config_free(l.cfg);
+	free(text);
 	return r;
 }
 
