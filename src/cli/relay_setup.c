@@ -154,14 +154,17 @@ static int tell(struct pu_cli *c, const struct relay_files *f, const struct pu_k
 		       "`peerup-vpn relay config restore %s`\n", f->snapshot, f->snapshot);
 	printf("Config:        %s\nRelay Peer ID: %s\n\n"
 	       "Next:\n"
-	       "  peerup-vpn relay authorize <peer id of a node> --config %s\n"
 	       "  peerup-vpn relay serve --config %s\n"
 	       "or, with the files in " PU_PATHS_RELAY_DIR ", as a service:\n"
 	       "  systemctl enable --now peerup-relay\n"
-	       "and on each node, with this machine's address:\n"
+	       "and, while it runs, codes with which machines join (`peerup-vpn join`):\n"
+	       "  peerup-vpn relay pair --count 2 --config %s\n"
+	       "or, without codes, each node's peer ID here:\n"
+	       "  peerup-vpn relay authorize <peer id of a node> --config %s\n"
+	       "and on the node, with this machine's address:\n"
 	       "  peerup-vpn relay add /ip4/<address>/udp/%u/quic-v1/p2p/%s\n"
 	       "  peerup-vpn relay add /ip4/<address>/tcp/%u/p2p/%s\n",
-	       f->config, id, f->config, f->config, f->port, id, f->port, id);
+	       f->config, id, f->config, f->config, f->config, f->port, id, f->port, id);
 	return PU_CLI_OK;
 }
 

@@ -11,7 +11,7 @@
 /* Layout that the text edits of the Go program expect too. */
 static const char head[] =
 	"# Configuration of this peerup-vpn node. Commands edit it in place and keep\n"
-	"# comments; after editing by hand, restart the daemon.\n"
+	"# comments; a running daemon takes most edits over by itself.\n"
 	"version: 1\n"
 	"\n"
 	"identity:\n"
@@ -207,25 +207,20 @@ out:
 	return r;
 }
 
-void pu_setup_next_steps(const struct pu_cli *c, const struct pu_setup *s,
-			 const struct pu_peerid *peer)
+void pu_setup_next_steps(const struct pu_cli *c, const struct pu_peerid *peer)
 {
-	char id[PU_PEERID_TEXT_MAX], port[16] = "<port>";
+	const char *name = pu_cli_flag(c, "instance", 0);
+	char id[PU_PEERID_TEXT_MAX], instance[64] = "";
 	const char *b = pu_out_on(c, PU_OUT_BOLD), *o = pu_out_off(c);
 
+	if (name)
+		snprintf(instance, sizeof instance, " --instance %s", name);
 	pu_peerid_text(peer, id);
-	if (s->port)
-		snprintf(port, sizeof port, "%u", s->port);
 	printf("Your peer ID: %s%s%s\n\n", b, id, o);
-	printf("Next, on the other machine:\n"
-	       "  peerup-vpn auth add %s\n"
-	       "  peerup-vpn name add <name of this machine> %s\n"
-	       "  peerup-vpn peer add /ip4/<address of this machine>/udp/%s/quic-v1/p2p/%s\n",
-	       id, id, port, id);
-	printf("and here, with the peer ID that `peerup-vpn whoami` prints there:\n"
-	       "  peerup-vpn auth add <its peer id>\n"
-	       "  peerup-vpn name add home <its peer id>\n"
-	       "  peerup-vpn service add ssh localhost:22\n"
-	       "  sudo peerup-vpn up\n"
-	       "Then `ping home.p2p` and `ssh home.p2p` work; more in `man peerup-vpn`.\n");
+	printf("Next, say what others may use here:\n"
+	       "  peerup-vpn service add ssh localhost:22%s\n"
+	       "and let another machine in; it joins with the code that this prints:\n"
+	       "  sudo peerup-vpn invite%s\n"
+	       "More in `man peerup-vpn`.\n",
+	       instance, instance);
 }

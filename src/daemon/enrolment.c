@@ -17,33 +17,13 @@
 #include "overlay/member_batch.h"
 #include "overlay/member_line.h"
 
-enum { NUMBER_MAX = 100, NAME_CUT = 63, LOCK_WAIT_MS = 3000 };
+enum { NUMBER_MAX = 100, LOCK_WAIT_MS = 3000 };
 
 static const char pending[] = "pending";
 /* Values of pending=: with the name that came with it, or without. */
 static const char pending_named[] = "named", pending_plain[] = "yes";
 
 /* --- names ------------------------------------------------------------------------ */
-
-bool pu_enrolment_clean_name(const char *from, char out[PU_ENROLMENT_NAME_MAX + 1])
-{
-	struct pu_peerid id;
-	size_t n = 0;
-
-	for (; *from && n < NAME_CUT; from++) {
-		bool inner = *from == '.' || *from == '-';
-
-		if ((*from >= 'a' && *from <= 'z') || (*from >= 'A' && *from <= 'Z') ||
-		    (*from >= '0' && *from <= '9') || *from == '_' || (inner && n > 0))
-			out[n++] = *from;
-	}
-	while (n > 0 && (out[n - 1] == '.' || out[n - 1] == '-'))
-		n--;
-	out[n] = '\0';
-	if (pu_peerid_from_text(&id, out) == 0)
-		out[0] = '\0';
-	return out[0] != '\0';
-}
 
 static const char *name_of(const struct pu_config *cfg, const struct pu_peerid *peer)
 {
@@ -87,7 +67,7 @@ static int choose_name(const struct pu_config *cfg, struct pu_enrolment *e, size
 			return pu_failure_set(why, PU_ELIMIT, wanted, "peerup-vpn name list",
 					      "too many peers have this name");
 		snprintf(suffix, sizeof suffix, "-%d", i);
-		snprintf(p->name, sizeof p->name, "%.*s%s", (int)(NAME_CUT - strlen(suffix)),
+		snprintf(p->name, sizeof p->name, "%.*s%s", (int)(PU_ENROLMENT_NAME_CUT - strlen(suffix)),
 			 wanted, suffix);
 	}
 	return 0;

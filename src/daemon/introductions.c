@@ -1,16 +1,12 @@
 #include "daemon/introductions.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/codec.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/rfc3339.h"
 #include "daemon/enrolment.h"
 #include "overlay/pair/notify.h"
-
-enum { DATE_LEN = 10 };
 
 struct pu_introductions {
 	struct pu_node *node;
@@ -62,19 +58,14 @@ static void fill_peer(const struct pu_notify_peer *from, int64_t now,
 		      const char *group, struct pu_enrolment_peer *to)
 {
 	static const uint8_t no_proof[PU_GROUP_PROOF_LEN];
-	char when[PU_RFC3339_MAX];
-
 	*to = (struct pu_enrolment_peer){ .id = from->id, .access = PU_ACCESS_SERVICES,
 					  .expires = PU_MEMBER_NO_EXPIRY };
 	memcpy(to->group, group, strlen(group) + 1);
 	if (memcmp(from->proof, no_proof, sizeof no_proof) != 0)
 		pu_hex_encode(pu_bytes(from->proof, sizeof from->proof), to->hmac_proof,
 			      sizeof to->hmac_proof);
-	if (pu_enrolment_clean_name(from->name, to->name))
-		snprintf(to->comment, sizeof to->comment, "%s", to->name);
-	else
-		snprintf(to->comment, sizeof to->comment, "introduced-%.*s", DATE_LEN,
-			 pu_rfc3339_text(now, when));
+	pu_enrolment_clean_name(from->name, to->name);
+	pu_enrolment_comment(to->name, "introduced-", now, to->comment);
 }
 
 /* Listed, but its time is over: what the user has said stands. */
