@@ -64,14 +64,13 @@ void pu_api_get_metrics(struct pu_api_call *c)
 	size_t len = 0;
 	char *text;
 
-	if (!m) {
-		pu_api_reply_error(c->rq, MHD_HTTP_NOT_FOUND, "nothing is counted here");
-	} else if (c->text) {
-		text = pu_metrics_text(m, &len);
+	if (c->text) {
+		text = m ? pu_metrics_text(m, &len) : strdup("");
 		pu_api_reply_text(c->rq, text, len);
-	} else {
-		l.families = json_array();
-		pu_metrics_each(m, add_series, &l);
-		pu_api_reply(c->rq, MHD_HTTP_OK, l.families);
+		return;
 	}
+	l.families = json_array();
+	if (m)
+		pu_metrics_each(m, add_series, &l);
+	pu_api_reply(c->rq, MHD_HTTP_OK, l.families);
 }

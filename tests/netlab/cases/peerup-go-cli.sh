@@ -137,10 +137,29 @@ for at in home gopc; do
 	ok peerup $at traceroute $other
 done
 
+# commands_alone PROGRAM HOST OTHER: without a daemon there, to the daemon of OTHER
+commands_alone() {
+	says "2 sent, 2 received|\"received\":2|2 received" by "$1" "$2" ping "$3" -c 2 --interval 100ms
+	says "${PEER_ID[$3]:0:16}.*ms" by "$1" "$2" traceroute "$3"
+	start "$2" "proxy-$1" "$([ "$1" = go ] && echo peerup || echo "$PEERUP")" proxy "$3" greet 9200
+	eventually 15 hears "$2" 127.0.0.1 9200 "hello from $3"
+}
+
 say "and they end it"
 says 'Shutdown requested' peerup gopc daemon stop
 eventually 10 go_gone gopc
+say "peer-up's commands without a daemon, to ours"
+commands_alone go gopc home
+kill $(go_pids gopc)
+eventually 10 go_gone gopc
+go_daemon gopc &
 says 'Shutdown requested' gopher home daemon stop
 eventually 10 product_gone home
+wait $!
+say "our commands without a daemon, to peer-up's"
+commands_alone ours home gopc
+kill $(product_pids home)
+eventually 10 product_gone home
+go_down gopc
 complains 'not running' gopher home daemon status
 complains 'not running' peerup gopc daemon status

@@ -113,15 +113,20 @@ gated_relay() {
 	for member; do
 		ok by "$program" "$name" relay authorize "${PEER_ID[$member]}" "$member"
 	done
-	case $program in
-	ours) relay_up "$name" ;;
-	go)
-		start "$name" relay peerup relay serve
-		eventually 10 on "$name" bash -c 'ss -lnt | grep :7777 > /dev/null'
-		;;
-	esac
+	serve_by "$program" "$name"
 	PEER_ID[$name]=$(by "$program" "$name" relay info | sed -n 's/^Peer ID: *//p')
 	[ -n "${PEER_ID[$name]}" ] || fail "relay info on $name shows no peer ID"
+}
+
+# serve_by PROGRAM HOST
+serve_by() {
+	case $1 in
+	ours) relay_up "$2" ;;
+	go)
+		start "$2" relay peerup relay serve
+		eventually 10 on "$2" bash -c 'ss -lnt | grep :7777 > /dev/null'
+		;;
+	esac
 }
 
 # by PROGRAM HOST COMMAND...: the command of ours or of go
