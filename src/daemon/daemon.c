@@ -1,9 +1,6 @@
 #include "daemon/daemon.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -14,6 +11,7 @@
 #include "daemon/interfaces.h"
 #include "daemon/janitor.h"
 #include "daemon/keeper.h"
+#include "daemon/live_config.h"
 #include "daemon/node.h"
 #include "daemon/portmapper.h"
 #include "daemon/process.h"
@@ -23,14 +21,9 @@
 #include "daemon/trial.h"
 #include "daemon/version.h"
 #include "daemon/vpn.h"
-#include "daemon/watchdog.h"
-#include "p2p/transport/net_uv.h"
 #include "platform/platform.h"
 
-enum {
-	STOP_DELAY_MS = 100, /* an API client still gets its answer */
-	STOP_LIMIT_MS = 4000, /* for peers that do not answer our goodbye */
-};
+enum { STOP_DELAY_MS = 100 /* an API client still gets its answer */ };
 
 /*~ The parts of a running node, in the order in which they are started; stopping
  *~ goes through the same list backwards. */
@@ -49,51 +42,11 @@ struct daemon {
 	struct pu_control *control;
 	struct pu_telemetry *telemetry;
 	struct pu_api *api;
-	struct pu_trial trial;
-	struct pu_watchdog *watchdog;
-	struct pu_timer stop_timer, stop_limit;
-	bool stopping;
-	bool forced; /* out of patience */
+	struct pu_live_config config;
+	struct pu_timer stop_timer;
 	unsigned n_stopping; /* parts that take their time */
 	int result;
 };
-
-static int parse_config(struct daemon *d, struct pu_bytes text, struct pu_config **pcfg,
-			struct pu_failure *why)
-{
-	struct pu_config_diags *diags = calloc(1, sizeof *diags);
-	const char *path = d->opt->paths.config;
-	int r;
-
-	if (!diags)
-		return PU_ENOMEM;
-	r = pu_config_parse(path, text, pcfg, diags);
-	pu_process_log_warnings(diags, path);
-	if (r < 0)
-		pu_config_diags_failure(diags, path, why);
-	free(diags);
-	return r;
-}
-
-/* The file's text and what it says; the text is the caller's. */
-static int load_config(struct daemon *d, char **ptext, size_t *plen, struct pu_config **pcfg,
-		       struct pu_failure *why)
-{
-	char *text;
-	size_t len;
-	int r = pu_process_read_config(d->opt->paths.config, &text, &len, why);
-
-	if (r < 0)
-		return r;
-	r = parse_config(d, pu_bytes(text, len), pcfg, why);
-	if (r < 0) {
-		free(text);
-		return r;
-	}
-	*ptext = text;
-	*plen = len;
-	return 0;
-}
 
 /* --- stopping --------------------------------------------------------------------- */
 
@@ -102,31 +55,16 @@ static void one_part_stopped(void *arg)
 	struct daemon *d = arg;
 
 	if (--d->n_stopping == 0)
-		pu_loop_uv_stop(d->process.driver);
-}
-
-/* What does not end by itself ends with the process: see finish(). */
-static void on_stop_limit(void *arg)
-{
-	struct daemon *d = arg;
-
-	pu_log_msg(PU_LOG_WARN, "daemon", "not everything ended in time");
-	d->forced = true;
-	pu_loop_uv_stop(d->process.driver);
+		pu_process_stopped(&d->process);
 }
 
 static void stop(void *arg)
 {
 	struct daemon *d = arg;
 
-	if (d->stopping)
+	if (!pu_process_stopping(&d->process, d->result == PU_KEEPER_AGAIN))
 		return;
-	d->stopping = true;
-	pu_watchdog_stopping(d->result == PU_KEEPER_AGAIN);
-	pu_timer_set(&d->stop_limit, pu_loop_now(d->loop) + PU_MS(STOP_LIMIT_MS));
-	pu_watchdog_stop(d->watchdog);
-	d->watchdog = NULL;
-	pu_trial_stop(&d->trial);
+	pu_live_config_stop(&d->config);
 	pu_events_tell(&d->node->events, &(struct pu_event){ .kind = PU_EVENT_STOPPING });
 	d->n_stopping = 2 + !!d->portmapper;
 	pu_api_stop(d->api);
@@ -148,7 +86,7 @@ static void stop(void *arg)
 
 static void stop_soon(struct daemon *d, pu_time delay)
 {
-	if (!d->stopping && !pu_timer_active(&d->stop_timer))
+	if (!d->process.stopping && !pu_timer_active(&d->stop_timer))
 		pu_timer_set(&d->stop_timer, pu_loop_now(d->loop) + delay);
 }
 
@@ -167,110 +105,78 @@ static void on_device_lost(void *arg)
 	stop_soon(d, 0);
 }
 
-static void tell_config(struct daemon *d, const char *what, const char *detail)
+/* --- the config ------------------------------------------------------------------- */
+
+static int parse_config(const char *path, struct pu_bytes text, void **pcfg,
+			struct pu_config_diags *diags)
+{
+	struct pu_config *cfg;
+	int r = pu_config_parse(path, text, &cfg, diags);
+
+	if (r == 0)
+		*pcfg = cfg;
+	return r;
+}
+
+static void free_config(void *cfg)
+{
+	pu_config_free(cfg);
+}
+
+static const void *config_in_use(void *arg)
+{
+	return ((const struct daemon *)arg)->node->cfg;
+}
+
+static int use_config(void *arg, void *cfg, struct pu_failure *why)
+{
+	return pu_node_reload(((struct daemon *)arg)->node, cfg, why);
+}
+
+static void restart(void *arg)
+{
+	struct daemon *d = arg;
+
+	d->result = PU_KEEPER_AGAIN;
+	stop_soon(d, 0);
+}
+
+static void tell_config(void *arg, const char *what, const char *detail)
 {
 	const struct pu_event ev = { .kind = PU_EVENT_CONFIG, .what = what, .detail = detail };
 
-	pu_events_tell(&d->node->events, &ev);
+	pu_events_tell(&((struct daemon *)arg)->node->events, &ev);
 }
 
-/* Takes over what a running node can; what it cannot is told in the log. cfg is taken. */
-static int use_config(struct daemon *d, struct pu_config *cfg, struct pu_bytes text,
-		      const struct pu_config_diff *diff, struct pu_failure *why)
-{
-	char keys[512];
-	int r = pu_node_reload(d->node, cfg, why);
-
-	if (r < 0) {
-		pu_config_free(cfg);
-		return r;
-	}
-	if (diff->n > 0)
-		pu_log(PU_LOG_WARN, "daemon", "these keys need a restart, or `config apply`",
-		       PU_KV_STR("keys", pu_config_diff_text(diff, keys, sizeof keys)));
-	else
-		pu_log_msg(PU_LOG_INFO, "daemon", "configuration loaded again");
-	tell_config(d, "loaded", NULL);
-	return pu_trial_loaded(&d->trial, text, diff->n == 0);
-}
-
-static int reload(struct daemon *d, struct pu_failure *why)
-{
-	struct pu_config_diff diff;
-	struct pu_config *cfg;
-	char *text;
-	size_t len;
-	int r = load_config(d, &text, &len, &cfg, why);
-
-	if (r < 0)
-		return r;
-	pu_watchdog_reloading();
-	pu_config_diff(pu_config_schema_node(), pu_config_diff_live_node, d->node->cfg, cfg, &diff);
-	r = use_config(d, cfg, pu_bytes(text, len), &diff, why);
-	pu_platform_notify("READY=1");
-	free(text);
-	if (r == 0)
-		pu_trial_check(&d->trial);
-	return r;
-}
+static const struct pu_live_config_ops config_ops = {
+	.parse = parse_config,
+	.free = free_config,
+	.schema = pu_config_schema_node,
+	.live = pu_config_diff_live_node,
+	.command = "config apply",
+	.in_use = config_in_use,
+	.use = use_config,
+	.restart = restart,
+	.tell = tell_config,
+};
 
 static int on_reload_request(void *arg, struct pu_failure *why)
 {
 	struct daemon *d = arg;
-	int r = d->stopping ? PU_ECLOSED : reload(d, why);
 
-	if (r < 0 && !d->stopping)
-		tell_config(d, "refused", why->why);
-	return r;
+	return d->process.stopping ? PU_ECLOSED : pu_live_config_reload(&d->config, why);
 }
-
-/* A config that a command put in place: the whole of it counts, at once. */
-static int on_config_applied(void *arg, struct pu_bytes text)
-{
-	struct daemon *d = arg;
-	struct pu_failure why = { .what = "" };
-	struct pu_config_diff diff;
-	struct pu_config *cfg;
-	int r = parse_config(d, text, &cfg, &why);
-
-	if (r == 0) {
-		pu_config_diff(pu_config_schema_node(), pu_config_diff_live_node, d->node->cfg,
-			       cfg, &diff);
-		if (diff.n == 0 && d->trial.good) {
-			r = use_config(d, cfg, text, &diff, &why);
-		} else {
-			pu_config_free(cfg);
-			d->result = PU_KEEPER_AGAIN;
-			stop_soon(d, 0);
-			r = PU_TRIAL_RESTARTS;
-		}
-	}
-	if (r < 0)
-		pu_log(PU_LOG_ERROR, "daemon", "this configuration cannot be used",
-		       PU_KV_STR("what", why.what), PU_KV_STR("why", why.why));
-	return r;
-}
-
-static void on_trial_end(void *arg, const char *what)
-{
-	tell_config(arg, what, NULL);
-}
-
-static const struct pu_trial_ops trial_ops = { .apply = on_config_applied,
-					       .on_end = on_trial_end };
 
 static void on_signal(void *arg, int signum)
 {
 	struct daemon *d = arg;
-	struct pu_failure why = { .what = "" };
 
 	if (signum != SIGHUP) {
 		if (d->result == PU_KEEPER_AGAIN)
 			d->result = 0;
 		stop(d);
-	} else if (on_reload_request(d, &why) < 0) {
-		pu_log(PU_LOG_ERROR, "daemon", "reload failed, nothing changed",
-		       PU_KV_STR("what", why.what), PU_KV_STR("why", why.why));
+	} else if (!d->process.stopping) {
+		pu_live_config_reload_told(&d->config);
 	}
 }
 
@@ -278,16 +184,18 @@ static void on_signal(void *arg, int signum)
 
 static int make_loop(struct daemon *d)
 {
-	int r = pu_process_start(&d->process, on_signal, d);
+	const struct pu_process_options opt = {
+		.name = "daemon",
+		.lifeline = d->opt->lifeline,
+		.owner = d->opt->paths.owner,
+		.on_signal = on_signal,
+		.arg = d,
+	};
+	int r = pu_process_start(&d->process, &opt);
 
 	d->loop = d->process.loop;
-	if (d->loop) {
+	if (d->loop)
 		pu_timer_init(&d->stop_timer, d->loop, stop, d);
-		pu_timer_init(&d->stop_limit, d->loop, on_stop_limit, d);
-		pu_process_follow(&d->process, d->opt->lifeline);
-	}
-	if (r == 0 && geteuid() == 0 && d->opt->paths.owner.set)
-		pu_net_uv_set_owner(d->process.net, d->opt->paths.owner.uid);
 	return r;
 }
 
@@ -314,7 +222,7 @@ static int drop_rights(struct daemon *d)
 	(void)pu_file_make_dirs(paths->runtime_dir, 0700, &paths->owner);
 	if (d->vpn)
 		pu_vpn_seal(d->vpn);
-	return pu_process_drop_rights(&d->opt->paths.owner, d->opt->why);
+	return pu_process_drop_rights(&d->process, d->opt->why);
 }
 
 /* A machine that starts without a network has nothing to map yet. */
@@ -334,7 +242,7 @@ static void on_network_change(void *arg)
 {
 	struct daemon *d = arg;
 
-	if (d->stopping)
+	if (d->process.stopping)
 		return;
 	if (d->portmapper)
 		pu_portmapper_network_changed(d->portmapper);
@@ -381,26 +289,26 @@ static int open_control(struct daemon *d)
 	return pu_api_start(&aopt, &d->api, d->opt->why);
 }
 
-static int start_all(struct daemon *d, char **ptext, size_t *plen)
+static int start_all(struct daemon *d)
 {
 	const struct pu_paths *paths = &d->opt->paths;
 	struct pu_failure *why = d->opt->why;
 	int r = pu_enrolment_recover(paths->config, &paths->owner, why);
+	void *cfg = NULL;
 
 	if (r == 0)
-		r = load_config(d, ptext, plen, &d->cfg, why);
+		r = pu_live_config_read(&d->config, paths->config, &config_ops, d, &cfg, why);
 	if (r < 0)
 		return r;
+	d->cfg = cfg;
 	d->with_vpn = d->opt->force_vpn || d->cfg->vpn.enabled;
 	r = pu_crypto_init();
 	if (r == 0 && d->with_vpn)
 		r = pu_janitor_start(&d->janitor, paths->state_dir);
 	if (r == 0)
 		r = make_loop(d);
-	if (r == 0) {
-		pu_trial_init(&d->trial, d->loop, d->opt->paths.config, &trial_ops, d);
-		r = pu_trial_loaded(&d->trial, pu_bytes(*ptext, *plen), true);
-	}
+	if (r == 0)
+		r = pu_live_config_init(&d->config, d->loop);
 	if (r == 0)
 		r = make_node(d);
 	if (r < 0)
@@ -440,10 +348,9 @@ static void describe(void *arg, char *out, size_t cap)
 	pu_status_line(&pu_control_ops, d->control, out, cap);
 }
 
-static void watch_health(struct daemon *d)
+static void announce(struct daemon *d)
 {
 	const struct pu_watchdog_options opt = {
-		.loop = d->loop,
 		.socket_path = d->opt->paths.socket,
 		.cookie_path = d->opt->paths.cookie,
 		.check = check_health,
@@ -451,30 +358,17 @@ static void watch_health(struct daemon *d)
 		.arg = d,
 	};
 
-	if (pu_watchdog_start(&opt, &d->watchdog) < 0)
-		pu_log_msg(PU_LOG_WARN, "daemon", "the service manager hears nothing of us");
-}
-
-static void announce(struct daemon *d)
-{
-	char id[PU_PEERID_TEXT_MAX];
-
-	pu_log(PU_LOG_INFO, "daemon", "ready",
-	       PU_KV_STR("peer", pu_peerid_text(&d->node->key.peer, id)),
-	       PU_KV_STR("version", PU_VERSION));
-	pu_platform_notify("READY=1");
-	watch_health(d);
+	pu_process_ready(&d->process, &d->node->key.peer, &opt);
 	if (d->opt->on_ready)
 		d->opt->on_ready(d->opt->ready_arg);
-	pu_trial_start(&d->trial, true);
+	pu_live_config_start(&d->config);
 }
 
 /* --- the end ---------------------------------------------------------------------- */
 
 static void free_all(struct daemon *d)
 {
-	pu_watchdog_stop(d->watchdog);
-	pu_trial_stop(&d->trial);
+	pu_live_config_stop(&d->config);
 	pu_api_stop(d->api);
 	pu_control_free(d->control);
 	pu_refresh_stop(d->refresh);
@@ -483,10 +377,8 @@ static void free_all(struct daemon *d)
 	pu_portmapper_free(d->portmapper);
 	pu_node_free(d->node);
 	pu_config_free(d->cfg);
-	if (d->loop) {
+	if (d->loop)
 		pu_timer_stop(&d->stop_timer);
-		pu_timer_stop(&d->stop_limit);
-	}
 	pu_process_end(&d->process);
 	pu_janitor_finish(&d->janitor);
 }
@@ -499,13 +391,13 @@ static void wind_down(struct daemon *d)
 	pu_loop_uv_enter(d->loop);
 	stop(d);
 	pu_loop_uv_leave(d->loop);
-	pu_loop_uv_run(d->process.driver);
+	pu_process_run(&d->process);
 }
 
 /* The loop has ended. Parts that are still busy are left to the end of the process. */
 static void finish(struct daemon *d)
 {
-	if (d->forced)
+	if (d->process.forced)
 		pu_janitor_finish(&d->janitor);
 	else
 		free_all(d);
@@ -526,18 +418,15 @@ static int give_up(struct daemon *d, int err)
 int pu_daemon_run(const struct pu_daemon_options *opt)
 {
 	struct daemon d = { .opt = opt };
-	char *text = NULL;
-	size_t len = 0;
-	int r = start_all(&d, &text, &len);
+	int r = start_all(&d);
 
-	free(text);
 	if (r < 0)
 		return give_up(&d, r);
 	pu_loop_uv_enter(d.loop);
 	pu_node_start(d.node);
 	announce(&d);
 	pu_loop_uv_leave(d.loop);
-	pu_loop_uv_run(d.process.driver);
+	pu_process_run(&d.process);
 	finish(&d);
 	return d.result;
 }

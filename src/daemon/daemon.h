@@ -20,7 +20,8 @@ struct pu_daemon_options {
 
 /* Runs a node until SIGINT, SIGTERM or POST /v1/shutdown. 0 after an orderly stop;
  * < 0 when it could not start (why is filled) or had to give up; PU_KEEPER_AGAIN when it
- * wants to start again with another config. Nothing is left on the host in any case. The log level and format are the caller's business. */
+ * wants to start again with another config. Nothing is left on the host in any case. The log
+ * level and format are the caller's business. */
 int pu_daemon_run(const struct pu_daemon_options *opt);
 
 #endif

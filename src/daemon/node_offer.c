@@ -94,8 +94,8 @@ static void try_protocol(void *arg, const char *protocol)
 	s->found = true;
 }
 
-bool pu_node_service_at(const struct pu_node *n, const struct pu_roster_peer *peer,
-			uint16_t port, char *name)
+bool pu_node_service_at(const struct pu_node *n, const struct pu_roster_peer *peer, uint16_t port,
+			char *name)
 {
 	struct port_search s = { .node = n, .peer = peer, .port = port, .name = name };
 

@@ -18,8 +18,8 @@ struct pu_relayd_options {
 };
 
 /* Runs a relay until SIGINT or SIGTERM: 0. < 0: could not start. PU_KEEPER_AGAIN: it wants
- * to start again with another config. SIGHUP loads the config
- * again; a change of the authorized keys file is noticed by itself. */
+ * to start again with another config. SIGHUP loads the config again; changes of it and of the
+ * authorized keys file are noticed by themselves. */
 int pu_relayd_run(const struct pu_relayd_options *opt);
 
 #endif

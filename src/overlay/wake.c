@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "overlay/question.h"
 
 enum { VERSION = 1, REQUEST_LEN = 1 + PU_MAC_LEN };
 
@@ -22,10 +23,7 @@ struct pu_wake {
 
 struct pu_wake_request {
 	struct pu_list node;
-	struct pu_wake *owner;
-	struct pu_host_request *req;
-	struct pu_stream *st;
-	struct pu_timer timer;
+	struct pu_question q;
 	struct pu_mac mac;
 	pu_wake_fn *on_done;
 	void *arg;
@@ -47,26 +45,6 @@ static pu_time now_of(const struct pu_wake *w)
 
 /* --- asking ----------------------------------------------------------------------- */
 
-static void request_free(struct pu_wake_request *r)
-{
-	pu_timer_stop(&r->timer);
-	pu_list_remove(&r->node);
-	if (r->req)
-		pu_host_cancel(r->owner->host, r->req);
-	if (r->st)
-		pu_stream_close(r->st);
-	free(r);
-}
-
-static void request_done(struct pu_wake_request *r, int err)
-{
-	pu_wake_fn *on_done = r->on_done;
-	void *arg = r->arg;
-
-	request_free(r);
-	on_done(arg, err);
-}
-
 static int answer_err(uint8_t b)
 {
 	switch (b) {
@@ -82,80 +60,73 @@ static int answer_err(uint8_t b)
 	return PU_EPROTO;
 }
 
-static size_t request_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t len)
+static struct pu_wake_request *of(struct pu_question *q)
 {
-	if (len > 0)
-		request_done(arg, answer_err(p[0]));
-	return len;
+	return PU_CONTAINER_OF(q, struct pu_wake_request, q);
 }
 
-static void request_eof(void *arg, struct pu_stream *st)
+static size_t ask(struct pu_question *q, uint8_t out[PU_QUESTION_MAX])
 {
-	request_done(arg, PU_EPROTO);
+	out[0] = VERSION;
+	memcpy(out + 1, of(q)->mac.b, PU_MAC_LEN);
+	return REQUEST_LEN;
 }
 
-static void request_closed(void *arg, struct pu_stream *st, int err, uint32_t code)
+static int on_answer(struct pu_question *q, struct pu_bytes in)
 {
-	struct pu_wake_request *r = arg;
-
-	r->st = NULL;
-	request_done(r, err);
+	return in.len > 0 ? answer_err(in.p[0]) : PU_EAGAIN;
 }
 
-static const struct pu_stream_events request_events = {
-	.on_recv = request_recv,
-	.on_eof = request_eof,
-	.on_closed = request_closed,
+static void request_done(struct pu_wake_request *r, int err)
+{
+	pu_wake_fn *on_done = r->on_done;
+	void *arg = r->arg;
+
+	pu_list_remove(&r->node);
+	free(r);
+	on_done(arg, err);
+}
+
+static void on_end(struct pu_question *q, int err)
+{
+	request_done(of(q), err);
+}
+
+static const struct pu_question_ops ops = {
+	.protocol = PU_WAKE_PROTOCOL,
+	.timeout_s = PU_WAKE_TIMEOUT_S,
+	.max_answer = 1,
+	.ask = ask,
+	.on_answer = on_answer,
+	.on_end = on_end,
 };
-
-static void request_opened(void *arg, int err, struct pu_stream *st)
-{
-	struct pu_wake_request *r = arg;
-	uint8_t out[REQUEST_LEN] = { VERSION };
-
-	r->req = NULL;
-	if (err < 0) {
-		request_done(r, err);
-		return;
-	}
-	r->st = st;
-	memcpy(out + 1, r->mac.b, PU_MAC_LEN);
-	pu_stream_set_events(st, &request_events, r);
-	pu_stream_write(st, out, sizeof out);
-}
-
-static void request_timeout(void *arg)
-{
-	request_done(arg, PU_ETIMEDOUT);
-}
 
 int pu_wake_ask(struct pu_wake *w, const struct pu_peerid *via, const struct pu_mac *mac,
 		pu_wake_fn *on_done, void *arg, struct pu_wake_request **preq)
 {
-	static const char *const protocols[] = { PU_WAKE_PROTOCOL, NULL };
 	struct pu_wake_request *r = calloc(1, sizeof *r);
 	int err;
 
 	if (!r)
 		return PU_ENOMEM;
-	r->owner = w;
 	r->mac = *mac;
 	r->on_done = on_done;
 	r->arg = arg;
-	pu_timer_init(&r->timer, pu_host_loop(w->host), request_timeout, r);
-	pu_timer_set(&r->timer, now_of(w) + PU_SEC(PU_WAKE_TIMEOUT_S));
+	err = pu_question_ask(&r->q, &ops, w->host, via, NULL);
+	if (err < 0) {
+		free(r);
+		return err;
+	}
 	pu_list_append(&w->requests, &r->node);
-	err = pu_host_open(w->host, via, NULL, protocols, request_opened, r, &r->req);
-	if (err < 0)
-		request_free(r);
-	else
-		*preq = r;
-	return err;
+	*preq = r;
+	return 0;
 }
 
 void pu_wake_cancel(struct pu_wake_request *req)
 {
-	request_free(req);
+	pu_question_cancel(&req->q);
+	pu_list_remove(&req->node);
+	free(req);
 }
 
 /* --- being asked ------------------------------------------------------------------ */
@@ -298,8 +269,12 @@ void pu_wake_free(struct pu_wake *w)
 	if (!w)
 		return;
 	pu_host_unhandle(w->host, PU_WAKE_PROTOCOL);
-	PU_LIST_FOREACH (it, tmp, &w->requests)
-		request_done(PU_CONTAINER_OF(it, struct pu_wake_request, node), PU_ECANCELED);
+	PU_LIST_FOREACH (it, tmp, &w->requests) {
+		struct pu_wake_request *r = PU_CONTAINER_OF(it, struct pu_wake_request, node);
+
+		pu_question_cancel(&r->q);
+		request_done(r, PU_ECANCELED);
+	}
 	PU_LIST_FOREACH (it2, tmp2, &w->askers)
 		asker_free(PU_CONTAINER_OF(it2, struct asker, node));
 	free(w);

@@ -5,148 +5,87 @@
 #include "base/err.h"
 #include "crypto/hash.h"
 #include "overlay/pair/pair_message.h"
+#include "overlay/question.h"
 
 enum { TIMEOUT_S = 30 };
 
 struct pu_pair_request {
-	struct pu_host *host;
-	struct pu_host_request *req;
-	struct pu_stream *st;
-	struct pu_timer timer;
+	struct pu_question q;
 	struct pu_pair_ask ask;
-	struct pu_buf in;
 	pu_pair_fn *on_done;
 	void *arg;
 	struct pu_pair_result result; /* too large for a stack frame */
 };
 
-static void request_free(struct pu_pair_request *q)
+static struct pu_pair_request *of(struct pu_question *q)
 {
-	pu_timer_stop(&q->timer);
-	pu_buf_deinit(&q->in);
-	explicit_bzero(q->ask.token, sizeof q->ask.token);
-	free(q);
+	return PU_CONTAINER_OF(q, struct pu_pair_request, q);
 }
 
-/* The stream is the caller's affair. */
-static void finish(struct pu_pair_request *q, int err)
+static void request_free(struct pu_pair_request *r)
 {
-	q->on_done(q->arg, err, err < 0 ? NULL : &q->result);
-	request_free(q);
+	explicit_bzero(r->ask.token, sizeof r->ask.token);
+	free(r);
 }
 
-static void fail(struct pu_pair_request *q, int err)
+static size_t ask(struct pu_question *q, uint8_t out[PU_QUESTION_MAX])
 {
-	if (q->req)
-		pu_host_cancel(q->host, q->req);
-	if (q->st)
-		pu_stream_reset(q->st, err == PU_EPROTO ? PU_STREAM_CODE_PROTOCOL
-							: PU_STREAM_CODE_NONE);
-	finish(q, err);
+	_Static_assert((size_t)PU_PAIR_REQUEST_MAX <= PU_QUESTION_MAX, "a request fits");
+	return pu_pair_message_write_request(&of(q)->ask, out);
 }
 
-static void on_answer(struct pu_pair_request *q)
+static int on_answer(struct pu_question *q, struct pu_bytes in)
 {
-	struct pu_pair_result *res = &q->result;
-	int r = pu_pair_message_parse_response(pu_buf_bytes(&q->in), pu_host_id(q->host), res);
+	struct pu_pair_request *r = of(q);
+	struct pu_pair_result *res = &r->result;
+	int err = pu_pair_message_parse_response(in, pu_host_id(q->host), res);
 
-	if (r == PU_EAGAIN)
-		return;
-	if (r == PU_EPROTO) {
-		fail(q, r);
-		return;
-	}
-	pu_hmac_sha256(pu_bytes(q->ask.token, sizeof q->ask.token), pu_bytes_str(res->group),
-		       res->proof);
-	pu_stream_close(q->st);
-	finish(q, r);
+	if (err == 0)
+		pu_hmac_sha256(pu_bytes(r->ask.token, sizeof r->ask.token),
+			       pu_bytes_str(res->group), res->proof);
+	return err;
 }
 
-static size_t on_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t len)
+static void on_end(struct pu_question *q, int err)
 {
-	struct pu_pair_request *q = arg;
+	struct pu_pair_request *r = of(q);
 
-	if (pu_buf_append(&q->in, p, len) < 0)
-		fail(q, PU_EPROTO);
-	else
-		on_answer(q);
-	return len;
+	r->on_done(r->arg, err, err < 0 ? NULL : &r->result);
+	request_free(r);
 }
 
-static void on_eof(void *arg, struct pu_stream *st)
-{
-	fail(arg, PU_EPROTO);
-}
-
-static void on_closed(void *arg, struct pu_stream *st, int err, uint32_t code)
-{
-	finish(arg, err);
-}
-
-static const struct pu_stream_events events = {
-	.on_recv = on_recv,
-	.on_eof = on_eof,
-	.on_closed = on_closed,
+static const struct pu_question_ops ops = {
+	.protocol = PU_PAIR_PROTOCOL,
+	.timeout_s = TIMEOUT_S,
+	.max_answer = PU_PAIR_RESPONSE_MAX,
+	.last_word = true,
+	.ask = ask,
+	.on_answer = on_answer,
+	.on_end = on_end,
 };
-
-static void on_open(void *arg, int err, struct pu_stream *st)
-{
-	struct pu_pair_request *q = arg;
-	uint8_t out[PU_PAIR_REQUEST_MAX];
-	size_t len;
-
-	q->req = NULL;
-	if (err < 0) {
-		finish(q, err);
-		return;
-	}
-	q->st = st;
-	pu_stream_set_events(st, &events, q);
-	len = pu_pair_message_write_request(&q->ask, out);
-	if (pu_stream_write(st, out, len) == len)
-		pu_stream_shutdown(st);
-	else
-		fail(q, PU_ELIMIT);
-	explicit_bzero(out, sizeof out);
-}
-
-static void on_timeout(void *arg)
-{
-	fail(arg, PU_ETIMEDOUT);
-}
 
 int pu_pair_redeem(struct pu_host *h, const struct pu_peerid *relay, const uint8_t token[16],
 		   const char *name, pu_pair_fn *on_done, void *arg, struct pu_pair_request **pr)
 {
-	static const char *const protocols[] = { PU_PAIR_PROTOCOL, NULL };
-	struct pu_pair_request *q = calloc(1, sizeof *q);
-	struct pu_loop *loop = pu_host_loop(h);
-	int r;
+	struct pu_pair_request *r = calloc(1, sizeof *r);
+	int err;
 
-	if (!q)
+	if (!r)
 		return PU_ENOMEM;
-	q->host = h;
-	q->on_done = on_done;
-	q->arg = arg;
-	memcpy(q->ask.token, token, sizeof q->ask.token);
-	memcpy(q->ask.name, name, strnlen(name, sizeof q->ask.name - 1));
-	pu_buf_init(&q->in, PU_PAIR_RESPONSE_MAX);
-	pu_timer_init(&q->timer, loop, on_timeout, q);
-	r = pu_host_open(h, relay, NULL, protocols, on_open, q, &q->req);
-	if (r < 0) {
-		request_free(q);
-		return r;
-	}
-	pu_timer_set(&q->timer, pu_loop_now(loop) + PU_SEC(TIMEOUT_S));
-	*pr = q;
-	return 0;
+	r->on_done = on_done;
+	r->arg = arg;
+	memcpy(r->ask.token, token, sizeof r->ask.token);
+	memcpy(r->ask.name, name, strnlen(name, sizeof r->ask.name - 1));
+	err = pu_question_ask(&r->q, &ops, h, relay, NULL);
+	if (err < 0)
+		request_free(r);
+	else
+		*pr = r;
+	return err;
 }
 
-void pu_pair_cancel(struct pu_pair_request *q)
+void pu_pair_cancel(struct pu_pair_request *r)
 {
-	if (q->req)
-		pu_host_cancel(q->host, q->req);
-	if (q->st)
-		pu_stream_reset(q->st, PU_STREAM_CODE_NONE);
-	request_free(q);
+	pu_question_cancel(&r->q);
+	request_free(r);
 }
