@@ -38,7 +38,7 @@ static int ensure_config(struct pu_cli *c)
 	if (r || c->json)
 		return r;
 	printf("Made a new config: %s\n", config);
-	pu_setup_next_steps(c, &none, &peer);
+	pu_setup_next_steps(c, &peer);
 	putchar('\n');
 	return 0;
 }

@@ -169,7 +169,7 @@ int pu_local_key(struct pu_cli *c, const struct pu_local *l, struct pu_key *key)
 		return pu_cli_fail(c, file, NULL, "not an identity key of this program");
 	if (r < 0)
 		return pu_cli_fail(c, file, NULL, "%s", pu_err_text(r));
-	if (is_new && owner->set && chown(file, owner->uid, owner->gid) < 0)
+	if (is_new && owner->set && lchown(file, owner->uid, owner->gid) < 0)
 		return pu_cli_fail(c, file, NULL, "cannot give it to its owner");
 	return 0;
 }

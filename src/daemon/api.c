@@ -20,6 +20,7 @@ enum {
 /* The route table. {…} matches one segment; text: the route has a text form. */
 const struct pu_api_route pu_api_routes[] = {
 	{ "GET", "/v1/status", true, false, pu_api_get_status },
+	{ "GET", "/v1/metrics", true, false, pu_api_get_metrics },
 	{ "GET", "/v1/services", true, false, pu_api_get_services },
 	{ "GET", "/v1/peers", true, false, pu_api_get_peers },
 	{ "GET", "/v1/peers/{peer}/services", true, false, pu_api_get_peer_services },
@@ -365,6 +366,7 @@ int pu_api_start(const struct pu_api_options *opt, struct pu_api **papi, struct 
 	pu_list_init(&api->pairings);
 	pu_list_init(&api->connects);
 	api->events = opt->events;
+	api->metrics = opt->metrics;
 	pu_timer_init(&api->shutdown_timer, api->loop, on_shutdown_timer, api);
 	api->version = strdup(opt->version);
 	api->socket_path = strdup(opt->socket_path);

@@ -327,6 +327,7 @@ struct pu_api_ops {
 };
 
 struct pu_api;
+struct pu_metrics;
 
 struct pu_api_options {
 	struct pu_loop *loop;       /* driven by base/loop_uv.c */
@@ -338,6 +339,7 @@ struct pu_api_options {
 	void *ops_arg;
 	/* What GET /v1/events shows, and where requests are told; NULL: none. Outlives the API. */
 	struct pu_events *events;
+	struct pu_metrics *metrics; /* what GET /v1/metrics shows; NULL: nothing */
 };
 
 /* Opens the socket and serves. PU_EEXIST: another daemon answers there; other

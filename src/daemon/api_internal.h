@@ -27,6 +27,7 @@ struct pu_api {
 	struct pu_list wakes;           /* struct wake, see api_wake.c */
 	struct pu_list pairings;        /* struct waiter, see api_invite.c */
 	struct pu_list connects;        /* struct connect, see api_connect.c */
+	struct pu_metrics *metrics;     /* NULL: none */
 	struct pu_events *events;       /* NULL: none */
 	struct pu_api_streams *streams; /* see api_events.c */
 	struct pu_timer shutdown_timer; /* lets the answer leave first */
@@ -57,6 +58,8 @@ pu_api_handler_fn pu_api_get_status, pu_api_get_peers, pu_api_get_paths, pu_api_
 /* invitations and codes */
 pu_api_handler_fn pu_api_get_invites, pu_api_get_invite, pu_api_post_invite,
 	pu_api_delete_invite, pu_api_post_join;
+/* counters */
+pu_api_handler_fn pu_api_get_metrics;
 /* services and proxies */
 pu_api_handler_fn pu_api_get_services, pu_api_get_peer_services, pu_api_post_expose,
 	pu_api_delete_expose, pu_api_get_connect, pu_api_post_connect, pu_api_delete_connect;

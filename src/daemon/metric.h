@@ -28,6 +28,9 @@ struct pu_metric_desc {
 	size_t n_buckets;
 };
 
+/* "counter", "gauge", "histogram" */
+const char *pu_metric_type_text(enum pu_metric_type t);
+
 struct pu_metrics;
 struct pu_metric;
 

@@ -1,6 +1,5 @@
 #include "overlay/member_edit_internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,14 +12,12 @@ enum { MODE = 0600 };
 /* Where the file really is. A link that leads nowhere is not replaced by a file. */
 static int find_target(const char *path, char **ptarget)
 {
-	char *target = realpath(path, NULL);
+	int r = pu_file_target(path, ptarget);
 	struct stat st;
 
-	if (!target && errno != ENOENT)
-		return pu_err_from_errno(errno);
-	if (!target && lstat(path, &st) == 0)
-		return PU_ENOENT;
-	*ptarget = target ? target : strdup(path);
+	if (r != PU_ENOENT || lstat(path, &st) == 0)
+		return r;
+	*ptarget = strdup(path);
 	return *ptarget ? 0 : PU_ENOMEM;
 }
 

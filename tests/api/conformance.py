@@ -72,6 +72,11 @@ class Run:
         assert self.ask("why", peer="b")["connected"]
         assert self.ask("why", peer=b.id)["path"] == "DIRECT"
         assert self.ask("vpn") == {"up": False, "routes": []}
+        metrics = {m["name"]: m for m in self.ask("metrics")}
+        requests = metrics["peerup_daemon_requests_total"]["series"]
+        assert [s for s in requests if s["labels"]["path"] == "/v1/vpn" and s["value"] >= 1]
+        paths = metrics["peerup_connected_peers"]["series"]
+        assert sum(s["value"] for s in paths) == 1
         assert [s["name"] for s in self.ask("services", node=b)] == ["echo"]
         lab.wait_for("b's offer", lambda: self.ask("peerServices", peer="b"))
         assert self.ask("resolve", body={"name": "b"})["source"] == "local_config"

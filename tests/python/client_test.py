@@ -49,6 +49,7 @@ class TwoNodes(unittest.TestCase):
         self.assertIn(self.b.peer_id, [p["peer_id"] for p in self.client.paths()])
         self.assertEqual(self.client.why(self.b.peer_id)["path"], "DIRECT")
         self.assertFalse(self.client.vpn()["up"])
+        self.assertIn("peerup_info", [m["name"] for m in self.client.metrics()])
 
     def test_names_are_resolved(self):
         answer = self.client.resolve("bert")

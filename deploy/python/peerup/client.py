@@ -86,6 +86,9 @@ class Client:
     def vpn(self) -> Json:
         return self.call("GET", "/v1/vpn")
 
+    def metrics(self) -> Json:
+        return self.call("GET", "/v1/metrics")
+
     def resolve(self, name: str) -> Json:
         return self.call("POST", "/v1/resolve", {"name": name})
 
