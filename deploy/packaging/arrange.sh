@@ -77,6 +77,8 @@ libraries() {
 			mv "$component/lib" "$lib/$MULTIARCH"
 		fi
 	done
+	sed -i -e 's|^prefix=.*|prefix=/usr|' -e "s|^libdir=.*|libdir=\${prefix}/lib/$MULTIARCH|" \
+		dev/usr/lib/"$MULTIARCH"/pkgconfig/*.pc
 	document library "$LIBRARY"
 	document dev libpeerup-dev
 	strip_program --strip-unneeded library/usr/lib/"$MULTIARCH"/*.so.*.*

@@ -32,7 +32,9 @@ extern "C" {
 	X(ENOTSUP, -22, "not supported")                                       \
 	X(ECONFIG, -23, "configuration error")                                 \
 	X(ECANCELED, -24, "canceled")                                          \
-	X(ESYS, -25, "the system refused")
+	X(ESYS, -25, "the system refused")                                     \
+	X(ENOSPC, -26, "no space left on the disk")                            \
+	X(EROFS, -27, "read-only file system")
 
 enum peerup_error {
 	PEERUP_OK = 0,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/file.h"
 
 static int read_all(int fd, char *buf, size_t cap)
 {
@@ -111,11 +112,9 @@ int pu_linux_file_replace(const char *path, const char *content, mode_t mode)
 	char tmp[PATH_MAX];
 	int fd, r;
 
-	if (snprintf(tmp, sizeof tmp, "%s.peerup-XXXXXX", path) >= (int)sizeof tmp)
-		return PU_EINVAL;
-	fd = mkostemp(tmp, O_CLOEXEC);
-	if (fd < 0)
-		return pu_err_from_errno(errno);
+	r = pu_file_temp(path, tmp, &fd);
+	if (r < 0)
+		return r;
 	r = write_all(fd, content, strlen(content));
 	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
 		r = pu_err_from_errno(errno);

@@ -47,7 +47,8 @@ int pu_err_from_errno(int sys_errno)
 		{ EACCES, PU_EPERM },	       { EIO, PU_EIO },
 		{ EADDRINUSE, PU_EADDRINUSE }, { ENOTSUP, PU_ENOTSUP },
 		{ EOPNOTSUPP, PU_ENOTSUP },    { EAFNOSUPPORT, PU_ENOTSUP },
-		{ ECANCELED, PU_ECANCELED },
+		{ ECANCELED, PU_ECANCELED },   { ENOSPC, PU_ENOSPC },
+		{ EDQUOT, PU_ENOSPC },	       { EROFS, PU_EROFS },
 	};
 
 	for (unsigned i = 0; i < sizeof map / sizeof map[0]; i++)

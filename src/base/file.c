@@ -1,14 +1,18 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
+
+enum { TEMP_STALE_S = 60 };
 
 static int read_all(int fd, size_t max, char **pdata, size_t *plen)
 {
@@ -48,6 +52,16 @@ static int read_all(int fd, size_t max, char **pdata, size_t *plen)
 	return 0;
 }
 
+/* Root also works in directories of others: a link there leads to what its owner has, and no
+ * further. st: of what was found at path. */
+static bool is_led_astray(const char *path, const struct stat *st)
+{
+	struct stat link;
+
+	return geteuid() == 0 && lstat(path, &link) == 0 && link.st_uid != 0 &&
+	       link.st_uid != st->st_uid;
+}
+
 int pu_file_read(const char *path, size_t max, char **pdata, size_t *plen,
 		 struct pu_file_info *info)
 {
@@ -62,6 +76,8 @@ int pu_file_read(const char *path, size_t max, char **pdata, size_t *plen,
 		r = pu_err_from_errno(errno);
 	else if (!S_ISREG(st.st_mode))
 		r = PU_EINVAL;
+	else if (is_led_astray(path, &st))
+		r = PU_EPERM;
 	else
 		r = read_all(fd, max, pdata, plen);
 	if (r == 0 && info)
@@ -120,17 +136,63 @@ static void sync_dir(const char *file)
 	close(fd);
 }
 
+/* --- temporary files -------------------------------------------------------------- */
+
+static const char temp_end[] = ".peerup-XXXXXX";
+
+/* .<anything>.peerup-XXXXXX, whatever stands for the X. */
+static bool is_temp(const char *name)
+{
+	const size_t fixed = strlen(".peerup-"), end = strlen(temp_end), len = strlen(name);
+
+	return name[0] == '.' && len > end && memcmp(name + len - end, temp_end, fixed) == 0;
+}
+
+/* Nobody takes that long to write a small file. */
+static void remove_stale(const char *dir)
+{
+	DIR *d = opendir(dir);
+	time_t limit = time(NULL) - TEMP_STALE_S;
+	struct dirent *e;
+	struct stat st;
+
+	while (d && (e = readdir(d)))
+		if (is_temp(e->d_name) &&
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_mtime < limit)
+			unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
+int pu_file_temp(const char *path, char *temp, int *pfd)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	char dir[PATH_MAX];
+	int fd, n;
+
+	n = snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash + 1 - path) : 1,
+		     slash ? path : ".");
+	if (n >= (int)sizeof dir || snprintf(temp, PATH_MAX, "%.*s.%s%s", (int)(name - path), path,
+					     name, temp_end) >= PATH_MAX)
+		return PU_ELIMIT;
+	remove_stale(dir);
+	fd = mkostemp(temp, O_CLOEXEC);
+	if (fd < 0)
+		return pu_err_from_errno(errno);
+	*pfd = fd;
+	return 0;
+}
+
 static int replace_at(const char *path, struct pu_bytes data, uint32_t mode,
 		      const struct pu_file_owner *owner)
 {
 	char tmp[PATH_MAX];
 	int fd, r;
 
-	if (snprintf(tmp, sizeof tmp, "%s.XXXXXX", path) >= (int)sizeof tmp)
-		return PU_ELIMIT;
-	fd = mkostemp(tmp, O_CLOEXEC);
-	if (fd < 0)
-		return pu_err_from_errno(errno);
+	r = pu_file_temp(path, tmp, &fd);
+	if (r < 0)
+		return r;
 	r = fill_temp(fd, data, mode, owner);
 	if (close(fd) < 0 && r == 0)
 		r = pu_err_from_errno(errno);
@@ -143,17 +205,70 @@ static int replace_at(const char *path, struct pu_bytes data, uint32_t mode,
 	return r;
 }
 
+int pu_file_target(const char *path, char **ptarget)
+{
+	char *target = realpath(path, NULL);
+	struct stat st;
+
+	if (!target || stat(target, &st) < 0) {
+		int r = pu_err_from_errno(errno);
+
+		free(target);
+		return r;
+	}
+	if (is_led_astray(path, &st)) {
+		free(target);
+		return PU_EPERM;
+	}
+	*ptarget = target;
+	return 0;
+}
+
+static int replace(const char *path, struct pu_bytes data, uint32_t mode,
+		   const struct pu_file_owner *owner)
+{
+	char *target = NULL;
+	int r = pu_file_target(path, &target);
+
+	if (r == 0 || r == PU_ENOENT)
+		r = replace_at(target ? target : path, data, mode, owner);
+	free(target);
+	return r;
+}
+
+/* As the owner, who can move directories and links under our feet as he likes: what he could not
+ * do himself is not done for him. */
+static int replace_as(const char *path, struct pu_bytes data, uint32_t mode,
+		      const struct pu_file_owner *owner)
+{
+	const gid_t gid = getegid();
+	int r = PU_EPERM;
+
+	if (setegid(owner->gid) < 0)
+		return PU_EPERM;
+	if (seteuid(owner->uid) == 0) {
+		r = replace(path, data, mode, NULL);
+		if (seteuid(0) < 0)
+			abort();
+	}
+	if (setegid(gid) < 0)
+		abort();
+	return r;
+}
+
 int pu_file_replace(const char *path, struct pu_bytes data, uint32_t mode,
 		    const struct pu_file_owner *owner)
 {
-	char *target = realpath(path, NULL);
-	int r;
+	struct stat st;
+	int r = PU_EPERM;
 
-	if (!target && errno != ENOENT)
-		return pu_err_from_errno(errno);
-	r = replace_at(target ? target : path, data, mode, owner);
-	free(target);
-	return r;
+	if (geteuid() != 0 || !owner || !owner->set || owner->uid == 0)
+		return replace(path, data, mode, owner);
+	r = replace_as(path, data, mode, owner);
+	/* In a directory that is not the owner's there are no links of his either. */
+	if (r != PU_EPERM || (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid != 0))
+		return r;
+	return replace(path, data, mode, owner);
 }
 
 int pu_file_remove(const char *path)
@@ -169,7 +284,7 @@ static int make_one(const char *path, uint32_t mode, const struct pu_file_owner 
 	struct stat st;
 
 	if (mkdir(path, mode) == 0) {
-		if (owner && owner->set && chown(path, owner->uid, owner->gid) < 0)
+		if (owner && owner->set && lchown(path, owner->uid, owner->gid) < 0)
 			return pu_err_from_errno(errno);
 		return 0;
 	}

@@ -42,16 +42,11 @@ static int open_lock(const char *path, const struct pu_file_owner *owner, int *p
 	return 0;
 }
 
-int pu_filelock_take(const char *path, const struct pu_file_owner *owner, pu_time wait, int *pfd)
+/* Closes fd when it cannot be had. */
+static int wait_for(int fd, pu_time wait, int *pfd)
 {
 	struct timespec step = { .tv_nsec = (long)STEP };
-	char name[PATH_MAX];
-	int fd, r = lock_path(path, name);
 
-	if (r == 0)
-		r = open_lock(name, owner, &fd);
-	if (r < 0)
-		return r;
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		/* A file system without locks has no two writers worth the name. */
 		if (errno != EWOULDBLOCK && errno != EINTR)
@@ -65,6 +60,29 @@ int pu_filelock_take(const char *path, const struct pu_file_owner *owner, pu_tim
 	}
 	*pfd = fd;
 	return 0;
+}
+
+int pu_filelock_take(const char *path, const struct pu_file_owner *owner, pu_time wait, int *pfd)
+{
+	char name[PATH_MAX];
+	int fd, r = lock_path(path, name);
+
+	if (r == 0)
+		r = open_lock(name, owner, &fd);
+	return r < 0 ? r : wait_for(fd, wait, pfd);
+}
+
+int pu_filelock_take_dir(const char *path, pu_time wait, int *pfd)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
+	int fd;
+
+	if (snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		     slash ? path : ".") >= (int)sizeof dir)
+		return PU_ELIMIT;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? pu_err_from_errno(errno) : wait_for(fd, wait, pfd);
 }
 
 void pu_filelock_release(int fd)

@@ -10,6 +10,8 @@
  * symbolic link. owner (may be NULL) is for a lock that did not exist. PU_ETIMEDOUT, PU_EPERM,
  * PU_ENOENT (directory), … */
 int pu_filelock_take(const char *path, const struct pu_file_owner *owner, pu_time wait, int *pfd);
+/* The same for several files beside path at once: their directory is locked itself. */
+int pu_filelock_take_dir(const char *path, pu_time wait, int *pfd);
 /* fd -1 is fine. */
 void pu_filelock_release(int fd);
 

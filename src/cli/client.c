@@ -5,7 +5,16 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "cli/cli.h"
 #include "daemon/sock.h"
+
+int pu_client_find_paths(struct pu_cli *c, struct pu_paths *paths)
+{
+	struct pu_paths_env env;
+
+	pu_paths_env_get(&env);
+	return pu_paths_find(paths, &env, c->config, &c->why) < 0 ? PU_CLI_FAILED : 0;
+}
 
 struct pu_ask_target pu_client_target(const struct pu_paths *paths)
 {

@@ -7,12 +7,17 @@
 #include "daemon/ask.h"
 #include "daemon/paths.h"
 
+struct pu_cli;
+
 struct pu_client {
 	const struct pu_paths *paths;
 	int timeout_ms; /* 0: the usual */
 	int status;     /* of the last answer, 0 before */
 };
 
+/* The paths of the daemon that the command line means: that of --config or --name, else the
+ * user's, else the system's. 0 or an exit code. */
+int pu_client_find_paths(struct pu_cli *c, struct pu_paths *paths);
 /* Where the daemon of these paths listens. */
 struct pu_ask_target pu_client_target(const struct pu_paths *paths);
 /* True when a daemon answers on the socket; *ppid (may be NULL): its process. */

@@ -17,14 +17,6 @@ enum {
 	PING_EXTRA_MS = 60000, /* to connect and to answer */
 };
 
-static int find_daemon(struct pu_cli *c, struct pu_paths *paths)
-{
-	struct pu_paths_env env;
-
-	pu_paths_env_get(&env);
-	return pu_paths_find(paths, &env, c->config, &c->why) < 0 ? PU_CLI_FAILED : 0;
-}
-
 /* Asks and prints the answer: its text form, or its data with --json. */
 static int ask_and_print(struct pu_cli *c, struct pu_client *cl, const char *method,
 			 const char *path, json_t *body)
@@ -50,7 +42,7 @@ int pu_cmd_daemon_show(struct pu_cli *c)
 	struct pu_paths paths;
 	struct pu_client cl = { .paths = &paths };
 	char path[64];
-	int r = find_daemon(c, &paths);
+	int r = pu_client_find_paths(c, &paths);
 
 	snprintf(path, sizeof path, "/v1/%s%s", c->command->verb,
 		 pu_cli_has(c, "all") ? "?all=true" : "");
@@ -61,7 +53,7 @@ int pu_cmd_daemon_connections(struct pu_cli *c)
 {
 	struct pu_paths paths;
 	struct pu_client cl = { .paths = &paths };
-	int r = find_daemon(c, &paths);
+	int r = pu_client_find_paths(c, &paths);
 
 	return r ? r : ask_and_print(c, &cl, "GET", "/v1/connect", NULL);
 }
@@ -86,7 +78,7 @@ int pu_cmd_daemon_ping(struct pu_cli *c)
 	if (r == 0)
 		r = take_number(c, "interval", PING_INTERVAL_MAX_MS, &interval);
 	if (r == 0)
-		r = find_daemon(c, &paths);
+		r = pu_client_find_paths(c, &paths);
 	if (r)
 		return r;
 	cl.timeout_ms = (int)(count * interval) + PING_EXTRA_MS;
@@ -117,7 +109,7 @@ int pu_cmd_daemon_connect(struct pu_cli *c)
 	if (r == 0)
 		r = require(c, "listen", &listen);
 	if (r == 0)
-		r = find_daemon(c, &paths);
+		r = pu_client_find_paths(c, &paths);
 	if (r)
 		return r;
 	if (pu_client_call(&cl, "POST", "/v1/connect",
@@ -139,7 +131,7 @@ static int command(struct pu_cli *c, const char *method, const char *path, const
 	struct pu_paths paths;
 	struct pu_client cl = { .paths = &paths };
 	json_t *data;
-	int r = find_daemon(c, &paths);
+	int r = pu_client_find_paths(c, &paths);
 
 	if (r)
 		return r;

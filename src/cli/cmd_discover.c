@@ -2,7 +2,6 @@
 #include <time.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "cli/client.h"
 #include "cli/local.h"
 #include "cli/out.h"
@@ -74,12 +73,10 @@ static int ask_directly(struct pu_cli *c, struct pu_local *l, const struct pu_pe
 {
 	struct pu_oneshot_pong pong;
 	struct pu_oneshot *o;
-	int r;
+	int r = pu_local_oneshot(c, l, "asking", &o);
 
-	fputs("peerup-vpn: no daemon runs, asking directly\n", stderr);
-	pu_log_set_level(PU_LOG_ERROR);
-	if (pu_oneshot_new(&l->paths, &o, &c->why) < 0)
-		return PU_CLI_FAILED;
+	if (r)
+		return r;
 	pu_oneshot_ping(o, peer, &pong);
 	r = pong.err ? unreachable(c, pong.error) : 0;
 	if (r == 0 && pu_oneshot_look(o, peer, keep_json, ppeer) < 0)

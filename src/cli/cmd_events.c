@@ -107,16 +107,14 @@ int pu_cmd_events(struct pu_cli *c)
 {
 	struct pu_ask_stream *s;
 	struct pu_ask_target to;
-	struct pu_paths_env env;
 	struct pu_paths paths;
 	char path[PU_ASK_PATH_MAX];
 	int r = make_path(c, path, sizeof path);
 
+	if (r == 0)
+		r = pu_client_find_paths(c, &paths);
 	if (r)
 		return r;
-	pu_paths_env_get(&env);
-	if (pu_paths_find(&paths, &env, c->config, &c->why) < 0)
-		return PU_CLI_FAILED;
 	to = pu_client_target(&paths);
 	if (pu_ask_stream_open(&to, path, &s, NULL, &c->why) < 0)
 		return PU_CLI_FAILED;

@@ -112,6 +112,6 @@ int pu_cmd_init(struct pu_cli *c)
 		return pu_out_json(json_pack("{s:o, s:s}", "config", pu_json_text(paths.config),
 					     "peer_id", pu_peerid_text(&peer, id)));
 	printf("Config:       %s\n", paths.config);
-	pu_setup_next_steps(c, &s, &peer);
+	pu_setup_next_steps(c, &peer);
 	return PU_CLI_OK;
 }

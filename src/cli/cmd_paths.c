@@ -21,15 +21,13 @@ static void print_path(const struct pu_cli *c, const json_t *p)
 
 int pu_cmd_paths(struct pu_cli *c)
 {
-	struct pu_paths_env env;
 	struct pu_paths paths;
 	struct pu_client cl = { .paths = &paths };
 	json_t *list = NULL;
 	const json_t *v;
 	size_t i;
 
-	pu_paths_env_get(&env);
-	if (pu_paths_find(&paths, &env, c->config, &c->why) < 0 ||
+	if (pu_client_find_paths(c, &paths) ||
 	    pu_client_call(&cl, "GET", "/v1/paths", NULL, &list, &c->why) < 0)
 		return PU_CLI_FAILED;
 	if (c->json)

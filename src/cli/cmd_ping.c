@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "cli/client.h"
 #include "cli/local.h"
 #include "cli/out.h"
@@ -198,10 +197,9 @@ static int ping(struct pu_cli *c, struct pu_local *l)
 		return r;
 	pu_peerid_text(&peer, s.id);
 	if (!pu_client_is_up(&l->paths, NULL)) {
-		fputs("peerup-vpn: no daemon runs, asking directly\n", stderr);
-		pu_log_set_level(PU_LOG_ERROR);
-		if (pu_oneshot_new(&l->paths, &o, &c->why) < 0)
-			return PU_CLI_FAILED;
+		r = pu_local_oneshot(c, l, "asking", &o);
+		if (r)
+			return r;
 	}
 	catch_interrupt();
 	if (!o)

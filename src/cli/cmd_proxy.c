@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "cli/client.h"
 #include "cli/local.h"
 #include "cli/out.h"
@@ -107,12 +106,10 @@ static int alone(struct pu_cli *c, struct pu_local *l, struct held *h,
 					.on_conn = on_conn, .arg = h };
 	struct pu_oneshot_pong pong;
 	struct pu_oneshot *o;
-	int r;
+	int r = pu_local_oneshot(c, l, "connecting", &o);
 
-	fputs("peerup-vpn: no daemon runs, connecting directly\n", stderr);
-	pu_log_set_level(PU_LOG_ERROR);
-	if (pu_oneshot_new(&l->paths, &o, &c->why) < 0)
-		return PU_CLI_FAILED;
+	if (r)
+		return r;
 	pu_oneshot_ping(o, peer, &pong);
 	if (pong.err < 0 && pong.err != PU_ENOPROTO) {
 		r = pu_cli_fail(c, h->peer, NULL, "cannot reach peer: %s", pong.error);

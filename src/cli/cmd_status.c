@@ -56,22 +56,13 @@ static int show_files(struct pu_cli *c, struct pu_local *l)
 	return PU_CLI_OK;
 }
 
-/* A daemon of the system, when the user has no configuration of his own. */
-static int find_paths(struct pu_cli *c, struct pu_paths *paths)
-{
-	struct pu_paths_env env;
-
-	pu_paths_env_get(&env);
-	return pu_paths_find(paths, &env, c->config, &c->why) < 0 ? PU_CLI_FAILED : 0;
-}
-
 int pu_cmd_status(struct pu_cli *c)
 {
 	json_t *status = NULL, *peers = NULL;
 	struct pu_failure why = { .what = "" };
 	struct pu_paths paths;
 	struct pu_client cl = { .paths = &paths };
-	int r = find_paths(c, &paths);
+	int r = pu_client_find_paths(c, &paths);
 
 	if (r)
 		return r;

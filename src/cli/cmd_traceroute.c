@@ -1,5 +1,4 @@
 #include "base/err.h"
-#include "base/log.h"
 #include "cli/client.h"
 #include "cli/local.h"
 #include "cli/out.h"
@@ -43,19 +42,18 @@ static void print_trace(const struct pu_cli *c, const json_t *t, const struct pu
 static int trace_directly(struct pu_cli *c, struct pu_local *l, const struct pu_peerid *peer,
 			  json_t **pdata)
 {
-	struct pu_trace_result r;
+	struct pu_trace_result found;
 	struct pu_oneshot *o;
+	int r = pu_local_oneshot(c, l, "asking", &o);
 
-	fputs("peerup-vpn: no daemon runs, asking directly\n", stderr);
-	pu_log_set_level(PU_LOG_ERROR);
-	if (pu_oneshot_new(&l->paths, &o, &c->why) < 0)
-		return PU_CLI_FAILED;
-	pu_oneshot_trace(o, peer, &r);
+	if (r)
+		return r;
+	pu_oneshot_trace(o, peer, &found);
 	pu_oneshot_free(o);
-	if (r.err)
+	if (found.err)
 		return pu_cli_fail(c, c->arg[0], NULL, "cannot reach peer: %s",
-				   pu_err_text(r.err));
-	*pdata = pu_trace_json(c->arg[0], peer, &r);
+				   pu_err_text(found.err));
+	*pdata = pu_trace_json(c->arg[0], peer, &found);
 	return 0;
 }
 

@@ -38,7 +38,7 @@ static int ensure_config(struct pu_cli *c)
 	if (r || c->json)
 		return r;
 	printf("Made a new config: %s\n", config);
-	pu_setup_next_steps(c, &none, &peer);
+	pu_setup_next_steps(c, &peer);
 	putchar('\n');
 	return 0;
 }
@@ -158,15 +158,13 @@ static bool await_end(int pid)
 
 int pu_cmd_down(struct pu_cli *c)
 {
-	struct pu_paths_env env;
 	struct pu_paths paths;
 	struct pu_client cl = { .paths = &paths };
 	json_t *data = NULL;
-	int pid = 0, r;
+	int pid = 0, r = pu_client_find_paths(c, &paths);
 
-	pu_paths_env_get(&env);
-	if (pu_paths_find(&paths, &env, c->config, &c->why) < 0)
-		return PU_CLI_FAILED;
+	if (r)
+		return r;
 	pu_client_is_up(&paths, &pid);
 	r = pu_client_call(&cl, "POST", "/v1/shutdown", NULL, &data, &c->why);
 	json_decref(data);

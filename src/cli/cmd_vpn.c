@@ -7,13 +7,11 @@
 
 int pu_cmd_vpn(struct pu_cli *c)
 {
-	struct pu_paths_env env;
 	struct pu_paths paths;
 	struct pu_client cl = { .paths = &paths };
 	json_t *vpn;
 
-	pu_paths_env_get(&env);
-	if (pu_paths_find(&paths, &env, c->config, &c->why) < 0 ||
+	if (pu_client_find_paths(c, &paths) ||
 	    pu_client_call(&cl, "GET", "/v1/vpn", NULL, &vpn, &c->why) < 0)
 		return PU_CLI_FAILED;
 	if (c->json)

@@ -1,6 +1,5 @@
 /* wake, peer set-mac: machines that sleep (Wake-on-LAN). */
 #include "base/err.h"
-#include "base/log.h"
 #include "cli/client.h"
 #include "cli/local.h"
 #include "cli/out.h"
@@ -48,12 +47,10 @@ static int wake_oneshot(struct pu_cli *c, struct pu_local *l, const struct pu_pe
 			const struct pu_peerid *via)
 {
 	struct pu_oneshot *o;
-	int r;
+	int r = pu_local_oneshot(c, l, "asking", &o);
 
-	fputs("peerup-vpn: no daemon runs, asking directly\n", stderr);
-	pu_log_set_level(PU_LOG_ERROR);
-	if (pu_oneshot_new(&l->paths, &o, &c->why) < 0)
-		return PU_CLI_FAILED;
+	if (r)
+		return r;
 	r = pu_oneshot_wake(o, peer, via);
 	pu_oneshot_free(o);
 	if (r == PU_EDENIED)

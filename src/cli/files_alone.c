@@ -13,6 +13,8 @@
 #include "daemon/oneshot_proxy.h"
 #include "overlay/service.h"
 
+enum { REPORT_MS = 500 };
+
 /* What the node says to us. */
 struct report {
 	int err; /* < 0: it failed, or the connection did */
@@ -178,7 +180,8 @@ int pu_files_alone_last_error(struct pu_files_alone *a)
 	struct pollfd p = { .fd = a->reports, .events = POLLIN };
 	struct report r;
 
-	return a->pid && poll(&p, 1, 0) > 0 && read_report(a, &r) == 0 ? r.err : 0;
+	/* The socket may be reset a moment before the node says why. */
+	return a->pid && poll(&p, 1, REPORT_MS) > 0 && read_report(a, &r) == 0 ? r.err : 0;
 }
 
 void pu_files_alone_end(struct pu_files_alone *a)

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "cli/client.h"
 #include "crypto/keystore.h"
 #include "daemon/enrolment.h"
+#include "daemon/oneshot.h"
 
 size_t pu_local_show_diags(const struct pu_config_diags *d, const char *path, bool warnings)
 {
@@ -80,15 +82,14 @@ static int recover(struct pu_cli *c, const struct pu_local *l)
 
 int pu_local_open(struct pu_cli *c, struct pu_local *l, bool warnings)
 {
-	struct pu_paths_env env;
 	int r;
 
 	*l = (struct pu_local){ 0 };
 	if (getrandom(l->hash_key, sizeof l->hash_key, 0) != sizeof l->hash_key)
 		return pu_cli_fail(c, "random numbers", NULL, "not available");
-	pu_paths_env_get(&env);
-	if (pu_paths_find(&l->paths, &env, c->config, &c->why) < 0)
-		return PU_CLI_FAILED;
+	r = pu_client_find_paths(c, &l->paths);
+	if (r)
+		return r;
 	if (!l->paths.config[0])
 		return pu_cli_fail(c, "config", "peerup-vpn init",
 				   "none found: ./peerup.yaml, %s/config.yaml, "
@@ -106,6 +107,14 @@ void pu_local_close(struct pu_local *l)
 	pu_name_free(l->names);
 	l->cfg = NULL;
 	l->names = NULL;
+}
+
+int pu_local_oneshot(struct pu_cli *c, struct pu_local *l, const char *verb,
+		     struct pu_oneshot **po)
+{
+	fprintf(stderr, "peerup-vpn: no daemon runs, %s directly\n", verb);
+	pu_log_set_level(PU_LOG_ERROR);
+	return pu_oneshot_new(&l->paths, po, &c->why) < 0 ? PU_CLI_FAILED : 0;
 }
 
 int pu_local_run(struct pu_cli *c, bool warnings, int (*fn)(struct pu_cli *c, struct pu_local *l))
@@ -169,7 +178,7 @@ int pu_local_key(struct pu_cli *c, const struct pu_local *l, struct pu_key *key)
 		return pu_cli_fail(c, file, NULL, "not an identity key of this program");
 	if (r < 0)
 		return pu_cli_fail(c, file, NULL, "%s", pu_err_text(r));
-	if (is_new && owner->set && chown(file, owner->uid, owner->gid) < 0)
+	if (is_new && owner->set && lchown(file, owner->uid, owner->gid) < 0)
 		return pu_cli_fail(c, file, NULL, "cannot give it to its owner");
 	return 0;
 }

@@ -9,6 +9,8 @@
 #include "overlay/member.h"
 #include "overlay/name.h"
 
+struct pu_oneshot;
+
 struct pu_local {
 	struct pu_paths paths;
 	struct pu_config *cfg;
@@ -20,6 +22,11 @@ struct pu_local {
  * are shown, not only the first. 0 or an exit code. pu_local_close() in any case. */
 int pu_local_open(struct pu_cli *c, struct pu_local *l, bool warnings);
 void pu_local_close(struct pu_local *l);
+
+/* A node of our own, where no daemon runs: says so, with what it does instead ("asking").
+ * 0 or an exit code; pu_oneshot_free() it. */
+int pu_local_oneshot(struct pu_cli *c, struct pu_local *l, const char *verb,
+		     struct pu_oneshot **po);
 
 /* Opens, calls fn, closes; returns its exit code. */
 int pu_local_run(struct pu_cli *c, bool warnings, int (*fn)(struct pu_cli *c, struct pu_local *l));

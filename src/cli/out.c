@@ -141,10 +141,9 @@ void pu_out_usage(FILE *f, const struct pu_cli_command *only)
 	fputs("\nflags of every command:\n", f);
 	print_flags(f, pu_args_global_flags);
 	fputs("\nFirst steps:\n"
-	      "  peerup-vpn init                  make a config and an identity\n"
-	      "  peerup-vpn whoami                the peer ID that others need\n"
-	      "  peerup-vpn auth add <peer id>    let a peer in\n"
-	      "  sudo peerup-vpn up               join the network\n",
+	      "  sudo peerup-vpn invite           on one machine; it shows a code\n"
+	      "  sudo peerup-vpn join <code>      on the other one\n"
+	      "  peerup-vpn status                who is there, and how\n",
 	      f);
 }
 

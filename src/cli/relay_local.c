@@ -12,7 +12,7 @@ const char *pu_relay_local_path(const struct pu_cli *c)
 	return c->config ? c->config : PU_RELAY_CONFIG_NAME;
 }
 
-struct pu_file_owner pu_relay_local_owner(const struct pu_cli *c)
+struct pu_file_owner pu_relay_local_owner_of(const char *config)
 {
 	struct pu_failure ignored = { .what = "" };
 	struct pu_paths paths = { .owner = { .set = false } };
@@ -20,8 +20,13 @@ struct pu_file_owner pu_relay_local_owner(const struct pu_cli *c)
 
 	pu_paths_env_get(&env);
 	/* Only who we work for matters here. Without a home nobody is behind us. */
-	pu_paths_for_config(&paths, &env, pu_relay_local_path(c), &ignored);
+	pu_paths_for_config(&paths, &env, config, &ignored);
 	return paths.owner;
+}
+
+struct pu_file_owner pu_relay_local_owner(const struct pu_cli *c)
+{
+	return pu_relay_local_owner_of(pu_relay_local_path(c));
 }
 
 /* One error is told the way every command tells it, more as a list. */

@@ -16,6 +16,8 @@ struct pu_relay_local {
 const char *pu_relay_local_path(const struct pu_cli *c);
 /* Who owns the relay's files: the user behind sudo, or the system's account for it. */
 struct pu_file_owner pu_relay_local_owner(const struct pu_cli *c);
+/* The same for the files beside a config that need not exist yet. */
+struct pu_file_owner pu_relay_local_owner_of(const char *config);
 /* Opens, calls fn, closes; returns its exit code. warnings: show them on stderr. */
 int pu_relay_local_run(struct pu_cli *c, bool warnings,
 		       int (*fn)(struct pu_cli *c, struct pu_relay_local *l));

@@ -79,7 +79,6 @@ static int choose(struct pu_cli *c, struct relay_files *f)
 	const char *dir = pu_cli_flag(c, "dir", 0), *port = pu_cli_flag(c, "port", 0);
 	uint64_t v = PU_RELAY_PORT;
 
-	f->owner = pu_relay_local_owner(c);
 	f->network = pu_cli_flag(c, "network", 0);
 	if (f->network && !pu_config_is_label(f->network))
 		return pu_cli_misuse(c, "--network", "a-z, 0-9 and '-' are allowed, at most 63");
@@ -90,6 +89,7 @@ static int choose(struct pu_cli *c, struct relay_files *f)
 		return pu_cli_misuse(c, "--dir", "cannot be combined with --config");
 	if (pu_paths_join(f->config, dir ? dir : ".", c->config ? c->config : PU_RELAY_CONFIG_NAME) < 0)
 		return pu_cli_fail(c, dir, NULL, "the path is too long");
+	f->owner = pu_relay_local_owner_of(f->config);
 	if (pu_cli_has(c, "fresh"))
 		return begin_anew(c, f);
 	if (access(f->config, F_OK) == 0)
@@ -126,7 +126,7 @@ static int make_key(struct pu_cli *c, const struct relay_files *f, const char *f
 		return pu_cli_fail(c, "random numbers", NULL, "not available");
 	r = pu_keystore_load_or_create(file, seed, key);
 	explicit_bzero(seed, sizeof seed);
-	if (r == 0 && is_new && f->owner.set && chown(file, f->owner.uid, f->owner.gid) < 0)
+	if (r == 0 && is_new && f->owner.set && lchown(file, f->owner.uid, f->owner.gid) < 0)
 		r = PU_EPERM;
 	return r < 0 ? pu_cli_fail(c, file, NULL, "%s", pu_err_text(r)) : 0;
 }
@@ -154,14 +154,17 @@ static int tell(struct pu_cli *c, const struct relay_files *f, const struct pu_k
 		       "`peerup-vpn relay config restore %s`\n", f->snapshot, f->snapshot);
 	printf("Config:        %s\nRelay Peer ID: %s\n\n"
 	       "Next:\n"
-	       "  peerup-vpn relay authorize <peer id of a node> --config %s\n"
 	       "  peerup-vpn relay serve --config %s\n"
 	       "or, with the files in " PU_PATHS_RELAY_DIR ", as a service:\n"
 	       "  systemctl enable --now peerup-relay\n"
-	       "and on each node, with this machine's address:\n"
+	       "and, while it runs, codes with which machines join (`peerup-vpn join`):\n"
+	       "  peerup-vpn relay pair --count 2 --config %s\n"
+	       "or, without codes, each node's peer ID here:\n"
+	       "  peerup-vpn relay authorize <peer id of a node> --config %s\n"
+	       "and on the node, with this machine's address:\n"
 	       "  peerup-vpn relay add /ip4/<address>/udp/%u/quic-v1/p2p/%s\n"
 	       "  peerup-vpn relay add /ip4/<address>/tcp/%u/p2p/%s\n",
-	       f->config, id, f->config, f->config, f->port, id, f->port, id);
+	       f->config, id, f->config, f->config, f->config, f->port, id, f->port, id);
 	return PU_CLI_OK;
 }
 

@@ -11,7 +11,7 @@
 /* Layout that the text edits of the Go program expect too. */
 static const char head[] =
 	"# Configuration of this peerup-vpn node. Commands edit it in place and keep\n"
-	"# comments; after editing by hand, restart the daemon.\n"
+	"# comments; a running daemon takes most edits over by itself.\n"
 	"version: 1\n"
 	"\n"
 	"identity:\n"
@@ -120,11 +120,12 @@ static void print_config(FILE *f, const struct pu_setup *s, const char *instance
 	fputs(end, f);
 }
 
-static int write_config(struct pu_cli *c, const struct pu_paths *p, const struct pu_setup *s)
+/* The text, and what it says. */
+static int make_config(struct pu_cli *c, const struct pu_paths *p, const struct pu_setup *s,
+		       char **ptext, struct pu_config **pcfg)
 {
 	struct pu_config_diags *d = calloc(1, sizeof *d);
 	char instance[PU_PATHS_INSTANCE_MAX + 1];
-	struct pu_config *cfg;
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
@@ -136,15 +137,21 @@ static int write_config(struct pu_cli *c, const struct pu_paths *p, const struct
 			r = PU_ENOMEM;
 	}
 	if (r == 0)
-		r = pu_config_parse(p->config, pu_bytes(text, len), &cfg, d);
-	if (r == 0) {
-		pu_config_free(cfg);
-		r = pu_file_replace(p->config, pu_bytes(text, len), 0600, &p->owner);
-	} else if (d) {
+		r = pu_config_parse(p->config, pu_bytes(text, len), pcfg, d);
+	if (r == 0)
+		*ptext = text;
+	else
+		free(text);
+	if (r < 0 && d)
 		pu_config_diags_failure(d, p->config, &c->why);
-	}
-	free(text);
 	free(d);
+	return r < 0 ? pu_cli_fail(c, p->config, NULL, "%s", pu_err_text(r)) : 0;
+}
+
+static int write_config(struct pu_cli *c, const struct pu_paths *p, const char *text)
+{
+	int r = pu_file_replace(p->config, pu_bytes_str(text), 0600, &p->owner);
+
 	return r < 0 ? pu_cli_fail(c, p->config, NULL, "%s", pu_err_text(r)) : 0;
 }
 
@@ -173,8 +180,8 @@ static int write_keys(struct pu_cli *c, const struct pu_local *l)
 int pu_setup_node(struct pu_cli *c, const struct pu_paths *paths, const struct pu_setup *s,
 		  struct pu_peerid *peer)
 {
-	const char *config = c->config;
-	struct pu_local l = { 0 };
+	struct pu_local l = { .paths = *paths };
+	char *text = NULL;
 	struct pu_key key;
 	int r;
 
@@ -183,43 +190,37 @@ int pu_setup_node(struct pu_cli *c, const struct pu_paths *paths, const struct p
 				   "there is a config already, it was not touched");
 	r = make_dir(c, paths);
 	if (r == 0)
-		r = write_config(c, paths, s);
-	if (r)
-		return r;
-	c->config = paths->config;
-	r = pu_local_open(c, &l, true);
+		r = make_config(c, paths, s, &text, &l.cfg);
 	if (r == 0)
 		r = write_keys(c, &l);
 	if (r == 0)
 		r = pu_local_key(c, &l, &key);
-	if (r == 0) {
-		*peer = key.peer;
-		pu_key_deinit(&key);
-	}
-	pu_local_close(&l);
-	c->config = config;
+	if (r)
+		goto out;
+	*peer = key.peer;
+	pu_key_deinit(&key);
+	/* The last step: without it there is nothing yet, and all of this can be done again. */
+	r = write_config(c, paths, text);
+out:
+	pu_config_free(l.cfg);
+	free(text);
 	return r;
 }
 
-void pu_setup_next_steps(const struct pu_cli *c, const struct pu_setup *s,
-			 const struct pu_peerid *peer)
+void pu_setup_next_steps(const struct pu_cli *c, const struct pu_peerid *peer)
 {
-	char id[PU_PEERID_TEXT_MAX], port[16] = "<port>";
+	const char *name = pu_cli_flag(c, "instance", 0);
+	char id[PU_PEERID_TEXT_MAX], instance[64] = "";
 	const char *b = pu_out_on(c, PU_OUT_BOLD), *o = pu_out_off(c);
 
+	if (name)
+		snprintf(instance, sizeof instance, " --instance %s", name);
 	pu_peerid_text(peer, id);
-	if (s->port)
-		snprintf(port, sizeof port, "%u", s->port);
 	printf("Your peer ID: %s%s%s\n\n", b, id, o);
-	printf("Next, on the other machine:\n"
-	       "  peerup-vpn auth add %s\n"
-	       "  peerup-vpn name add <name of this machine> %s\n"
-	       "  peerup-vpn peer add /ip4/<address of this machine>/udp/%s/quic-v1/p2p/%s\n",
-	       id, id, port, id);
-	printf("and here, with the peer ID that `peerup-vpn whoami` prints there:\n"
-	       "  peerup-vpn auth add <its peer id>\n"
-	       "  peerup-vpn name add home <its peer id>\n"
-	       "  peerup-vpn service add ssh localhost:22\n"
-	       "  sudo peerup-vpn up\n"
-	       "Then `ping home.p2p` and `ssh home.p2p` work; more in `man peerup-vpn`.\n");
+	printf("Next, say what others may use here:\n"
+	       "  peerup-vpn service add ssh localhost:22%s\n"
+	       "and let another machine in; it joins with the code that this prints:\n"
+	       "  sudo peerup-vpn invite%s\n"
+	       "More in `man peerup-vpn`.\n",
+	       instance, instance);
 }

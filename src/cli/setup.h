@@ -19,7 +19,6 @@ struct pu_setup {
 int pu_setup_node(struct pu_cli *c, const struct pu_paths *paths, const struct pu_setup *s,
 		  struct pu_peerid *peer);
 /* What to do with a new node, on stdout. */
-void pu_setup_next_steps(const struct pu_cli *c, const struct pu_setup *s,
-			 const struct pu_peerid *peer);
+void pu_setup_next_steps(const struct pu_cli *c, const struct pu_peerid *peer);
 
 #endif

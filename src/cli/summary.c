@@ -252,7 +252,7 @@ void pu_summary_peers(const struct pu_cli *c, const json_t *peers, const char *s
 	size_t i;
 
 	if (json_array_size(peers) == 0)
-		puts("\nNo peers yet. Let one in: peerup-vpn auth add <peer id>");
+		puts("\nNo peers yet. Let one in: peerup-vpn invite");
 	json_array_foreach(peers, i, v)
 		print_peer(c, v, suffix);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/file.h"
 
 enum {
 	KEY_LEN = 68,
@@ -128,19 +130,12 @@ static int publish(const char *tmp, const char *path)
 static int save(const char *path, const struct pu_key *k)
 {
 	uint8_t pb[KEY_LEN];
-	char *tmp = NULL;
-	int fd = -1, r = PU_ENOMEM;
+	char tmp[PATH_MAX];
+	int fd, r = pu_file_temp(path, tmp, &fd);
 
+	if (r < 0)
+		return r;
 	pu_key_encode(k, pb);
-	if (asprintf(&tmp, "%s.XXXXXX", path) < 0) {
-		tmp = NULL;
-		goto out;
-	}
-	fd = mkostemp(tmp, O_CLOEXEC);
-	if (fd < 0) {
-		r = last_error();
-		goto out;
-	}
 	r = write_all(fd, pb, sizeof pb);
 	if (r == 0 && (fchmod(fd, S_IRUSR | S_IWUSR) != 0 || fsync(fd) != 0))
 		r = last_error();
@@ -149,10 +144,7 @@ static int save(const char *path, const struct pu_key *k)
 	unlink(tmp);
 	if (r == 0)
 		r = sync_dir_of(path);
-out:
-	if (fd >= 0)
-		close(fd);
-	free(tmp);
+	close(fd);
 	sodium_memzero(pb, sizeof pb);
 	return r;
 }

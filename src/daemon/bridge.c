@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "daemon/echo.h"
 #include "daemon/flowpipe.h"
+#include "daemon/node_offer.h"
 #include "tun/icmp_limit.h"
 #include "tun/offload.h"
 #include "tun/reader.h"

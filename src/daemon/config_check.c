@@ -6,7 +6,7 @@
 /* Names of protocols below /peerup/ that are not services, and ours. */
 static const char *const reserved_services[] = {
 	"invite", "relay-pair", "peer-notify", "rtt-probe", "packets", "services", "kad",
-	"wake",
+	"wake", "nameplate",
 };
 
 static bool is_reserved(const char *name)

@@ -30,8 +30,8 @@ static void indent_by(struct pu_config_snippet *s, size_t n)
 		pu_config_snippet_text(s, " ");
 }
 
-/* Double-quoted; control characters were refused before. */
-void pu_config_snippet_quoted(struct pu_config_snippet *s, const char *value)
+/* "text", with quotes and backslashes escaped; control characters were refused before. */
+static void put_quoted(struct pu_config_snippet *s, const char *value)
 {
 	pu_config_snippet_text(s, "\"");
 	for (const char *p = value; *p; p++) {
@@ -49,7 +49,7 @@ static void put_key(struct pu_config_snippet *s, const char *key)
 				    "0123456789._-";
 
 	if (key[strspn(key, plain)] || strchr("-.", key[0]) || strcasecmp(key, "null") == 0)
-		pu_config_snippet_quoted(s, key);
+		put_quoted(s, key);
 	else
 		pu_config_snippet_text(s, key);
 }
@@ -57,7 +57,7 @@ static void put_key(struct pu_config_snippet *s, const char *key)
 void pu_config_snippet_value(struct pu_config_snippet *s, const struct pu_config_new *v)
 {
 	if (v->quoted)
-		pu_config_snippet_quoted(s, v->text);
+		put_quoted(s, v->text);
 	else
 		pu_config_snippet_text(s, v->text);
 }

@@ -24,8 +24,6 @@ size_t pu_config_path_len(const char *const *path);
 
 void pu_config_snippet_bytes(struct pu_config_snippet *s, const char *p, size_t n);
 void pu_config_snippet_text(struct pu_config_snippet *s, const char *p);
-/* "text", with quotes and backslashes escaped. */
-void pu_config_snippet_quoted(struct pu_config_snippet *s, const char *value);
 void pu_config_snippet_value(struct pu_config_snippet *s, const struct pu_config_new *v);
 /* "a:\n  b: value\n" for the keys of path, the first line at indent. */
 void pu_config_snippet_block(struct pu_config_snippet *s, const char *const *path,

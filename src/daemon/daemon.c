@@ -305,9 +305,13 @@ static int make_node(struct daemon *d)
 	return pu_node_new(&opt, &d->node, d->opt->why);
 }
 
-/* From here on the process has what a running node needs and no more. */
+/* From here on the process has what a running node needs and no more. The control socket's
+ * folder may be where only root makes one; who listens there complains if it is missing. */
 static int drop_rights(struct daemon *d)
 {
+	const struct pu_paths *paths = &d->opt->paths;
+
+	(void)pu_file_make_dirs(paths->runtime_dir, 0700, &paths->owner);
 	if (d->vpn)
 		pu_vpn_seal(d->vpn);
 	return pu_process_drop_rights(&d->opt->paths.owner, d->opt->why);

@@ -1,45 +1,29 @@
 #include "daemon/enrolment.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/filelock.h"
 #include "base/rfc3339.h"
+#include "daemon/config_archive.h"
 #include "daemon/config_edit.h"
 #include "daemon/enrolment_journal.h"
 #include "overlay/member_batch.h"
 #include "overlay/member_line.h"
 
-enum { NUMBER_MAX = 100, NAME_CUT = 63 };
+enum { NUMBER_MAX = 100, LOCK_WAIT_MS = 3000 };
 
 static const char pending[] = "pending";
 /* Values of pending=: with the name that came with it, or without. */
 static const char pending_named[] = "named", pending_plain[] = "yes";
 
 /* --- names ------------------------------------------------------------------------ */
-
-bool pu_enrolment_clean_name(const char *from, char out[PU_ENROLMENT_NAME_MAX + 1])
-{
-	struct pu_peerid id;
-	size_t n = 0;
-
-	for (; *from && n < NAME_CUT; from++) {
-		bool inner = *from == '.' || *from == '-';
-
-		if ((*from >= 'a' && *from <= 'z') || (*from >= 'A' && *from <= 'Z') ||
-		    (*from >= '0' && *from <= '9') || *from == '_' || (inner && n > 0))
-			out[n++] = *from;
-	}
-	while (n > 0 && (out[n - 1] == '.' || out[n - 1] == '-'))
-		n--;
-	out[n] = '\0';
-	if (pu_peerid_from_text(&id, out) == 0)
-		out[0] = '\0';
-	return out[0] != '\0';
-}
 
 void pu_enrolment_call(const struct pu_peerid *peer, const char *from,
 		       struct pu_enrolment_peer *out)
@@ -95,7 +79,7 @@ static int choose_name(const struct pu_config *cfg, struct pu_enrolment *e, size
 			return pu_failure_set(why, PU_ELIMIT, wanted, "peerup-vpn name list",
 					      "too many peers have this name");
 		snprintf(suffix, sizeof suffix, "-%d", i);
-		snprintf(p->name, sizeof p->name, "%.*s%s", (int)(NAME_CUT - strlen(suffix)),
+		snprintf(p->name, sizeof p->name, "%.*s%s", (int)(PU_ENROLMENT_NAME_CUT - strlen(suffix)),
 			 wanted, suffix);
 	}
 	/* Lists of members show comments, where two peers should not look like one either. */
@@ -226,8 +210,11 @@ static void fill_change(const struct pu_enrolment_peer *p, char expires[PU_RFC33
 			struct pu_member_change *c)
 {
 	*c = (struct pu_member_change){ .peer = p->id, .comment = p->comment };
+	/* A member keeps more than what is granted now; who is none, though listed, has nothing. */
 	if (p->access == PU_ACCESS_NETWORK)
 		set(c, "access", pu_access_text(p->access));
+	else if (!p->was_member)
+		set(c, "access", "");
 	if (!p->was_member) {
 		expires[0] = '\0';
 		if (p->expires != PU_MEMBER_NO_EXPIRY)
@@ -342,19 +329,16 @@ static int plan(const struct pu_config *cfg, struct pu_enrolment *e, struct pu_f
 static void take_back(const struct pu_config *cfg, const struct pu_buf *old, const char *journal)
 {
 	if (old->len == 0 ||
-	    pu_file_replace(cfg->path, pu_buf_bytes(old), 0600, NULL) == 0)
+	    pu_config_archive_write(cfg->path, cfg->path, pu_buf_bytes(old)) == 0)
 		pu_file_remove(journal);
 }
 
-static int apply(const struct pu_config *cfg, const struct pu_file_owner *owner,
-		 struct pu_enrolment *e, struct pu_failure *why)
+static int apply(const struct pu_config *cfg, const char *journal,
+		 const struct pu_file_owner *owner, struct pu_enrolment *e, struct pu_failure *why)
 {
-	char journal[PATH_MAX];
 	struct pu_buf old;
-	int r = pu_enrolment_journal_path(cfg->path, journal);
+	int r = plan(cfg, e, why);
 
-	if (r == 0)
-		r = plan(cfg, e, why);
 	if (r < 0)
 		return r;
 	r = pu_enrolment_journal_write(journal, e, owner);
@@ -368,25 +352,6 @@ static int apply(const struct pu_config *cfg, const struct pu_file_owner *owner,
 		pu_file_remove(journal);
 	pu_buf_deinit(&old);
 	return r;
-}
-
-int pu_enrolment_apply(const struct pu_config *cfg, const struct pu_file_owner *owner,
-		       struct pu_enrolment *e, struct pu_failure *why)
-{
-	struct pu_config *fresh;
-	int r;
-
-	if (e->n_peers > PU_ENROLMENT_PEERS_MAX || e->n_relays > PU_ENROLMENT_RELAYS_MAX)
-		return pu_failure_set(why, PU_ELIMIT, "peers", NULL, "too many at once");
-	r = pu_enrolment_recover(cfg->path, owner, why);
-	/* The file may have been edited since it was loaded. */
-	if (r == 0)
-		r = load_config(cfg->path, &fresh, why);
-	if (r < 0)
-		return r;
-	r = apply(fresh, owner, e, why);
-	pu_config_free(fresh);
-	return r < 0 ? pu_failure_set(why, r, cfg->path, NULL, "%s", pu_err_text(r)) : 0;
 }
 
 static int finish(const char *config, const char *journal, const struct pu_enrolment *e,
@@ -407,15 +372,14 @@ static int finish(const char *config, const char *journal, const struct pu_enrol
 	return r < 0 ? pu_failure_set(why, r, journal, NULL, "%s", pu_err_text(r)) : 0;
 }
 
-int pu_enrolment_recover(const char *config, const struct pu_file_owner *owner,
-			 struct pu_failure *why)
+/* With the lock held. */
+static int recover(const char *config, const char *journal, const struct pu_file_owner *owner,
+		   struct pu_failure *why)
 {
 	struct pu_enrolment e = { .n_peers = 0 };
-	char journal[PATH_MAX], hint[sizeof why->hint];
-	int r = pu_enrolment_journal_path(config, journal);
+	char hint[sizeof why->hint];
+	int r = pu_enrolment_journal_read(journal, &e);
 
-	if (r == 0)
-		r = pu_enrolment_journal_read(journal, &e);
 	if (r == PU_ENOENT)
 		return 0;
 	if (r == PU_EINVAL) {
@@ -429,6 +393,66 @@ int pu_enrolment_recover(const char *config, const struct pu_file_owner *owner,
 	r = finish(config, journal, &e, owner, why);
 	free(e.peer);
 	return r;
+}
+
+/* Whoever finds a journal must know that nobody is at work with it. */
+static int lock(const char *config, int *pfd, struct pu_failure *why)
+{
+	int r = pu_filelock_take_dir(config, PU_MS(LOCK_WAIT_MS), pfd);
+
+	return r < 0 ? pu_failure_set(why, r, config, NULL, "cannot lock its folder: %s",
+				      pu_err_text(r)) :
+		       0;
+}
+
+int pu_enrolment_recover(const char *config, const struct pu_file_owner *owner,
+			 struct pu_failure *why)
+{
+	char journal[PATH_MAX];
+	int fd, r = pu_enrolment_journal_path(config, journal);
+
+	if (r < 0 || (access(journal, F_OK) < 0 && errno == ENOENT))
+		return r;
+	r = lock(config, &fd, why);
+	if (r < 0)
+		return r;
+	r = recover(config, journal, owner, why);
+	pu_filelock_release(fd);
+	return r;
+}
+
+/* As the config is now: the file may have been edited since it was loaded. */
+static int apply_locked(const char *config, const struct pu_file_owner *owner,
+			struct pu_enrolment *e, struct pu_failure *why)
+{
+	struct pu_config *fresh;
+	char journal[PATH_MAX];
+	int r = pu_enrolment_journal_path(config, journal);
+
+	if (r == 0)
+		r = recover(config, journal, owner, why);
+	if (r == 0)
+		r = load_config(config, &fresh, why);
+	if (r < 0)
+		return r;
+	r = apply(fresh, journal, owner, e, why);
+	pu_config_free(fresh);
+	return r;
+}
+
+int pu_enrolment_apply(const struct pu_config *cfg, const struct pu_file_owner *owner,
+		       struct pu_enrolment *e, struct pu_failure *why)
+{
+	int fd, r;
+
+	if (e->n_peers > PU_ENROLMENT_PEERS_MAX || e->n_relays > PU_ENROLMENT_RELAYS_MAX)
+		return pu_failure_set(why, PU_ELIMIT, "peers", NULL, "too many at once");
+	r = lock(cfg->path, &fd, why);
+	if (r < 0)
+		return r;
+	r = apply_locked(cfg->path, owner, e, why);
+	pu_filelock_release(fd);
+	return r < 0 ? pu_failure_set(why, r, cfg->path, NULL, "%s", pu_err_text(r)) : 0;
 }
 
 /* --- afterwards ------------------------------------------------------------------- */

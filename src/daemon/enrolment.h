@@ -1,19 +1,19 @@
 /* A peer becomes known: authorised, named, reachable. Several files change (authorized_keys,
  * the config), all or nothing, also across a crash: what is to be done is first written
- * to a journal beside the config (.enrolment, 0600), done step by step, each step without effect when it
- * is done already, and then the journal goes. Used by invitations, pairing and introductions,
+ * to a journal beside the config (.enrolment, 0600), done step by step, each step without
+ * effect when it is done already, and then the journal goes. Used by invitations, pairing and introductions,
  * with a daemon or without. */
 #ifndef PU_DAEMON_ENROLMENT_H
 #define PU_DAEMON_ENROLMENT_H
 
 #include "daemon/config.h"
+#include "daemon/enrolment_name.h"
 #include "overlay/member.h"
 
 enum {
 	PU_ENROLMENT_PEERS_MAX = 256,
 	PU_ENROLMENT_RELAYS_MAX = 8,
 	PU_ENROLMENT_ADDRS_MAX = 8,
-	PU_ENROLMENT_NAME_MAX = 64, /* as the config has it */
 	PU_ENROLMENT_JOURNAL_MAX = 1024 * 1024,
 };
 #define PU_ENROLMENT_JOURNAL ".enrolment"
@@ -45,17 +45,15 @@ struct pu_enrolment {
 	char network[64]; /* discovery.network of a config that has none; "": as it is */
 };
 
-/* Letters, digits, '.', '_' and '-' of a name from elsewhere, 63 at most, no '.' or '-' at its
- * ends; true when something is left. What could be taken for a peer ID is no name. */
-bool pu_enrolment_clean_name(const char *from, char out[PU_ENROLMENT_NAME_MAX + 1]);
 /* Name and comment of a new peer: what is usable of the name it goes by, or something made
  * of its ID. */
 void pu_enrolment_call(const struct pu_peerid *peer, const char *from,
 		       struct pu_enrolment_peer *out);
 
-/* Does all of it. A name that another peer has gets -2 … -100, and so does a comment equal to it. The caller has the
- * node load its files again. On failure nothing has changed, or (power loss) the journal says
- * what is left to do. cfg: as loaded from its file; owner: of new files, may be NULL. */
+/* Does all of it. A name that another peer has gets -2 … -100, and so does a comment equal to
+ * it. The caller has the node load its files again. On failure nothing has changed, or (power
+ * loss) the journal says what is left to do. cfg: as loaded from its file; owner: of new files,
+ * may be NULL. */
 int pu_enrolment_apply(const struct pu_config *cfg, const struct pu_file_owner *owner,
 		       struct pu_enrolment *e, struct pu_failure *why);
 /* Finishes what a journal says, if there is one. Call before the config at that path is used. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "daemon/node_offer.h"
 
 /* A flow waits for the peer's offer, then for the service, then it is a pipe. */
 struct flowpipe {

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "daemon/config_value.h"
 
-int pu_hostport_resolve(const struct pu_hostport *hp, union pu_sockaddr *sa)
+static int resolve(const struct pu_hostport *hp, union pu_sockaddr *sa)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *res;
 	bool local = hp->host[0] == '\0' || strcmp(hp->host, "localhost") == 0;
@@ -28,7 +28,7 @@ int pu_hostport_parse(const char *text, union pu_sockaddr *sa)
 
 	if (pu_config_hostport(text, &hp) < 0)
 		return PU_EINVAL;
-	return pu_hostport_resolve(&hp, sa);
+	return resolve(&hp, sa);
 }
 
 const char *pu_hostport_text(const union pu_sockaddr *sa, char out[PU_HOSTPORT_TEXT_MAX])

@@ -16,7 +16,7 @@ int pu_identity_load(struct pu_loop *loop, const char *file, const struct pu_fil
 	pu_loop_random(loop, seed, sizeof seed);
 	r = pu_keystore_load_or_create(file, seed, key);
 	explicit_bzero(seed, sizeof seed);
-	if (r == 0 && !existed && owner && owner->set && chown(file, owner->uid, owner->gid) < 0)
+	if (r == 0 && !existed && owner && owner->set && lchown(file, owner->uid, owner->gid) < 0)
 		r = PU_EPERM;
 	if (r == PU_EPERM) {
 		char hint[512];

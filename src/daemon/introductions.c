@@ -1,6 +1,5 @@
 #include "daemon/introductions.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/codec.h"
@@ -42,19 +41,16 @@ static bool is_in(const struct company *c, const struct pu_peerid *peer)
 	return m && strcmp(m->group, c->group) == 0;
 }
 
-/* The others in it. *any: somebody is, if only the relay, whose entry joining left. */
-static size_t count(const struct company *c, const struct pu_peerid *self, bool *any)
+/* The others in it. */
+static size_t count(const struct company *c, const struct pu_peerid *self)
 {
 	size_t n = 0;
 
-	*any = false;
 	for (size_t i = 0; i < pu_member_count(c->set); i++) {
 		const struct pu_member *m = pu_member_at(c->set, i);
 
-		if (strcmp(m->group, c->group) != 0)
-			continue;
-		*any = true;
-		n += !is_relay(c->cfg, &m->peer) && !pu_peerid_eq(&m->peer, self);
+		n += strcmp(m->group, c->group) == 0 && !is_relay(c->cfg, &m->peer) &&
+		     !pu_peerid_eq(&m->peer, self);
 	}
 	return n;
 }
@@ -76,17 +72,26 @@ static void fill_peer(const struct pu_notify_peer *from, const char *group,
 	pu_enrolment_call(&from->id, named ? from->name : "", to);
 }
 
+/* Listed, but its time is over: what the user has said stands. */
+static bool is_expired(const struct company *c, const struct pu_peerid *peer, int64_t now)
+{
+	const struct pu_member *m = pu_member_find(c->set, peer);
+
+	return m && !pu_member_valid(m, now);
+}
+
 /* Those who are not in the group yet. */
 static size_t newcomers(struct pu_introductions *i, const struct company *c,
 			const struct pu_notify *m, struct pu_enrolment_peer *out)
 {
+	int64_t now = pu_loop_unix(i->node->loop);
 	size_t n = 0;
 
 	for (size_t k = 0; k < m->n_peers; k++) {
 		const struct pu_peerid *id = &m->peer[k].id;
 
 		if (!pu_peerid_eq(id, &i->node->key.peer) && !is_relay(c->cfg, id) &&
-		    !is_in(c, id))
+		    !is_in(c, id) && !is_expired(c, id, now))
 			fill_peer(&m->peer[k], m->group, &out[n++]);
 	}
 	return n;
@@ -146,14 +151,15 @@ static bool believe(struct pu_introductions *i, const struct company *c,
 	struct pu_enrolment_peer *peers = calloc(m->n_peers + 1, sizeof *peers);
 	struct pu_enrolment e = { .peer = peers };
 	size_t known;
-	bool any, ok = true;
+	bool ok = true;
 
 	if (!peers)
 		return false;
-	known = count(c, &i->node->key.peer, &any);
+	known = count(c, &i->node->key.peer);
 	e.n_peers = newcomers(i, c, m, peers);
-	if (!any)
-		reject(from, m, "introduction to a group that we are not in");
+	/* Joining has left the group in the relay's entry: no other relay speaks for it. */
+	if (!is_in(c, from))
+		reject(from, m, "introduction to a group that we have not joined at this relay");
 	else if (known + e.n_peers + 1 > m->size)
 		reject(from, m, "introduction of more peers than the group has");
 	else

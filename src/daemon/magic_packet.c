@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 
-void pu_magic_packet_fill(const struct pu_mac *mac, uint8_t out[PU_MAGIC_PACKET_LEN])
+static void fill(const struct pu_mac *mac, uint8_t out[PU_MAGIC_PACKET_LEN])
 {
 	memset(out, 0xff, 6);
 	for (size_t i = 0; i < 16; i++)
@@ -53,7 +53,7 @@ int pu_magic_packet_send(const struct pu_mac *mac, const char *broadcast, unsign
 	int on = 1, fd, r;
 
 	*pn = 0;
-	pu_magic_packet_fill(mac, packet);
+	fill(mac, packet);
 	if (broadcast && inet_pton(AF_INET, broadcast, &to) != 1)
 		return PU_EINVAL;
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

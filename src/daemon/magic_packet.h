@@ -7,7 +7,6 @@
 
 enum { PU_MAGIC_PACKET_LEN = 6 + 16 * PU_MAC_LEN, PU_MAGIC_PACKET_PORT = 9 };
 
-void pu_magic_packet_fill(const struct pu_mac *mac, uint8_t out[PU_MAGIC_PACKET_LEN]);
 /* Sends it to that IPv4 address, or with NULL into every LAN of this machine; *pn: packets
  * that left. PU_EUNREACH and the like when none could. */
 int pu_magic_packet_send(const struct pu_mac *mac, const char *broadcast, unsigned *pn);

@@ -9,26 +9,15 @@
 #include "daemon/identity.h"
 #include "daemon/introductions.h"
 #include "daemon/listening.h"
+#include "daemon/node_addresses.h"
 #include "daemon/node_apply.h"
+#include "daemon/node_offer.h"
 #include "daemon/node_path.h"
 #include "daemon/node_roam.h"
 #include "daemon/node_wake.h"
-#include "daemon/ports.h"
 #include "p2p/transport/ws.h"
 
-enum {
-	ADDRESSES_FILE_MAX = PU_VIP_PEERS_MAX * 80,
-	EXPIRY_CHECK_S = 15,
-};
-
-static const char addresses_file[] = "addresses";
-
-static struct pu_roster_peer *allowed_peer(const struct pu_node *n, const struct pu_peerid *id)
-{
-	struct pu_roster_peer *p = pu_roster_find(n->roster, id);
-
-	return pu_roster_allowed(p, pu_loop_unix(n->loop)) ? p : NULL;
-}
+enum { EXPIRY_CHECK_S = 15 };
 
 static void tell(struct pu_node *n, enum pu_event_kind kind, const struct pu_peerid *peer,
 		 const char *what)
@@ -43,7 +32,7 @@ static bool on_gate(void *arg, const struct pu_peerid *peer, const struct pu_mul
 
 	if (!n->cfg->gating)
 		return true;
-	if (allowed_peer(n, peer)) {
+	if (pu_node_allowed(n, peer)) {
 		tell(n, PU_EVENT_AUTH_DECISION, peer, "allow");
 		return true;
 	}
@@ -63,42 +52,12 @@ static bool service_allowed(void *arg, const struct pu_peerid *peer)
 {
 	struct pu_node *n = arg;
 
-	return !n->cfg->gating || allowed_peer(n, peer);
+	return !n->cfg->gating || pu_node_allowed(n, peer);
 }
 
 static bool packets_allowed(void *arg, const struct pu_peerid *peer)
 {
-	return allowed_peer(arg, peer) != NULL;
-}
-
-static bool fill_offer(void *arg, const struct pu_peerid *peer, struct pu_offer *out)
-{
-	struct pu_service_info info[PU_SERVICES_MAX];
-	struct pu_node *n = arg;
-	struct pu_roster_peer *p = allowed_peer(n, peer);
-	size_t n_info;
-
-	if (!p && n->cfg->gating)
-		return false;
-	out->access = p ? p->access : PU_ACCESS_SERVICES;
-	n_info = pu_services_list(n->services, peer, info, PU_ARRAY_LEN(info));
-	for (size_t i = 0; i < n_info; i++) {
-		struct pu_offer_service *s = &out->services[out->n_services++];
-
-		memcpy(s->name, info[i].name, strlen(info[i].name) + 1);
-		s->port = info[i].port;
-	}
-	if (!p || p->access != PU_ACCESS_NETWORK)
-		return true;
-	for (size_t i = 0; i < n->cfg->vpn.routes.n && i < PU_OFFERS_ROUTES_MAX; i++) {
-		const struct pu_prefix *from = &n->cfg->vpn.routes.v[i];
-		struct pu_offer_route *to = &out->routes[out->n_routes++];
-
-		to->len = from->family == AF_INET ? 4 : 16;
-		to->bits = from->bits;
-		memcpy(to->addr, from->addr, to->len);
-	}
-	return true;
+	return pu_node_allowed(arg, peer) != NULL;
 }
 
 static void tell_peer(struct pu_node *n, struct pu_roster_peer *p)
@@ -106,22 +65,6 @@ static void tell_peer(struct pu_node *n, struct pu_roster_peer *p)
 	if (n->ev)
 		n->ev->on_peer(n->arg, p);
 }
-
-static void on_offer(void *arg, const struct pu_peerid *peer, const struct pu_offer *offer)
-{
-	struct pu_node *n = arg;
-	struct pu_roster_peer *p = pu_roster_find(n->roster, peer);
-
-	if (!p)
-		return; /* a peer that we neither named nor authorised */
-	if (pu_roster_set_offer(p, offer) == 0)
-		tell_peer(n, p);
-}
-
-static const struct pu_offers_events offers_events = {
-	.fill = fill_offer,
-	.on_offer = on_offer,
-};
 
 static void on_packet(void *arg, const struct pu_peerid *peer, const uint8_t *b, size_t len,
 		      unsigned flags)
@@ -226,57 +169,6 @@ static void check_expiry(void *arg)
 
 	pu_node_check_expiry(n);
 	pu_timer_set(&n->expiry, pu_loop_now(n->loop) + PU_SEC(EXPIRY_CHECK_S));
-}
-
-static int load_addresses(struct pu_node *n)
-{
-	struct pu_vip_range range = { .v4_bits = n->cfg->vpn.subnet.bits,
-				      .v6_bits = n->cfg->vpn.ipv6_prefix.bits };
-	char path[PU_PATHS_LEN], *text = NULL;
-	unsigned line = 0;
-	size_t len;
-	int r;
-
-	memcpy(range.v4, n->cfg->vpn.subnet.addr, sizeof range.v4);
-	memcpy(range.v6, n->cfg->vpn.ipv6_prefix.addr, sizeof range.v6);
-	r = pu_vip_table_new(&range, n->hash_key, &n->vips);
-	if (r < 0)
-		return r;
-	/* Ourselves first: our own address never gives way to a peer's. */
-	r = pu_roster_new(n->vips, n->hash_key, &n->roster);
-	if (r == 0)
-		r = pu_roster_add(n->roster, &n->key.peer, &n->self);
-	if (r < 0)
-		return r;
-	if (pu_paths_join(path, n->paths.state_dir, addresses_file) < 0 ||
-	    pu_file_read(path, ADDRESSES_FILE_MAX, &text, &len, NULL) < 0)
-		return 0; /* the first start */
-	r = pu_vip_table_load(n->vips, pu_bytes(text, len), &line);
-	if (r < 0)
-		pu_log(PU_LOG_WARN, "node", "damaged line in the table of addresses",
-		       PU_KV_STR("file", path), PU_KV_U64("line", line));
-	free(text);
-	return 0;
-}
-
-void pu_node_save_addresses(struct pu_node *n)
-{
-	char path[PU_PATHS_LEN];
-	struct pu_buf out;
-	int r;
-
-	if (!pu_roster_take_dirty(n->roster))
-		return;
-	pu_buf_init(&out, ADDRESSES_FILE_MAX);
-	r = pu_paths_join(path, n->paths.state_dir, addresses_file);
-	if (r == 0)
-		r = pu_vip_table_save(n->vips, &out);
-	if (r == 0)
-		r = pu_file_replace(path, pu_buf_bytes(&out), 0600, &n->paths.owner);
-	if (r < 0)
-		pu_log(PU_LOG_WARN, "node", "cannot save the table of addresses",
-		       PU_KV_STR("file", path), PU_KV_ERR(r));
-	pu_buf_deinit(&out);
 }
 
 static bool is_in(const struct pu_prefix *p, const struct pu_ma_part *ip)
@@ -385,9 +277,8 @@ static int make_overlay(struct pu_node *n)
 
 	if (r == 0)
 		pu_services_set_events(n->services, &services_events, n);
-
 	if (r == 0)
-		r = pu_offers_new(n->host, &offers_events, n, &n->offers);
+		r = pu_node_offer_new(n);
 	if (r == 0)
 		r = pu_sessions_new(n->host, &session_events, n, &n->sessions);
 	if (r == 0)
@@ -412,7 +303,7 @@ static int init(struct pu_node *n, const struct pu_node_options *opt, struct pu_
 	r = pu_identity_load(n->loop, n->cfg->key_file, &n->paths.owner, &n->key, why);
 	if (r < 0)
 		return r;
-	r = load_addresses(n);
+	r = pu_node_load_addresses(n);
 	if (r < 0)
 		return pu_failure_set(why, r, "vpn.subnet", NULL, "%s", pu_err_text(r));
 	r = make_host(n, opt->version, why);
@@ -542,60 +433,9 @@ int pu_node_resolve(const struct pu_node *n, const char *text, struct pu_peerid 
 	return *pfrom_id ? 0 : PU_ENOENT;
 }
 
-bool pu_node_offer_settled(const struct pu_node *n, const struct pu_roster_peer *peer)
+struct pu_roster_peer *pu_node_allowed(const struct pu_node *n, const struct pu_peerid *id)
 {
-	return peer->offer_known ||
-	       (pu_host_peer_identified(n->host, &peer->id) &&
-		!pu_host_peer_supports(n->host, &peer->id, PU_OFFERS_PROTOCOL));
-}
+	struct pu_roster_peer *p = pu_roster_find(n->roster, id);
 
-static uint16_t foreign_port(const struct pu_node *n, const struct pu_roster_peer *peer,
-			     const char *service)
-{
-	for (size_t i = 0; i < n->cfg->n_peers; i++) {
-		const struct pu_config_peer *c = &n->cfg->peers[i];
-
-		for (size_t j = 0; pu_peerid_eq(&c->peer, &peer->id) && j < c->n_ports; j++)
-			if (strcmp(c->ports[j].key.name, service) == 0)
-				return c->ports[j].port;
-	}
-	return pu_ports_of_service(service);
-}
-
-struct port_search {
-	const struct pu_node *node;
-	const struct pu_roster_peer *peer;
-	uint16_t port;
-	char *name;
-	bool found;
-};
-
-static void try_protocol(void *arg, const char *protocol)
-{
-	struct port_search *s = arg;
-	char name[PU_SERVICE_NAME_MAX + 1];
-
-	if (s->found || !pu_service_of_protocol(protocol, name) ||
-	    foreign_port(s->node, s->peer, name) != s->port)
-		return;
-	memcpy(s->name, name, strlen(name) + 1);
-	s->found = true;
-}
-
-bool pu_node_service_at(const struct pu_node *n, const struct pu_roster_peer *peer,
-			uint16_t port, char *name)
-{
-	struct port_search s = { .node = n, .peer = peer, .port = port, .name = name };
-
-	if (!peer->offer_known) {
-		pu_host_each_protocol(n->host, &peer->id, try_protocol, &s);
-		return s.found;
-	}
-	for (size_t i = 0; i < peer->n_services; i++) {
-		if (peer->services[i].port == port && port != 0) {
-			memcpy(name, peer->services[i].name, strlen(peer->services[i].name) + 1);
-			return true;
-		}
-	}
-	return false;
+	return pu_roster_allowed(p, pu_loop_unix(n->loop)) ? p : NULL;
 }

@@ -102,13 +102,7 @@ int pu_node_resolve(const struct pu_node *n, const char *text, struct pu_peerid 
 		    bool *pfrom_id);
 /* Roster entry by its name, letter case aside; NULL. */
 struct pu_roster_peer *pu_node_by_name(const struct pu_node *n, const char *name);
-/* The service that a peer has at a TCP port: its own list, or for peers without that
- * protocol the config and the well-known ports together with what identify told.
- * False: none. name: PU_SERVICE_NAME_MAX + 1 bytes. */
-bool pu_node_service_at(const struct pu_node *n, const struct pu_roster_peer *peer,
-			uint16_t port, char *name);
-/* True when it is settled what the peer offers (its list came, or it has no such
- * protocol). */
-bool pu_node_offer_settled(const struct pu_node *n, const struct pu_roster_peer *peer);
+/* Roster entry of a peer that may use us now; NULL. */
+struct pu_roster_peer *pu_node_allowed(const struct pu_node *n, const struct pu_peerid *id);
 
 #endif

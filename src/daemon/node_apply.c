@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "daemon/node_addresses.h"
 #include "daemon/node_path.h"
 #include "p2p/host/paths.h"
 
@@ -111,7 +112,8 @@ static void apply_member(struct pu_node *n, const struct pu_member *m, const str
 		tell_change(n, &m->peer, change);
 }
 
-void pu_node_expel(struct pu_node *n, struct pu_roster_peer *p)
+/* No member any more: its connections and streams end now. */
+static void expel(struct pu_node *n, struct pu_roster_peer *p)
 {
 	p->authorized = false;
 	p->lapsed = false;
@@ -130,7 +132,7 @@ static void apply_members(struct pu_node *n, const struct pu_members *set,
 	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
 		p = pu_roster_at(n->roster, h);
 		if (p->authorized && !pu_member_find(set, &p->id))
-			pu_node_expel(n, p);
+			expel(n, p);
 	}
 }
 
@@ -350,6 +352,6 @@ void pu_node_revoke(struct pu_node *n, const struct pu_peerid *peer)
 
 	if (!p || !p->authorized)
 		return;
-	pu_node_expel(n, p);
+	expel(n, p);
 	pu_node_keep(n, peer, pu_node_wants(n, p));
 }

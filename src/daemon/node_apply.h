@@ -10,14 +10,10 @@
 int pu_node_apply(struct pu_node *n, const struct pu_config *cfg, struct pu_failure *why);
 /* Whatever the members file says: the peer is out until it is read again. */
 void pu_node_revoke(struct pu_node *n, const struct pu_peerid *peer);
-/* The peer is no member any more: its connections and streams end now. */
-void pu_node_expel(struct pu_node *n, struct pu_roster_peer *p);
 /* Members whose time is over lose what they have; those whose time is not over any more
  * get it back. */
 void pu_node_check_expiry(struct pu_node *n);
 /* Is a connection to this peer kept up? */
 bool pu_node_wants(const struct pu_node *n, const struct pu_roster_peer *p);
-/* Writes the table of addresses when it changed. */
-void pu_node_save_addresses(struct pu_node *n);
 
 #endif

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "crypto/key.h"
 #include "daemon/config.h"
-#include "daemon/node.h"
+#include "daemon/node_offer.h"
 #include "daemon/version.h"
 #include "p2p/transport/net_uv.h"
 

@@ -7,7 +7,8 @@
 #include "daemon/pairing_internal.h"
 
 enum {
-	GUESTS_MAX = 16,
+	GUESTS_MAX = 24,
+	GUESTS_PER_PEER = 2, /* one may be left of a way that has died */
 	NUMBER_LEN = 2,  /* in front of a conversation of version 3: which invitation */
 	PATIENCE_S = 25, /* strangers are not let stay for longer anyway */
 };
@@ -270,13 +271,15 @@ static void on_timer(void *arg)
 	on_failed(arg, PU_ETIMEDOUT, NULL);
 }
 
-static unsigned count(const struct pu_pairing *p)
+static bool has_room(const struct pu_pairing *p, const struct pu_peerid *peer)
 {
-	unsigned n = 0;
+	unsigned n = 0, same = 0;
 
-	PU_LIST_FOREACH (it, tmp, &p->guests)
+	PU_LIST_FOREACH (it, tmp, &p->guests) {
 		n++;
-	return n;
+		same += pu_peerid_eq(&PU_CONTAINER_OF(it, struct guest, node)->peer, peer);
+	}
+	return n < GUESTS_MAX && same < GUESTS_PER_PEER;
 }
 
 void pu_guest_accept(void *arg, struct pu_stream *st)
@@ -284,7 +287,8 @@ void pu_guest_accept(void *arg, struct pu_stream *st)
 	struct pu_pairing *p = arg;
 	bool v1 = strcmp(st->protocol, PU_INVITE_PROTOCOL_V1) == 0;
 	const struct invite *i = v1 ? find_open(p, PU_CODE_INVITE_V1, 0) : NULL;
-	struct guest *g = count(p) < GUESTS_MAX && (i || !v1) ? calloc(1, sizeof *g) : NULL;
+	bool wanted = (i || !v1) && has_room(p, &st->conn->peer);
+	struct guest *g = wanted ? calloc(1, sizeof *g) : NULL;
 
 	if (!g) {
 		pu_stream_reset(st, PU_STREAM_CODE_LIMIT);

@@ -1,8 +1,6 @@
 #include "daemon/relay_guests.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -43,23 +41,15 @@ static void on_open(void *arg, bool open)
 
 /* Vouching. */
 
-static void default_comment(const struct pu_relay_guests *g, char *out, size_t cap)
-{
-	time_t now = (time_t)pu_loop_unix(g->s->loop);
-	struct tm tm;
-
-	if (!gmtime_r(&now, &tm) || strftime(out, cap, "invited-%Y-%m-%d", &tm) == 0)
-		snprintf(out, cap, "invited");
-}
-
 static int store(struct pu_relay_guests *g, const struct pu_peerid *owner,
 		 const struct pu_peerid *peer, const char *name)
 {
-	char comment[PU_ENROLMENT_NAME_MAX + 1], by[PU_PEERID_SHORT_MAX];
+	char clean[PU_ENROLMENT_NAME_MAX + 1], comment[PU_ENROLMENT_NAME_MAX + 1];
+	char by[PU_PEERID_SHORT_MAX];
 	struct pu_member_change change = { .peer = *peer, .comment = comment, .n = 1 };
 
-	if (!pu_enrolment_clean_name(name, comment))
-		default_comment(g, comment, sizeof comment);
+	pu_enrolment_clean_name(name, clean);
+	pu_enrolment_comment(clean, "invited-", pu_loop_unix(g->s->loop), comment);
 	pu_peerid_short(owner, by);
 	by[strcspn(by, ".")] = '\0';
 	change.set[0] = (struct pu_member_set){ "invited_by", by };

@@ -17,7 +17,6 @@ enum {
 	/* The last one to use a code must hear its answer before the door is shut. */
 	CLOSE_AFTER_MS = 1000,
 	NUMBER_MAX = 100,
-	DATE_LEN = 10,
 };
 
 /* Then the date: the comment of a member that came without a name. */
@@ -110,15 +109,13 @@ static int store(struct pu_relay_pairing *p, const struct pu_members *set,
 {
 	const struct pu_member *before = pu_member_find(set, &slot->peer);
 	int64_t now = pu_loop_unix(p->server->loop), expires = expiry(g, before, now);
-	char comment[PU_GROUP_NAME_MAX + 1], when[PU_RFC3339_MAX] = "";
+	char name[PU_GROUP_NAME_MAX + 1], comment[PU_ENROLMENT_NAME_MAX + 1];
+	char when[PU_RFC3339_MAX] = "";
 	struct pu_member_change c = { .peer = slot->peer, .comment = comment, .n = 2 };
 
-	choose_name(set, before, slot, comment);
-	memcpy(slot->name, comment, sizeof comment);
-	if (!comment[0])
-		snprintf(comment, sizeof comment, "%s%.*s", nameless, DATE_LEN,
-			 pu_rfc3339_text(now, when));
-	when[0] = '\0';
+	choose_name(set, before, slot, name);
+	memcpy(slot->name, name, sizeof name);
+	pu_enrolment_comment(name, nameless, now, comment);
 	if (expires != PU_MEMBER_NO_EXPIRY)
 		pu_rfc3339_text(expires, when);
 	c.set[0] = (struct pu_member_set){ "group", g->id };

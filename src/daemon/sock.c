@@ -97,7 +97,7 @@ static int bind_private(int fd, const struct sockaddr_un *sa, const struct pu_fi
 	int r = bind(fd, (const struct sockaddr *)sa, sizeof *sa) < 0 ? -errno : 0;
 
 	umask(old);
-	if (r == 0 && owner && owner->set && chown(sa->sun_path, owner->uid, owner->gid) < 0)
+	if (r == 0 && owner && owner->set && lchown(sa->sun_path, owner->uid, owner->gid) < 0)
 		r = -errno;
 	if (r == 0 && listen(fd, BACKLOG) < 0)
 		r = -errno;

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "lib/lib_internal.h"
 
-void pu_lib_interfaces_tell(struct peerup_host *h)
+static void tell(struct peerup_host *h)
 {
 	struct pu_prefix addrs[PU_PLATFORM_ADDRS_MAX];
 	struct pu_multiaddr ma[PU_PLATFORM_ADDRS_MAX];
@@ -22,7 +22,7 @@ static void on_network_change(void *arg)
 	struct peerup_host *h = arg;
 
 	if (!h->closing)
-		pu_lib_interfaces_tell(h);
+		tell(h);
 }
 
 void pu_lib_interfaces_watch(struct peerup_host *h)
@@ -36,5 +36,5 @@ void pu_lib_interfaces_watch(struct peerup_host *h)
 	if (r < 0)
 		pu_log(PU_LOG_WARN, "host", "cannot watch the interfaces", PU_KV_ERR(r));
 	else
-		pu_lib_interfaces_tell(h);
+		tell(h);
 }

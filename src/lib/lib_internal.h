@@ -46,7 +46,6 @@ void pu_lib_stream_hand_out(struct peerup_stream *st, peerup_stream_fn *fn, void
 
 /* interfaces.c: keeps the host informed about the addresses of this machine. */
 void pu_lib_interfaces_watch(struct peerup_host *h);
-void pu_lib_interfaces_tell(struct peerup_host *h);
 
 /* Every call that does something begins with it, so that timeouts count from now and
  * not from the last turn. False: the host is closing. */

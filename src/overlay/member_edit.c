@@ -1,6 +1,5 @@
 #include "overlay/member_edit_internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,14 +12,12 @@ enum { MODE = 0600 };
 /* Where the file really is. A link that leads nowhere is not replaced by a file. */
 static int find_target(const char *path, char **ptarget)
 {
-	char *target = realpath(path, NULL);
+	int r = pu_file_target(path, ptarget);
 	struct stat st;
 
-	if (!target && errno != ENOENT)
-		return pu_err_from_errno(errno);
-	if (!target && lstat(path, &st) == 0)
-		return PU_ENOENT;
-	*ptarget = target ? target : strdup(path);
+	if (r != PU_ENOENT || lstat(path, &st) == 0)
+		return r;
+	*ptarget = strdup(path);
 	return *ptarget ? 0 : PU_ENOMEM;
 }
 
@@ -81,7 +78,7 @@ static int finish(struct pu_member_edit *e, int r)
 	return r;
 }
 
-int pu_member_edit_put(struct pu_member_edit *e, const char *s)
+static int put(struct pu_member_edit *e, const char *s)
 {
 	return pu_buf_append(&e->out, s, strlen(s));
 }
@@ -95,7 +92,7 @@ int pu_member_edit_put_line(struct pu_member_edit *e, struct pu_bytes line, bool
 {
 	int r = put_bytes(e, line.p, line.p + line.len);
 
-	return r == 0 && lf ? pu_member_edit_put(e, "\n") : r;
+	return r == 0 && lf ? put(e, "\n") : r;
 }
 
 static bool is_peer(struct pu_bytes line, const struct pu_peerid *peer, struct pu_member_line *l)
@@ -103,7 +100,7 @@ static bool is_peer(struct pu_bytes line, const struct pu_peerid *peer, struct p
 	return pu_member_line_parse(line, l) == 0 && pu_peerid_eq(&l->peer, peer);
 }
 
-int pu_member_edit_put_comment(struct pu_member_edit *e, const char *comment)
+static int put_comment(struct pu_member_edit *e, const char *comment)
 {
 	size_t n = 0;
 	int r = 0;
@@ -111,7 +108,7 @@ int pu_member_edit_put_comment(struct pu_member_edit *e, const char *comment)
 	for (const char *p = comment; *p && n < PU_MEMBER_COMMENT_MAX && r == 0; p++) {
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			continue;
-		r = n++ ? 0 : pu_member_edit_put(e, "  # ");
+		r = n++ ? 0 : put(e, "  # ");
 		if (r == 0)
 			r = pu_buf_append(&e->out, p, 1);
 	}
@@ -120,14 +117,14 @@ int pu_member_edit_put_comment(struct pu_member_edit *e, const char *comment)
 
 static int put_attr(struct pu_member_edit *e, const struct pu_member_set *s)
 {
-	int r = s->value[0] ? pu_member_edit_put(e, "  ") : 0;
+	int r = s->value[0] ? put(e, "  ") : 0;
 
 	if (r < 0 || !s->value[0])
 		return r;
-	r = pu_member_edit_put(e, s->key);
+	r = put(e, s->key);
 	if (r == 0)
-		r = pu_member_edit_put(e, "=");
-	return r == 0 ? pu_member_edit_put(e, s->value) : r;
+		r = put(e, "=");
+	return r == 0 ? put(e, s->value) : r;
 }
 
 static bool word_ok(const char *s)
@@ -155,13 +152,13 @@ int pu_member_edit_put_new(struct pu_member_edit *e, const struct pu_peerid *pee
 			   const struct pu_member_set *v, size_t n, const char *comment)
 {
 	char id[PU_PEERID_TEXT_MAX];
-	int r = pu_member_edit_put(e, pu_peerid_text(peer, id));
+	int r = put(e, pu_peerid_text(peer, id));
 
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = put_attr(e, &v[i]);
 	if (r == 0 && comment)
-		r = pu_member_edit_put_comment(e, comment);
-	return r == 0 ? pu_member_edit_put(e, "\n") : r;
+		r = put_comment(e, comment);
+	return r == 0 ? put(e, "\n") : r;
 }
 
 int pu_member_edit_add_with(const char *path, const struct pu_peerid *peer,
@@ -252,7 +249,7 @@ static int put_fields(struct pu_member_edit *e, const struct pu_member_rewrite *
 		if (c->v[i].value[0] && is_first(c, &a)) {
 			r = put_bytes(e, done, a.value.p);
 			if (r == 0)
-				r = pu_member_edit_put(e, c->v[i].value);
+				r = put(e, c->v[i].value);
 		} else {
 			for (cut = a.key.p; pu_member_line_blank(cut[-1]); cut--)
 				;
@@ -282,8 +279,8 @@ static int put_tail(struct pu_member_edit *e, const struct pu_member_rewrite *c)
 
 	if (!c->comment)
 		return put_bytes(e, tail, end);
-	r = pu_member_edit_put_comment(e, c->comment);
-	return r == 0 && end > tail && end[-1] == '\r' ? pu_member_edit_put(e, "\r") : r;
+	r = put_comment(e, c->comment);
+	return r == 0 && end > tail && end[-1] == '\r' ? put(e, "\r") : r;
 }
 
 int pu_member_edit_put_changed(struct pu_member_edit *e, const struct pu_member_rewrite *c)
@@ -295,7 +292,7 @@ int pu_member_edit_put_changed(struct pu_member_edit *e, const struct pu_member_
 			r = put_attr(e, &c->v[i]);
 	if (r == 0)
 		r = put_tail(e, c);
-	return r == 0 && c->lf ? pu_member_edit_put(e, "\n") : r;
+	return r == 0 && c->lf ? put(e, "\n") : r;
 }
 
 int pu_member_edit_set(const char *path, const struct pu_peerid *peer,

@@ -33,9 +33,7 @@ int pu_member_edit_commit(struct pu_member_edit *e);
 void pu_member_edit_close(struct pu_member_edit *e);
 
 /* Parts of the new text. */
-int pu_member_edit_put(struct pu_member_edit *e, const char *s);
 int pu_member_edit_put_line(struct pu_member_edit *e, struct pu_bytes line, bool lf);
-int pu_member_edit_put_comment(struct pu_member_edit *e, const char *comment);
 /* A new line. */
 int pu_member_edit_put_new(struct pu_member_edit *e, const struct pu_peerid *peer,
 			   const struct pu_member_set *v, size_t n, const char *comment);

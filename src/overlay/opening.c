@@ -96,6 +96,20 @@ static void on_timeout(void *arg)
 	done(o, PU_ETIMEDOUT);
 }
 
+/* A peer that told us its protocols is asked for the right one at once. What it told may be
+ * older than a service that comes and goes, and ours have the status byte always. */
+static void choose_protocols(const struct pu_opening *o, const struct pu_peerid *peer,
+			     const char *service, const char *protocols[3])
+{
+	bool has_v11 = strcmp(service, PU_SERVICE_FILES) == 0 ||
+		       pu_host_peer_supports(o->host, peer, o->v11);
+	bool only_v10 = !has_v11 && pu_host_peer_identified(o->host, peer);
+
+	protocols[0] = only_v10 ? o->v10 : o->v11;
+	protocols[1] = has_v11 || only_v10 ? NULL : o->v10;
+	protocols[2] = NULL;
+}
+
 int pu_opening_start(struct pu_host *h, const struct pu_peerid *peer, const char *service,
 		     pu_opening_fn *on_done, void *arg, struct pu_opening **po)
 {
@@ -114,13 +128,7 @@ int pu_opening_start(struct pu_host *h, const struct pu_peerid *peer, const char
 	o->arg = arg;
 	pu_service_protocol(service, 1, o->v11);
 	pu_service_protocol(service, 0, o->v10);
-	/* A peer that told us its protocols is asked for the right one at once. */
-	protocols[0] = pu_host_peer_identified(h, peer) && !pu_host_peer_supports(h, peer, o->v11) ?
-			       o->v10 :
-			       o->v11;
-	protocols[1] = protocols[0] == o->v11 && !pu_host_peer_supports(h, peer, o->v11) ? o->v10 :
-											   NULL;
-	protocols[2] = NULL;
+	choose_protocols(o, peer, service, protocols);
 	pu_timer_init(&o->timer, loop, on_timeout, o);
 	pu_timer_set(&o->timer, pu_loop_now(loop) + PU_SEC(PU_OPENING_TIMEOUT_S));
 	r = pu_host_open(h, peer, NULL, protocols, on_open, o, &o->req);

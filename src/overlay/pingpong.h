@@ -1,5 +1,5 @@
 /* /pingpong/1.0.0: "ping\n" is answered with "pong\n", one stream per ping
- * (docs/protocols/overlay.md). The protocol ID is configurable. */
+ * (docs/protocols/README.md). The protocol ID is configurable. */
 #ifndef PU_OVERLAY_PINGPONG_H
 #define PU_OVERLAY_PINGPONG_H
 

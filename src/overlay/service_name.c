@@ -12,7 +12,7 @@ int pu_service_name_check(const char *name)
 {
 	static const char *const reserved[] = { "invite",    "relay-pair", "peer-notify",
 						"rtt-probe", "packets",	   "offers",
-						PU_SERVICE_FILES };
+						"wake",	     "nameplate",  PU_SERVICE_FILES };
 	size_t len = strlen(name);
 
 	if (len == 0 || len > PU_SERVICE_NAME_MAX || name[0] == '-' || name[len - 1] == '-')

@@ -1,6 +1,6 @@
 /* The hops to a peer and how far they are: one when the path is direct, the relay and the
  * peer when it is not. Timed is what anybody can answer: the refusal of a protocol that
- * nobody has (docs/protocols/overlay.md). */
+ * nobody has (docs/protocols/README.md). */
 #ifndef PU_OVERLAY_TRACE_H
 #define PU_OVERLAY_TRACE_H
 

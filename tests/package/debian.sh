@@ -44,6 +44,9 @@ die() {
 	exit 1
 }
 
+# grep -q would end before what it reads from, which then fails.
+found() { grep "$@" > /dev/null; }
+
 # ---- machines
 
 finish() {
@@ -68,7 +71,7 @@ machine() {
 	mkdir "$top/$1"
 	(
 		[ -z "${cgroup:-}" ] || echo "$BASHPID" > "$cgroup/cgroup.procs"
-		exec unshare --mount --net --pid --uts --ipc --cgroup --fork --kill-child \
+		exec setpriv --pdeathsig KILL unshare --mount --net --pid --uts --ipc --cgroup --fork --kill-child \
 			"$here/machine.sh" "$cache/$1" "$top/$1" "$1" "$packages"
 	) > "$top/$1.log" 2>&1 &
 	child=$!
@@ -81,8 +84,12 @@ machine() {
 		sleep 0.1
 	done
 	pid[$1]=$child
-	cat "$top/$1.log"
-	die "the $1 machine does not start"
+	no_machine "$1: $(tail -1 "$top/$1.log")"
+}
+# Nothing of ours is on it yet: the kernel or what is around us does not let it be.
+no_machine() {
+	[ $failures -eq 0 ] || exit 1
+	skip "no machine of namespaces here: $*"
 }
 
 # on KIND COMMAND...
@@ -134,7 +141,7 @@ make_packages() {
 }
 
 look_into_packages() {
-	local deb installed file requires owner
+	local deb file requires owner
 	cpack --config "$build/CPackConfig.cmake" -B "$top/again" > "$top/out" 2>&1
 	for deb in "$node" "$library" "$dev"; do
 		check "${deb##*/} is made differently each time" cmp "$deb" "$top/again/${deb##*/}"
@@ -143,7 +150,7 @@ look_into_packages() {
 		! awk '$2 != "root/root" || $1 ~ /^[^l]....w|^[^l].......w|s/' "$top/out" | grep . ||
 			bad "${deb##*/}: owners or modes"
 		for field in Maintainer Section Priority Description; do
-			dpkg-deb -f "$deb" "$field" | grep -q . || bad "${deb##*/} has no $field"
+			dpkg-deb -f "$deb" "$field" | found . || bad "${deb##*/} has no $field"
 		done
 		file=$top/files/usr/share/doc/$(dpkg-deb -f "$deb" Package)
 		grep -q '^License: Expat' "$file/copyright" || bad "${deb##*/} has no copyright"
@@ -155,10 +162,9 @@ look_into_packages() {
 
 	# What `cmake --install` installs is in a package, under whatever folder.
 	DESTDIR=$top/installed cmake --install "$build" > "$top/out" 2>&1
-	installed=$(find "$top/installed" ! -type d -printf '%f\n' | sort -u)
-	for file in $installed; do
-		[ -n "$(find "$top/files" -name "$file" -o -name "$file.gz")" ] || bad "no package has $file"
-	done
+	names() { find "$1" ! -type d -printf '%f\n' | sed 's/\.gz$//' | sort -u; }
+	comm -23 <(names "$top/installed") <(names "$top/files") > "$top/out"
+	[ ! -s "$top/out" ] || bad "no package has these"
 	rm -rf "$top/installed"
 
 	file=$top/files/usr/bin/peerup-vpn
@@ -166,15 +172,15 @@ look_into_packages() {
 	grep -q 'NOW PIE' "$top/out" || bad "the program is not hardened"
 	! grep -E 'RPATH|RUNPATH|libcurl|libpeerup' "$top/out" || bad "the program needs what it must not"
 	! grep -qF "$source/" "$file" || bad "the program names the folder it was built in"
-	file "$file" | grep -q ', stripped' || bad "the program is not stripped"
-	dpkg-deb -f "$node" Recommends | grep -q libcurl3-gnutls || bad "libcurl is not recommended"
-	dpkg-deb -f "$library" Depends | grep -q libngtcp2 || bad "the library depends on nothing"
+	file "$file" | found ', stripped' || bad "the program is not stripped"
+	dpkg-deb -f "$node" Recommends | found libcurl3-gnutls || bad "libcurl is not recommended"
+	dpkg-deb -f "$library" Depends | found libngtcp2 || bad "the library depends on nothing"
 
 	# Every .pc file that ours names comes with a package that ours depends on.
 	requires=$(sed -n 's/^Requires: //p' "$top"/files/usr/lib/*/pkgconfig/peerup-static.pc)
 	for file in $requires; do
 		owner=$(dpkg-query -S "*/pkgconfig/$file.pc" 2> /dev/null | cut -d: -f1 | head -1)
-		dpkg-deb -f "$dev" Depends | tr -d ' ' | tr , '\n' | grep -qx "$owner" ||
+		dpkg-deb -f "$dev" Depends | tr -d ' ' | tr , '\n' | found -x "$owner" ||
 			bad "libpeerup-dev does not depend on $owner, which has $file.pc"
 	done
 }
@@ -185,7 +191,7 @@ smoke() {
 	local me
 	check "version" on plain peerup-vpn version
 	grep -q '^peerup-vpn ' "$top/out" || bad "version says nothing"
-	on plain getent passwd peerup | grep -q ':/var/lib/peerup:/usr/sbin/nologin$' || bad "the account"
+	on plain getent passwd peerup | found ':/var/lib/peerup:/usr/sbin/nologin$' || bad "the account"
 	[ "$(on plain stat -c '%a %U %G' /etc/peerup)" = '700 peerup peerup' ] || bad "/etc/peerup"
 	check "the manual" on plain sh -c 'zcat /usr/share/man/man8/peerup-vpn.8.gz | grep -q authorized_keys'
 	check "completion in bash" on plain bash -c \
@@ -218,8 +224,9 @@ smoke() {
 use_library() {
 	local flags=$top/files/usr/lib/$(gcc -print-multiarch)/pkgconfig
 	check "compile with libpeerup-dev" sh -c '"$1" "$2" -o "$3" $(PKG_CONFIG_PATH=$4 \
-		pkg-config --cflags --libs peerup)' \
-		sh "$cc" "$source/tests/install/two_hosts.c" "$packages/two_hosts" "$flags"
+		PKG_CONFIG_SYSROOT_DIR=$5 PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 \
+		PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 pkg-config --cflags --libs peerup)' \
+		sh "$cc" "$source/tests/install/two_hosts.c" "$packages/two_hosts" "$flags" "$top/files"
 	check "run with libpeerup" on plain /run/packages/two_hosts
 	grep -q 'heard each other' "$top/out" || bad "two hosts did not talk"
 	check "what libpeerup-dev depends on" on plain apt-get -q -s install "/run/packages/${dev##*/}" \
@@ -266,7 +273,7 @@ start_services() {
 		check "enable and start $unit" on booted systemctl enable --now $unit
 		on booted journalctl -q --no-pager -u $unit > "$top/out" 2>&1
 		on booted systemctl is-active -q $unit || bad "$unit does not run"
-		on booted sh -c 'stat -c %U "/proc/$1"' sh "$(main_pid $unit)" | grep -qx peerup ||
+		on booted sh -c 'stat -c %U "/proc/$1"' sh "$(main_pid $unit)" | found -x peerup ||
 			bad "$unit: not as its account"
 	done
 	for config in /etc/peerup/config.yaml /etc/peerup/work/config.yaml; do answers $config; done
@@ -306,7 +313,7 @@ remove() {
 test_booted() {
 	machine booted
 	await booted 30 sh -c '[ -S /run/systemd/private ] && ! systemctl is-system-running |
-		grep -qE "^(initializing|starting|offline)"' || die "systemd does not come up"
+		grep -qE "^(initializing|starting|offline)"' || no_machine "booted: systemd does not come up"
 	say "booted"
 	snapshot booted before
 	apt booted install "/run/packages/${node##*/}"
@@ -335,6 +342,10 @@ say "trees"
 
 hierarchy=$(findmnt -rno TARGET -t cgroup2 | head -1)
 if [ -n "$hierarchy" ]; then
+	for old in "$hierarchy"/peerup-package.*; do
+		[ ! -d "$old" ] || kill -0 "${old##*.}" 2> /dev/null ||
+			find "$old" -depth -type d -exec rmdir {} + 2> /dev/null
+	done
 	cgroup=$hierarchy/peerup-package.$$
 	mkdir "$cgroup" || cgroup=
 fi

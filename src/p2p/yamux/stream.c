@@ -93,7 +93,8 @@ static void forget_id(struct pu_yamux_stream *st)
 
 /* The memory stays until the job: a callback of the stream may be up the call stack,
  * reading from its buffer. */
-void pu_yamux_stream_bury(struct pu_yamux_stream *st)
+/* Takes the stream out of everything but the graveyard. */
+static void bury(struct pu_yamux_stream *st)
 {
 	struct pu_yamux *ym = st->ym;
 
@@ -128,7 +129,7 @@ void pu_yamux_stream_settle(struct pu_yamux_stream *st)
 		return;
 	forget_id(st);
 	if (!st->owned)
-		pu_yamux_stream_bury(st);
+		bury(st);
 }
 
 void pu_yamux_stream_send_rst(struct pu_yamux_stream *st, uint32_t code)
@@ -146,7 +147,7 @@ void pu_yamux_stream_end(struct pu_yamux_stream *st, int err, uint32_t code)
 	const struct pu_stream_events *ev = st->base.ev;
 	bool owned = st->owned;
 
-	pu_yamux_stream_bury(st);
+	bury(st);
 	if (owned && err < 0)
 		ev->on_closed(st->base.arg, &st->base, err, code);
 }
@@ -228,7 +229,7 @@ void pu_yamux_stream_fin_sent(struct pu_yamux_stream *st)
 void pu_yamux_stream_linger_over(struct pu_yamux_stream *st)
 {
 	pu_yamux_stream_send_rst(st, PU_STREAM_CODE_NONE);
-	pu_yamux_stream_bury(st);
+	bury(st);
 }
 
 /* --- the session's job --- */
@@ -292,7 +293,7 @@ static void stream_close(struct pu_stream *s)
 	if (!st->owned)
 		return;
 	if (st->ym->state != PU_YAMUX_OPEN) {
-		pu_yamux_stream_bury(st);
+		bury(st);
 		return;
 	}
 	st->owned = false;
@@ -318,7 +319,7 @@ static void stream_reset(struct pu_stream *s, uint32_t code)
 		return;
 	if (st->known && st->ym->state == PU_YAMUX_OPEN)
 		pu_yamux_stream_send_rst(st, code);
-	pu_yamux_stream_bury(st);
+	bury(st);
 }
 
 static const struct pu_stream_ops stream_ops = {

@@ -71,8 +71,6 @@ static inline uint32_t pu_yamux_stream_id(const struct pu_yamux_stream *st)
 int pu_yamux_stream_new(struct pu_yamux *ym, uint32_t id, bool inbound,
 			struct pu_yamux_stream **pst);
 void pu_yamux_stream_free(struct pu_yamux_stream *st);
-/* Takes the stream out of everything but the graveyard. */
-void pu_yamux_stream_bury(struct pu_yamux_stream *st);
 /* Buries it; the consumer, if any, hears on_closed(err, code) when err is not 0. */
 void pu_yamux_stream_end(struct pu_yamux_stream *st, int err, uint32_t code);
 /* A half ended or the consumer left: forgets or buries what is over. */

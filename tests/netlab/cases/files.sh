@@ -1,21 +1,27 @@
 #!/usr/bin/env bash
 # Files between members, by daemons and without: whole, in pieces, to whom they are for.
 #
-#   laptop eth0 192.168.7.2 ──┬── 192.168.7.1 eth0 home
-#   guest  eth0 192.168.7.3 ──┘   home knows laptop and guest; nobody knows stranger
-#   stranger    192.168.7.4 ──┘
+#   laptop eth0 192.168.7.2 ═════ 192.168.7.1 eth0 home eth1 ─── 192.168.8.2 guest
+#                                              nobody knows it: eth2 ─── 192.168.9.2 stranger
 . "$(dirname "$0")/../lib.sh"
 need_product
+need_wire
 need_tools python3 sha256sum
 # The leak checker cannot look into a daemon that locked itself up, and fails its exit.
 export ASAN_OPTIONS=detect_leaks=0
 
 host home laptop guest stranger
-switch lan home laptop guest stranger
+wire laptop eth0 home eth0
 attach home eth0 192.168.7.1/24
 attach laptop eth0 192.168.7.2/24
-attach guest eth0 192.168.7.3/24
-attach stranger eth0 192.168.7.4/24
+cable home eth1 guest eth0
+cable home eth2 stranger eth0
+attach home eth1 192.168.8.1/24
+attach home eth2 192.168.9.1/24
+attach guest eth0 192.168.8.2/24
+attach stranger eth0 192.168.9.2/24
+ok on guest ip route add default via 192.168.8.1
+ok on stranger ip route add default via 192.168.9.1
 node home laptop guest stranger
 befriend home laptop
 befriend home guest
@@ -23,7 +29,9 @@ ok peerup stranger auth add "${PEER_ID[home]}"
 ok peerup stranger name add home "${PEER_ID[home]}"
 ok peerup stranger peer add "$(quic_addr home)"
 start home daemon "$PEERUP" daemon
+daemons=$!
 start laptop daemon "$PEERUP" daemon
+daemons="$daemons $!"
 for h in home laptop; do
 	eventually 10 on $h test -e .config/peerup/.daemon-cookie
 done
@@ -91,6 +99,7 @@ same_tree
 says '^Received 201 files from laptop' said tree
 
 say "the sender is stopped and goes on"
+wire_set rate=150
 receiving stopped --yes
 start laptop send "$PEERUP" send big.bin --to home
 send_job=$!
@@ -110,6 +119,7 @@ kill -KILL "$(receive_pid)"
 ! wait "$send_job" || fail "a send that lost its receiver ends well"
 complains 'does not receive files now' peerup laptop send big.bin --to home
 had=$(part_bytes)
+wire_set rate=0
 receiving again --json --from laptop
 peerup laptop send big.bin --to home --json > "$LAB/json" || fail "resumed: $(cat "$LAB/json")"
 python3 - "$LAB/json" "$had" <<'PY' || fail "it did not go on where it ended: $(cat "$LAB/json")"
@@ -143,6 +153,9 @@ silent_about files peerup home daemon services
 say "two nodes without daemons"
 ok peerup home daemon stop
 ok peerup laptop daemon stop
+for job in $daemons; do
+	wait "$job" || fail "a daemon ends with $?"
+done
 rm -rf "$to/tree"
 receiving alone --yes --once
 says 'Sent 201 files' peerup laptop send tree --to home

@@ -122,6 +122,50 @@ static void a_replaced_link_stays_a_link(void **state)
 	free(data);
 }
 
+/* A user's link may lead root to what is his, and nowhere else. */
+static void root_is_not_led_astray_by_links(void **state)
+{
+	const struct pu_file_owner user = { .set = true, .uid = 12345, .gid = 12345 };
+	struct pu_file_info info;
+	char *data;
+	size_t len;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(pu_file_replace(in_dir("roots"), pu_bytes_str("r"), 0600, NULL), 0);
+	assert_int_equal(chmod(dir, 0755), 0);
+	assert_int_equal(pu_file_make_dirs(in_dir("home"), 0700, &user), 0);
+	assert_int_equal(symlink("../roots", in_dir("home/link")), 0);
+	assert_int_equal(lchown(in_dir("home/link"), 12345, 12345), 0);
+	assert_int_equal(pu_file_replace(in_dir("home/link"), pu_bytes_str("x"), 0600, &user),
+			 PU_EPERM);
+	assert_int_equal(pu_file_replace(in_dir("home/link"), pu_bytes_str("x"), 0600, NULL),
+			 PU_EPERM);
+	assert_int_equal(pu_file_read(in_dir("home/link"), 9, &data, &len, NULL), PU_EPERM);
+	assert_int_equal(pu_file_target(in_dir("home/link"), &data), PU_EPERM);
+	assert_int_equal(pu_file_read(in_dir("roots"), 9, &data, &len, &info), 0);
+	assert_string_equal(data, "r");
+	assert_int_equal(info.uid, 0);
+	free(data);
+	/* What the link's owner may write is written for him. */
+	assert_int_equal(chown(in_dir("roots"), 12345, 12345), 0);
+	assert_int_equal(pu_file_replace(in_dir("home/own"), pu_bytes_str("y"), 0600, &user), 0);
+	assert_int_equal(pu_file_read(in_dir("home/own"), 9, &data, &len, &info), 0);
+	free(data);
+	assert_int_equal(info.uid, 12345);
+	assert_int_equal(info.gid, 12345);
+	assert_int_equal(geteuid(), 0);
+	assert_int_equal(getegid(), 0);
+	/* Root's directory, a file for the user. */
+	assert_int_equal(pu_file_replace(in_dir("gift"), pu_bytes_str("z"), 0600, &user), 0);
+	assert_int_equal(pu_file_read(in_dir("gift"), 9, &data, &len, &info), 0);
+	free(data);
+	assert_int_equal(info.uid, 12345);
+	/* A link to what is his. */
+	assert_int_equal(pu_file_read(in_dir("home/link"), 9, &data, &len, NULL), 0);
+	free(data);
+}
+
 static void new_directories_get_mode_and_owner(void **state)
 {
 	struct pu_file_owner owner = { .set = geteuid() == 0, .uid = 1234, .gid = 1235 };
@@ -144,6 +188,7 @@ int main(void)
 		cmocka_unit_test(only_regular_files_are_read),
 		cmocka_unit_test(a_failed_replace_leaves_no_trace),
 		cmocka_unit_test(a_replaced_link_stays_a_link),
+		cmocka_unit_test(root_is_not_led_astray_by_links),
 		cmocka_unit_test(new_directories_get_mode_and_owner),
 	};
 

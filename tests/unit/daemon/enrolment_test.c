@@ -315,6 +315,25 @@ static void name_that_was_there_before_survives_being_taken_back(void **state)
 	assert_string_equal(named("home"), id_text(1));
 }
 
+/* Access of long ago does not come back with a new code for less. */
+static void who_is_no_member_any_more_gets_what_is_granted_now(void **state)
+{
+	struct pu_peerid id = peer_id(1);
+
+	enrol(1, "home", false);
+	assert_int_equal(pu_member_edit_set_attr(keys, &id, "access", "network"), 0);
+	enrol(1, "home", false); /* a member keeps it */
+	assert_true(in_keys("access=network"));
+	assert_int_equal(pu_member_edit_set_attr(keys, &id, "expires", "2020-01-01T00:00:00Z"), 0);
+	enrol(1, "home", true);
+	assert_true(in_keys(id_text(1)));
+	assert_false(in_keys("access=network"));
+	/* neither does that of an invitation that was never confirmed */
+	assert_int_equal(pu_member_edit_set_attr(keys, &id, "access", "network"), 0);
+	enrol(1, "home", true);
+	assert_false(in_keys("access=network"));
+}
+
 static void member_keeps_its_own_expiry(void **state)
 {
 	struct pu_peerid id = peer_id(1);
@@ -583,6 +602,7 @@ int main(void)
 		TEST(provisional_peer_can_be_made_one_for_good),
 		TEST(provisional_peer_can_be_taken_back_with_its_name),
 		TEST(name_that_was_there_before_survives_being_taken_back),
+		TEST(who_is_no_member_any_more_gets_what_is_granted_now),
 		TEST(member_keeps_its_own_expiry),
 		TEST(provisional_peers_are_found_again),
 		TEST(stopped_before_the_first_step),

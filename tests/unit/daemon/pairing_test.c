@@ -311,6 +311,59 @@ static void too_many_guesses_void_the_code(void **state)
 	assert_false(pu_lab_file_has(a, "authorized_keys", b->id_text));
 }
 
+enum { MANY = 26 };
+
+static size_t deaf_recv(void *arg, struct pu_stream *st, const uint8_t *p, size_t len)
+{
+	return len;
+}
+
+static void deaf_eof(void *arg, struct pu_stream *st)
+{
+	pu_stream_close(st);
+}
+
+static void deaf_closed(void *arg, struct pu_stream *st, int err, uint32_t code)
+{
+}
+
+static void on_opened(void *arg, int err, struct pu_stream *st)
+{
+	static const struct pu_stream_events deaf = { .on_recv = deaf_recv, .on_eof = deaf_eof,
+						      .on_closed = deaf_closed };
+	unsigned *n = arg;
+
+	if (err < 0)
+		return;
+	pu_stream_set_events(st, &deaf, NULL);
+	++*n;
+}
+
+/* It says nothing, on as many streams as it gets. */
+static void one_stranger_does_not_keep_others_out(void **state)
+{
+	static const char *const protocols[] = { PU_INVITE_PROTOCOL_V3, NULL };
+	struct pu_host_request *req;
+	const struct pu_invite *i;
+	struct pu_multiaddr at;
+	unsigned opened = 0;
+
+	strangers(3);
+	i = invite(&plain);
+	assert_int_equal(pu_multiaddr_from_text(&at, "/ip4/10.0.0.1/tcp/4001"), 0);
+	assert_int_equal(pu_host_add_addr(c->node->host, &a->id, &at, false), 0);
+	for (unsigned k = 0; k < MANY; k++) {
+		assert_int_equal(pu_host_open(c->node->host, &a->id, NULL, protocols, on_opened,
+					      &opened, &req),
+				 0);
+		pu_lab_run(&lab, PU_MS(200));
+	}
+	assert_true(opened > 0);
+	joins(i->code);
+	assert_int_equal(i->wrong_guesses, 0);
+	expect_friends();
+}
+
 static void wrong_token_of_version_1_counts_as_well(void **state)
 {
 	const struct pu_invite *i;
@@ -598,6 +651,7 @@ int main(void)
 		TEST(codes_of_a_relay_bring_a_group_together),
 		TEST(wrong_words_are_refused_and_counted),
 		TEST(too_many_guesses_void_the_code),
+		TEST(one_stranger_does_not_keep_others_out),
 		TEST(wrong_token_of_version_1_counts_as_well),
 		TEST(used_code_is_no_good),
 		TEST(expired_code_is_no_good),

@@ -585,6 +585,42 @@ static void introduced_without_a_name_it_gets_one_of_its_id(void **state)
 	}
 }
 
+/* Its entry, not just anybody's, says that the group was joined there. */
+static void relay_speaks_only_for_its_own_groups(void **state)
+{
+	struct pu_group *g = make(2, 0);
+	char file[PU_PATHS_LEN];
+
+	for (unsigned i = 0; i < 2; i++)
+		up(&lab.node[i]);
+	join(a, codes[0], "anna");
+	join(b, codes[1], "bert");
+	pu_lab_run(&lab, PU_SEC(10));
+	assert_true(knows(a, b));
+	assert_int_equal(pu_paths_join(file, a->dir, "authorized_keys"), 0);
+	assert_int_equal(pu_member_edit_set_attr(file, &relay->server->key.peer, "group", ""), 0);
+	assert_int_equal(introduce(relay->server->host, a, g->id, 9, c), 0);
+	assert_false(knows(a, c));
+}
+
+static void expired_peer_is_not_introduced_back(void **state)
+{
+	static const struct pu_member_set over = { "expires", "2020-01-01T00:00:00Z" };
+	struct pu_group *g = make(2, 0);
+	char file[PU_PATHS_LEN], text[2048];
+
+	up(a);
+	join(a, codes[0], "anna");
+	pu_lab_run(&lab, PU_SEC(10));
+	assert_int_equal(pu_paths_join(file, a->dir, "authorized_keys"), 0);
+	assert_int_equal(pu_member_edit_add_with(file, &c->id, &over, 1, "gone", NULL), 0);
+	assert_int_equal(introduce(relay->server->host, a, g->id, 9, c), 0);
+	keep(a->dir, "authorized_keys", text, sizeof text);
+	assert_non_null(strstr(text, "expires=2020"));
+	assert_int_equal(introduce(relay->server->host, a, g->id, 9, d), 0);
+	assert_true(knows(a, d));
+}
+
 static void introduction_that_cannot_be_stored_comes_again(void **state)
 {
 	char file[PU_PATHS_LEN], moved[PU_PATHS_LEN];
@@ -634,6 +670,10 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(introduced_without_a_name_it_gets_one_of_its_id,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(relay_speaks_only_for_its_own_groups, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(expired_peer_is_not_introduced_back, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(introduction_that_cannot_be_stored_comes_again,
 						setup, teardown),
 	};
