@@ -50,10 +50,10 @@ struct pu_enrolment {
 void pu_enrolment_call(const struct pu_peerid *peer, const char *from,
 		       struct pu_enrolment_peer *out);
 
-/* Does all of it. A name that another peer has gets -2 … -100, and so does a comment that is
- * the same. The caller has the
- * node load its files again. On failure nothing has changed, or (power loss) the journal says
- * what is left to do. cfg: as loaded from its file; owner: of new files, may be NULL. */
+/* Does all of it. A name that another peer has gets -2 … -100, and so does a comment equal to
+ * it. The caller has the node load its files again. On failure nothing has changed, or (power
+ * loss) the journal says what is left to do. cfg: as loaded from its file; owner: of new files,
+ * may be NULL. */
 int pu_enrolment_apply(const struct pu_config *cfg, const struct pu_file_owner *owner,
 		       struct pu_enrolment *e, struct pu_failure *why);
 /* Finishes what a journal says, if there is one. Call before the config at that path is used. */

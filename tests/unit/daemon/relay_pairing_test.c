@@ -565,6 +565,26 @@ static void only_a_relay_of_ours_and_a_group_of_ours_count(void **state)
 	assert_named(a, c, "c");
 }
 
+static void introduced_without_a_name_it_gets_one_of_its_id(void **state)
+{
+	static const char *const none[] = { "", "paired-2026-03-01", "!" };
+	struct pu_group *g = make(4, 0);
+	struct pu_lab_node named;
+	char name[32];
+
+	up(a);
+	join(a, codes[0], "anna");
+	pu_lab_run(&lab, PU_SEC(10));
+	for (unsigned i = 0; i < sizeof none / sizeof none[0]; i++) {
+		struct pu_lab_node *n = &lab.node[1 + i];
+
+		named = *n;
+		snprintf(named.name, sizeof named.name, "%s", none[i]);
+		assert_int_equal(introduce(relay->server->host, a, g->id, 5, &named), 0);
+		assert_named(a, n, name_of_id(&n->id, name));
+	}
+}
+
 /* Its entry, not just anybody's, says that the group was joined there. */
 static void relay_speaks_only_for_its_own_groups(void **state)
 {
@@ -599,26 +619,6 @@ static void expired_peer_is_not_introduced_back(void **state)
 	assert_non_null(strstr(text, "expires=2020"));
 	assert_int_equal(introduce(relay->server->host, a, g->id, 9, d), 0);
 	assert_true(knows(a, d));
-}
-
-static void introduced_without_a_name_it_gets_one_of_its_id(void **state)
-{
-	static const char *const none[] = { "", "paired-2026-03-01", "!" };
-	struct pu_group *g = make(4, 0);
-	struct pu_lab_node named;
-	char name[32];
-
-	up(a);
-	join(a, codes[0], "anna");
-	pu_lab_run(&lab, PU_SEC(10));
-	for (unsigned i = 0; i < sizeof none / sizeof none[0]; i++) {
-		struct pu_lab_node *n = &lab.node[1 + i];
-
-		named = *n;
-		snprintf(named.name, sizeof named.name, "%s", none[i]);
-		assert_int_equal(introduce(relay->server->host, a, g->id, 5, &named), 0);
-		assert_named(a, n, name_of_id(&n->id, name));
-	}
 }
 
 static void introduction_that_cannot_be_stored_comes_again(void **state)
@@ -668,12 +668,12 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(only_a_relay_of_ours_and_a_group_of_ours_count,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(introduced_without_a_name_it_gets_one_of_its_id,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(relay_speaks_only_for_its_own_groups, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(expired_peer_is_not_introduced_back, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(introduced_without_a_name_it_gets_one_of_its_id,
-						setup, teardown),
 		cmocka_unit_test_setup_teardown(introduction_that_cannot_be_stored_comes_again,
 						setup, teardown),
 	};
