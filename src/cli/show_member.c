@@ -19,7 +19,7 @@ static json_t *member_json(const struct shown *s)
 	const struct pu_member *m = s->m;
 	char id[PU_PEERID_TEXT_MAX], when[PU_RFC3339_MAX];
 	json_t *o = json_pack("{s:s, s:s, s:o}", "peer_id", pu_peerid_text(&m->peer, id), "access",
-			      pu_access_text(m->access), "comment", pu_json_text(m->comment));
+			      pu_member_access_text(m), "comment", pu_json_text(m->comment));
 
 	if (s->name)
 		json_object_set_new(o, "name", json_string(s->name));
@@ -58,7 +58,7 @@ static void print_member(const struct pu_cli *c, size_t i, const struct shown *s
 	       pu_out_on(c, PU_OUT_BOLD), s->name ? s->name : "", pu_out_off(c));
 	if (m->comment[0])
 		printf("%s  # %s%s", pu_out_on(c, PU_OUT_FAINT), m->comment, pu_out_off(c));
-	printf("\n     access=%s", pu_access_text(m->access));
+	printf("\n     access=%s", pu_member_access_text(m));
 	print_trust(c, s);
 	if (m->group[0])
 		printf("  group=%s", m->group);
@@ -80,7 +80,7 @@ int pu_show_members(const struct pu_cli *c, const struct pu_members *set, int64_
 		const struct pu_member *m = pu_member_at(set, i);
 		const struct shown s = {
 			.m = m,
-			.expired = !pu_member_valid(m, now),
+			.expired = now >= m->expires,
 			.name = names ? pu_name_of(names, &m->peer) : NULL,
 			.has_trust = self != NULL,
 			.trust = self ? pu_sas_check(self, &m->peer, m->verified) :

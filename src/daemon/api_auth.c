@@ -29,8 +29,8 @@ static json_t *member_json(const struct pu_member *m, int64_t now)
 	if (m->expires != PU_MEMBER_NO_EXPIRY)
 		set_str(o, "expires_at", pu_rfc3339_text(m->expires, when));
 	set_str(o, "group", m->group);
-	set_str(o, "access", pu_access_text(m->access));
-	json_object_set_new(o, "expired", json_boolean(!pu_member_valid(m, now)));
+	set_str(o, "access", pu_member_access_text(m));
+	json_object_set_new(o, "expired", json_boolean(now >= m->expires));
 	return o;
 }
 

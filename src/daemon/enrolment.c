@@ -211,7 +211,9 @@ static void fill_change(const struct pu_enrolment_peer *p, char expires[PU_RFC33
 {
 	*c = (struct pu_member_change){ .peer = p->id, .comment = p->comment };
 	/* A member keeps more than what is granted now; who is none, though listed, has nothing. */
-	if (p->access == PU_ACCESS_NETWORK)
+	if (p->unnamed && !p->was_member)
+		set(c, "access", "none");
+	else if (p->access == PU_ACCESS_NETWORK)
 		set(c, "access", pu_access_text(p->access));
 	else if (!p->was_member)
 		set(c, "access", "");

@@ -26,7 +26,7 @@ struct pu_enrolment_peer {
 	int64_t expires;       /* PU_MEMBER_NO_EXPIRY; a peer that is a member already keeps its own */
 	char group[65];        /* "" for none */
 	char hmac_proof[65];   /* "" for none */
-	bool unnamed;          /* authorised only (a relay) */
+	bool unnamed;          /* a relay: listed for its group, with access=none */
 	/* To be kept in the config, for peers that nothing else leads to. Without /p2p. */
 	size_t n_addrs;
 	struct pu_multiaddr addr[PU_ENROLMENT_ADDRS_MAX];

@@ -93,7 +93,7 @@ static void apply_member(struct pu_node *n, const struct pu_member *m, const str
 	struct pu_roster_peer *p;
 	const char *change;
 
-	if (pu_roster_add(n->roster, &m->peer, &p) < 0)
+	if (m->barred || pu_roster_add(n->roster, &m->peer, &p) < 0)
 		return;
 	change = change_of(p, m, trust);
 	if (trust == PU_SAS_STALE && p->trust != trust)
@@ -122,6 +122,13 @@ static void expel(struct pu_node *n, struct pu_roster_peer *p)
 	tell_change(n, &p->id, "removed");
 }
 
+static bool is_member(const struct pu_members *set, const struct pu_peerid *id)
+{
+	const struct pu_member *m = pu_member_find(set, id);
+
+	return m && !m->barred;
+}
+
 static void apply_members(struct pu_node *n, const struct pu_members *set,
 			  const struct source *from)
 {
@@ -131,7 +138,7 @@ static void apply_members(struct pu_node *n, const struct pu_members *set,
 		apply_member(n, pu_member_at(set, i), from);
 	for (uint32_t h = 1; h <= pu_roster_count(n->roster); h++) {
 		p = pu_roster_at(n->roster, h);
-		if (p->authorized && !pu_member_find(set, &p->id))
+		if (p->authorized && !is_member(set, &p->id))
 			expel(n, p);
 	}
 }

@@ -44,6 +44,11 @@ const char *pu_access_text(enum pu_access access)
 	return "";
 }
 
+const char *pu_member_access_text(const struct pu_member *m)
+{
+	return m->barred ? "none" : pu_access_text(m->access);
+}
+
 int pu_access_parse(const char *text, enum pu_access *paccess)
 {
 	if (strcmp(text, "services") == 0)
@@ -95,11 +100,13 @@ static int read_attrs(struct reader *rd, const struct pu_member_line *l, struct 
 		if (pu_bytes_eq_str(a.key, "access")) {
 			if (pu_bytes_eq_str(a.value, "network")) {
 				m->access = PU_ACCESS_NETWORK;
+				m->barred = false;
 				continue;
 			}
 			m->access = PU_ACCESS_SERVICES;
-			if (!pu_bytes_eq_str(a.value, "services"))
-				warn(rd, "access= is neither services nor network, taken as "
+			m->barred = pu_bytes_eq_str(a.value, "none");
+			if (!m->barred && !pu_bytes_eq_str(a.value, "services"))
+				warn(rd, "access= is none of services, network and none, taken as "
 					 "services");
 		} else if (pu_bytes_eq_str(a.key, "expires")) {
 			if (a.value.len && parse_expires(a.value, &m->expires) < 0) {
@@ -267,7 +274,7 @@ const struct pu_member *pu_member_find(const struct pu_members *set, const struc
 
 bool pu_member_valid(const struct pu_member *m, int64_t now)
 {
-	return m && now < m->expires;
+	return m && !m->barred && now < m->expires;
 }
 
 bool pu_member_allowed(const struct pu_members *set, const struct pu_peerid *peer, int64_t now,

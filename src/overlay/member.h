@@ -4,7 +4,7 @@
  *   line    = blank | "#" … | peer-id *( WS attr ) [ WS "#" comment ]
  *   attr    = key "=" value
  *
- * access=services|network and expires=<RFC 3339> have an effect; every other
+ * access=services|network|none and expires=<RFC 3339> have an effect; every other
  * attribute is kept for others. Reading never fails because of one bad line: that
  * line grants nothing, and a warning tells its number. */
 #ifndef PU_OVERLAY_MEMBER_H
@@ -30,6 +30,7 @@ enum pu_access {
 struct pu_member {
 	struct pu_peerid peer;
 	enum pu_access access;
+	bool barred;     /* access=none: listed for its group, and let in to nothing */
 	int64_t expires; /* Unix seconds, PU_MEMBER_NO_EXPIRY */
 	const char *comment, *verified, *group;
 	unsigned line; /* from 1 */
@@ -52,7 +53,7 @@ void pu_member_free(struct pu_members *set);
 /* NULL when the peer is not in the set, expired or not. */
 const struct pu_member *pu_member_find(const struct pu_members *set,
 				       const struct pu_peerid *peer);
-/* False for NULL and from the moment of expiry on. now: Unix seconds. */
+/* False for NULL, for who is barred, and from the moment of expiry on. now: Unix seconds. */
 bool pu_member_valid(const struct pu_member *m, int64_t now);
 /* What the peer may do now; false when it is nobody. */
 bool pu_member_allowed(const struct pu_members *set, const struct pu_peerid *peer, int64_t now,
@@ -62,6 +63,7 @@ size_t pu_member_count(const struct pu_members *set);
 const struct pu_member *pu_member_at(const struct pu_members *set, size_t i);
 
 const char *pu_access_text(enum pu_access access); /* "services", "network" */
+const char *pu_member_access_text(const struct pu_member *m); /* or "none" */
 int pu_access_parse(const char *text, enum pu_access *paccess); /* PU_EINVAL */
 
 #endif

@@ -55,7 +55,8 @@ static bool is_sas(struct pu_bytes b)
 
 static bool is_access(struct pu_bytes b)
 {
-	return pu_bytes_eq_str(b, "services") || pu_bytes_eq_str(b, "network");
+	return pu_bytes_eq_str(b, "services") || pu_bytes_eq_str(b, "network") ||
+	       pu_bytes_eq_str(b, "none");
 }
 
 static bool is_group(struct pu_bytes b)
@@ -77,7 +78,7 @@ static const struct known {
 	bool (*ok)(struct pu_bytes value);
 	const char *fault;
 } known[] = {
-	{ "access", is_access, "access= is neither services nor network" },
+	{ "access", is_access, "access= is none of services, network and none" },
 	{ "expires", is_time, "expires= is not a time like 2026-03-01T12:00:00Z" },
 	{ "verified", is_sas, "verified= is not sha256: and 8 digits of 0-9 a-f" },
 	{ "group", is_group, "group= is empty, too long or has odd characters" },

@@ -78,7 +78,7 @@ run 2 verify
 # --- validate tells the place
 echo "$ID2 access=all" >"$TOP/keys3"
 run 1 auth validate "$TOP/keys3"
-says "keys3:1:61: access= is neither"
+says "keys3:1:61: access= is none of services"
 grumbles "Validation failed with 1 error(s)"
 run 1 auth validate "$TOP/keys3" --json
 json 'v["errors"][0]["column"] == 61 and not v["valid"]'

@@ -585,6 +585,14 @@ static void introduced_without_a_name_it_gets_one_of_its_id(void **state)
 	}
 }
 
+static const struct pu_roster_peer *allowed_member(const struct pu_lab_node *n,
+						   const struct pu_peerid *id)
+{
+	const struct pu_roster_peer *p = pu_roster_find(n->node->roster, id);
+
+	return pu_roster_allowed(p, pu_loop_unix(n->node->loop)) ? p : NULL;
+}
+
 /* Its entry, not just anybody's, says that the group was joined there. */
 static void relay_speaks_only_for_its_own_groups(void **state)
 {
@@ -597,6 +605,8 @@ static void relay_speaks_only_for_its_own_groups(void **state)
 	join(b, codes[1], "bert");
 	pu_lab_run(&lab, PU_SEC(10));
 	assert_true(knows(a, b));
+	/* To take part is all that it may: it is no member. */
+	assert_null(allowed_member(a, &relay->server->key.peer));
 	assert_int_equal(pu_paths_join(file, a->dir, "authorized_keys"), 0);
 	assert_int_equal(pu_member_edit_set_attr(file, &relay->server->key.peer, "group", ""), 0);
 	assert_int_equal(introduce(relay->server->host, a, g->id, 9, c), 0);

@@ -81,6 +81,21 @@ static void access_ends_at_the_moment_of_expiry(void **state)
 	pu_member_free(set);
 }
 
+/* A relay's line, which only says of which group it may speak. */
+static void who_has_no_access_is_listed_and_let_in_to_nothing(void **state)
+{
+	struct pu_members *set = parse(ID1 " access=none group=ab12cd34\n");
+	struct pu_peerid p1 = peer(ID1);
+	const struct pu_member *m = pu_member_find(set, &p1);
+	enum pu_access access;
+
+	assert_string_equal(m->group, "ab12cd34");
+	assert_string_equal(pu_member_access_text(m), "none");
+	assert_false(pu_member_valid(m, 0));
+	assert_false(pu_member_allowed(set, &p1, 0, &access));
+	pu_member_free(set);
+}
+
 /* A clock that is set does not keep anybody in or out: only what it says now counts. */
 static void expiry_follows_the_clock_both_ways(void **state)
 {
@@ -146,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_of_the_go_program_are_understood),
+		cmocka_unit_test(who_has_no_access_is_listed_and_let_in_to_nothing),
 		cmocka_unit_test(access_ends_at_the_moment_of_expiry),
 		cmocka_unit_test(expiry_follows_the_clock_both_ways),
 		cmocka_unit_test(doubtful_lines_grant_nothing_more),
