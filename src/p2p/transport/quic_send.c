@@ -195,7 +195,7 @@ static void pace(struct quic_conn *c)
 	pu_time from = now > PACE_CREDIT ? now - PACE_CREDIT : 0;
 
 	if (rate <= 0) {
-		ngtcp2_conn_update_pkt_tx_time(c->ng, now);
+		ngtcp2_conn_update_pkt_tx_time(c->ng, quic_ts(c));
 		return;
 	}
 	if (c->pace_next > from)
