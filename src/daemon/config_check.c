@@ -2,15 +2,15 @@
 
 #include "base/err.h"
 #include "daemon/config_value.h"
+#include "overlay/service.h"
 
-/* Names of protocols below /peerup/ that are not services, and ours. */
-static const char *const reserved_services[] = {
-	"invite", "relay-pair", "peer-notify", "rtt-probe", "packets", "services", "kad",
-	"wake", "nameplate",
-};
+/* Of other protocols below /peerup/; those of the overlay it knows itself. */
+static const char *const reserved_services[] = { "services", "kad" };
 
 static bool is_reserved(const char *name)
 {
+	if (pu_service_name_check(name) == PU_EDENIED)
+		return true;
 	for (size_t i = 0; i < PU_ARRAY_LEN(reserved_services); i++)
 		if (strcmp(name, reserved_services[i]) == 0)
 			return true;
