@@ -102,6 +102,10 @@ bool pu_platform_has_rights(void);
 /* Allows only the system calls that the running daemon needs, no new processes among
  * them. PU_ENOTSUP: the kernel cannot. */
 int pu_platform_seccomp(void);
+/* Takes io_uring away from this process, to be called before its first libuv loop is made:
+ * a libuv that knows it opens a ring then, which passes by every filter, and gives up when the
+ * filter comes and the ring fails. PU_ENOTSUP: the kernel cannot filter. */
+int pu_platform_no_rings(void);
 /* sd_notify ("READY=1", "STOPPING=1", "STATUS=…"); no effect outside systemd. */
 void pu_platform_notify(const char *state);
 

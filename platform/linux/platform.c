@@ -150,6 +150,11 @@ int pu_platform_seccomp(void)
 	return pu_linux_seccomp_install();
 }
 
+int pu_platform_no_rings(void)
+{
+	return pu_linux_seccomp_no_rings();
+}
+
 /* --- questions --- */
 
 int pu_platform_route_overlap(struct pu_platform *p, const char *ifname,

@@ -25,6 +25,7 @@ enum {
 	NR_NEW_FIRST = 424,
 	NR_NEW_LAST = 511,
 	/* Unknown to the libseccomp of Debian 12 or to older headers. */
+	NR_IO_URING_SETUP = 425,
 	NR_CLOSE_RANGE = 436,
 	NR_FACCESSAT2 = 439,
 	NR_EPOLL_PWAIT2 = 441,
@@ -137,6 +138,13 @@ static int add_newer(scmp_filter_ctx ctx)
 	return r;
 }
 
+static int result(int r)
+{
+	if (r == -EINVAL || r == -ECANCELED)
+		return PU_ENOTSUP;
+	return r < 0 ? pu_err_from_errno(-r) : 0;
+}
+
 int pu_linux_seccomp_install(void)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -157,7 +165,20 @@ int pu_linux_seccomp_install(void)
 	if (r == 0)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);
-	if (r == -EINVAL || r == -ECANCELED)
-		return PU_ENOTSUP;
-	return r < 0 ? pu_err_from_errno(-r) : 0;
+	return result(r);
+}
+
+int pu_linux_seccomp_no_rings(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	int r;
+
+	if (!ctx)
+		return PU_ENOMEM;
+	/* As a kernel without it says. */
+	r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), NR_IO_URING_SETUP, 0);
+	if (r == 0)
+		r = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return result(r);
 }

@@ -205,6 +205,11 @@ int pu_platform_seccomp(void)
 	return 0;
 }
 
+int pu_platform_no_rings(void)
+{
+	return 0;
+}
+
 void pu_platform_notify(const char *state)
 {
 }

@@ -92,6 +92,8 @@ static const char *reason(const struct pu_files_result *out, int err)
 {
 	if (out->status == PU_FILES_STOPPED && out->by_other)
 		return "stopped by the sender";
+	if (out->status == PU_FILES_DECLINED)
+		return "declined";
 	return out->status != PU_FILES_OK ? pu_files_status_text(out->status) : pu_err_text(err);
 }
 

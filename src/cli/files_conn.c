@@ -155,18 +155,14 @@ int pu_files_conn_busy(struct pu_files_conn *c)
 	return r < 0 ? r : pu_files_conn_flush(c);
 }
 
-void pu_files_conn_fail(struct pu_files_conn *c, enum pu_files_status s)
+void pu_files_conn_finish(struct pu_files_conn *c)
 {
-	const struct pu_files_message m = { .type = PU_FILES_FAIL, .status = s };
 	int64_t until = now_ms() + LINGER_MS, left;
 	uint8_t ignored[4096];
 
 	c->stop_fd = -1; /* what was to be stopped is stopping */
-	pu_buf_clear(&c->in, 0);
-	c->used = 0;
-	if (pu_files_message_write(&m, &c->out) < 0)
-		return;
-	/* Who closes with something unread resets, and the reason may be lost. */
+	if (c->out.len == 0)
+		shutdown(c->fd, SHUT_WR);
 	while ((left = until - now_ms()) > 0) {
 		struct pu_bytes b = pu_buf_bytes(&c->out);
 		ssize_t n = b.len ? send(c->fd, b.p, b.len, MSG_NOSIGNAL) : 0;
@@ -181,4 +177,12 @@ void pu_files_conn_fail(struct pu_files_conn *c, enum pu_files_status s)
 		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 			return;
 	}
+}
+
+void pu_files_conn_fail(struct pu_files_conn *c, enum pu_files_status s)
+{
+	const struct pu_files_message m = { .type = PU_FILES_FAIL, .status = s };
+
+	if (pu_files_message_write(&m, &c->out) == 0)
+		pu_files_conn_finish(c);
 }

@@ -33,7 +33,10 @@ int pu_files_conn_recv(struct pu_files_conn *c, int idle_s, struct pu_files_mess
 int pu_files_conn_try(struct pu_files_conn *c, struct pu_files_message *m);
 /* For long work between messages: keeps the other side patient, and looks at stop_fd. */
 int pu_files_conn_busy(struct pu_files_conn *c);
-/* Says why it ends, and waits a little until the other side has read that. */
+/* Nothing more will be said. Waits a little until the other side has left: who closes with
+ * something unread resets, and a node that ends takes along what it did not send yet. */
+void pu_files_conn_finish(struct pu_files_conn *c);
+/* Says why it ends, and finishes. */
 void pu_files_conn_fail(struct pu_files_conn *c, enum pu_files_status s);
 
 #endif

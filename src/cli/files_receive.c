@@ -296,7 +296,11 @@ static int receive_files(struct receive *v)
 	if (r < 0)
 		return r;
 	r = pu_files_conn_send(v->c, &(struct pu_files_message){ .type = PU_FILES_DONE });
-	return r < 0 ? r : pu_files_conn_flush(v->c);
+	if (r == 0)
+		r = pu_files_conn_flush(v->c);
+	if (r == 0)
+		pu_files_conn_finish(v->c);
+	return r;
 }
 
 int pu_files_receive(struct pu_files_conn *c, const struct pu_files_receive_options *opt,

@@ -66,31 +66,59 @@ int pu_out_json_indented(json_t *v)
 	return print_json(v, JSON_INDENT(2));
 }
 
+/* Bytes at s that steer a terminal: a control character, also one of U+0080 to U+009F. */
+static size_t steering(const char *s)
+{
+	unsigned char c = (unsigned char)s[0], next = c ? (unsigned char)s[1] : 0;
+
+	if (c < ' ' || c == 0x7f)
+		return 1;
+	return c == 0xc2 && next >= 0x80 && next < 0xa0 ? 2 : 0;
+}
+
+/* Lines stay lines. */
+static void put_text(FILE *f, const char *text)
+{
+	while (*text) {
+		size_t n = *text == '\n' || *text == '\t' ? 0 : steering(text);
+
+		putc(n ? '?' : *text, f);
+		text += n ? n : 1;
+	}
+}
+
 void pu_out_text(const char *text)
 {
-	bool clean = isatty(STDOUT_FILENO);
-
-	for (; *text; text++) {
-		bool steers = (unsigned char)*text < ' ' && *text != '\n' && *text != '\t';
-
-		putchar(clean && (steers || *text == 0x7f) ? '?' : *text);
-	}
+	if (isatty(STDOUT_FILENO))
+		put_text(stdout, text);
+	else
+		fputs(text, stdout);
 }
 
 void pu_out_failure(const struct pu_failure *f)
 {
-	fprintf(stderr, "peerup-vpn: %s%s%s\n", f->what, f->what[0] && f->why[0] ? ": " : "",
-		f->why);
-	if (f->hint[0])
-		fprintf(stderr, "try: %s\n", f->hint);
+	fputs("peerup-vpn: ", stderr);
+	put_text(stderr, f->what);
+	fputs(f->what[0] && f->why[0] ? ": " : "", stderr);
+	put_text(stderr, f->why);
+	putc('\n', stderr);
+	if (!f->hint[0])
+		return;
+	fputs("try: ", stderr);
+	put_text(stderr, f->hint);
+	putc('\n', stderr);
 }
 
 const char *pu_out_clean(const char *s, char *out, size_t cap)
 {
 	size_t n = 0;
 
-	for (; s && *s && n + 1 < cap; s++)
-		out[n++] = (unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s;
+	while (s && *s && n + 1 < cap) {
+		size_t k = steering(s);
+
+		out[n++] = k ? '?' : *s;
+		s += k ? k : 1;
+	}
 	out[n] = '\0';
 	return out;
 }

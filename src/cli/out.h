@@ -20,7 +20,7 @@ int pu_out_json(PU_TAKES json_t *v);
 int pu_out_json_indented(PU_TAKES json_t *v);
 /* A text of several lines; what could steer a terminal is replaced when it is one. */
 void pu_out_text(const char *text);
-/* "peerup-vpn: what: why", then "try: hint", on stderr. */
+/* "peerup-vpn: what: why", then "try: hint", on stderr; some of it may be another machine's. */
 void pu_out_failure(const struct pu_failure *f);
 /* Text from the network or a file with bytes that could steer a terminal replaced.
  * Writes to out (cap bytes) and returns it; NULL becomes "". */

@@ -25,6 +25,18 @@ static const char pending_named[] = "named", pending_plain[] = "yes";
 
 /* --- names ------------------------------------------------------------------------ */
 
+void pu_enrolment_call(const struct pu_peerid *peer, const char *from,
+		       struct pu_enrolment_peer *out)
+{
+	char id[PU_PEERID_TEXT_MAX];
+	size_t len = strlen(pu_peerid_text(peer, id));
+
+	/* All our IDs begin alike. */
+	if (!pu_enrolment_clean_name(from, out->name))
+		snprintf(out->name, sizeof out->name, "peer-%s", id + (len > 8 ? len - 8 : 0));
+	snprintf(out->comment, sizeof out->comment, "%s", out->name);
+}
+
 static const char *name_of(const struct pu_config *cfg, const struct pu_peerid *peer)
 {
 	for (size_t i = 0; i < cfg->n_names; i++)
@@ -70,6 +82,9 @@ static int choose_name(const struct pu_config *cfg, struct pu_enrolment *e, size
 		snprintf(p->name, sizeof p->name, "%.*s%s",
 			 (int)(PU_ENROLMENT_NAME_CUT - strlen(suffix)), wanted, suffix);
 	}
+	/* Lists of members show comments, where two peers should not look like one either. */
+	if (strcmp(p->comment, wanted) == 0)
+		snprintf(p->comment, sizeof p->comment, "%s", p->name);
 	return 0;
 }
 

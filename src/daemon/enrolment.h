@@ -45,9 +45,15 @@ struct pu_enrolment {
 	char network[64]; /* discovery.network of a config that has none; "": as it is */
 };
 
-/* Does all of it. A name that another peer has gets -2 … -100. The caller has the
- * node load its files again. On failure nothing has changed, or (power loss) the journal says
- * what is left to do. cfg: as loaded from its file; owner: of new files, may be NULL. */
+/* Name and comment of a new peer: what is usable of the name it goes by, or something made
+ * of its ID. */
+void pu_enrolment_call(const struct pu_peerid *peer, const char *from,
+		       struct pu_enrolment_peer *out);
+
+/* Does all of it. A name that another peer has gets -2 … -100, and so does a comment equal to
+ * it. The caller has the node load its files again. On failure nothing has changed, or (power
+ * loss) the journal says what is left to do. cfg: as loaded from its file; owner: of new files,
+ * may be NULL. */
 int pu_enrolment_apply(const struct pu_config *cfg, const struct pu_file_owner *owner,
 		       struct pu_enrolment *e, struct pu_failure *why);
 /* Finishes what a journal says, if there is one. Call before the config at that path is used. */

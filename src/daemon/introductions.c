@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/enrolment.h"
+#include "overlay/pair/introducer.h"
 #include "overlay/pair/notify.h"
 
 struct pu_introductions {
@@ -54,18 +55,21 @@ static size_t count(const struct company *c, const struct pu_peerid *self)
 	return n;
 }
 
-static void fill_peer(const struct pu_notify_peer *from, int64_t now,
-		      const char *group, struct pu_enrolment_peer *to)
+static void fill_peer(const struct pu_notify_peer *from, const char *group,
+		      struct pu_enrolment_peer *to)
 {
+	static const char nameless[] = PU_INTRODUCER_NAMELESS;
 	static const uint8_t no_proof[PU_GROUP_PROOF_LEN];
+	/* peer-up's relays tell what they wrote down for want of a name. */
+	bool named = strncmp(from->name, nameless, sizeof nameless - 1) != 0;
+
 	*to = (struct pu_enrolment_peer){ .id = from->id, .access = PU_ACCESS_SERVICES,
 					  .expires = PU_MEMBER_NO_EXPIRY };
 	memcpy(to->group, group, strlen(group) + 1);
 	if (memcmp(from->proof, no_proof, sizeof no_proof) != 0)
 		pu_hex_encode(pu_bytes(from->proof, sizeof from->proof), to->hmac_proof,
 			      sizeof to->hmac_proof);
-	pu_enrolment_clean_name(from->name, to->name);
-	pu_enrolment_comment(to->name, "introduced-", now, to->comment);
+	pu_enrolment_call(&from->id, named ? from->name : "", to);
 }
 
 /* Listed, but its time is over: what the user has said stands. */
@@ -88,7 +92,7 @@ static size_t newcomers(struct pu_introductions *i, const struct company *c,
 
 		if (!pu_peerid_eq(id, &i->node->key.peer) && !is_relay(c->cfg, id) &&
 		    !is_in(c, id) && !is_expired(c, id, now))
-			fill_peer(&m->peer[k], now, m->group, &out[n++]);
+			fill_peer(&m->peer[k], m->group, &out[n++]);
 	}
 	return n;
 }

@@ -44,18 +44,6 @@ int pu_pairing_own_name(const char *wanted, char out[PU_ENROLMENT_NAME_MAX + 1])
 	return 0;
 }
 
-void pu_pairing_peer_name(const struct pu_peerid *peer, const char *from,
-			  struct pu_enrolment_peer *out)
-{
-	char id[PU_PEERID_TEXT_MAX];
-	size_t len = strlen(pu_peerid_text(peer, id));
-
-	/* All our IDs begin alike. */
-	if (!pu_enrolment_clean_name(from, out->name))
-		snprintf(out->name, sizeof out->name, "peer-%s", id + (len > 8 ? len - 8 : 0));
-	snprintf(out->comment, sizeof out->comment, "%s", out->name);
-}
-
 static bool is_tellable(const struct pu_multiaddr *ma)
 {
 	enum pu_ma_kind kind = pu_multiaddr_kind(ma);

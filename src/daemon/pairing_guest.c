@@ -92,7 +92,7 @@ static int enrol(struct guest *g, struct invite *i, const struct pu_introduction
 	struct pu_enrolment e = { .now = now, .n_peers = 1, .peer = &peer };
 	int r;
 
-	pu_pairing_peer_name(&g->peer, intro->name, &peer);
+	pu_enrolment_call(&g->peer, intro->name, &peer);
 	r = pu_enrolment_apply(p->node->cfg, &p->node->paths.owner, &e, why);
 	if (r == 0 && !peer.was_member)
 		r = pu_newcomer_add(p, &g->peer, peer.expires, i->pub.id);

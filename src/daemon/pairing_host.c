@@ -75,7 +75,7 @@ static int enrol(struct join *j, const struct pu_introduction *intro, struct pu_
 		j->peer->provisional = true;
 		j->peer->expires = now + PU_PAIRING_UNCONFIRMED_S;
 	}
-	pu_pairing_peer_name(&j->inviter, intro->name, j->peer);
+	pu_enrolment_call(&j->inviter, intro->name, j->peer);
 	take_relays(j, intro, &e);
 	if (e.n_relays == 0)
 		take_addrs(intro, j->peer);

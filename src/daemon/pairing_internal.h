@@ -61,9 +61,6 @@ void pu_pairing_introduce(const struct pu_pairing *p, const char *name, enum pu_
 			  struct pu_introduction *out);
 /* The name that the user wants to be known by, or that of this machine. PU_EINVAL. */
 int pu_pairing_own_name(const char *wanted, char out[PU_ENROLMENT_NAME_MAX + 1]);
-/* How a new peer is called: what is usable of its name, or something made of its ID. */
-void pu_pairing_peer_name(const struct pu_peerid *peer, const char *from,
-			  struct pu_enrolment_peer *out);
 struct invite *pu_pairing_invite_find(const struct pu_pairing *p, uint64_t id);
 int pu_pairing_reload(struct pu_pairing *p, struct pu_failure *why);
 

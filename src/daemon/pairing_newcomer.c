@@ -135,10 +135,11 @@ static void look(void *arg)
 	PU_LIST_FOREACH (it, tmp, &p->newcomers) {
 		struct newcomer *n = PU_CONTAINER_OF(it, struct newcomer, node);
 
-		if (has_shown_itself(p, n))
-			settle(p, n, true, NULL);
-		else if (now >= n->until)
+		/* Whoever comes too late, comes too late. */
+		if (now >= n->until)
 			settle(p, n, false, lapsed);
+		else if (has_shown_itself(p, n))
+			settle(p, n, true, NULL);
 	}
 	set_timer(p);
 }

@@ -38,7 +38,7 @@ static int enrol(struct join *j, const struct pu_pair_result *res, struct pu_fai
 		to->id = res->peer[i].id;
 		to->access = j->access;
 		to->expires = PU_MEMBER_NO_EXPIRY;
-		pu_pairing_peer_name(&to->id, res->peer[i].name, to);
+		pu_enrolment_call(&to->id, res->peer[i].name, to);
 		snprintf(to->group, sizeof to->group, "%s", res->group);
 		n++;
 	}

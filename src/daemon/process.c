@@ -57,6 +57,8 @@ int pu_process_start(struct pu_process *p, const struct pu_process_options *opt)
 	int r;
 
 	*p = (struct pu_process){ .opt = *opt };
+	/* A kernel that cannot has no filter later, which is when that is said. */
+	(void)pu_platform_no_rings();
 	r = pu_loop_uv_new(&p->driver);
 	if (r < 0)
 		return r;

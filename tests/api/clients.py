@@ -254,6 +254,28 @@ def answers_that_nobody_reads_are_bounded(a):
         s.sock.close()
 
 
+def a_stop_waits_for_no_client(a):
+    """Readers of events that read and that do not, requests that are half said."""
+    streams = [lab.wait_for("room for a stream", lambda: stream(a)) for _ in range(16)]
+    others = [a.conn() for _ in range(50)]
+    for i, c in enumerate(others):
+        request = c.request("GET", "/v1/events" if i % 2 else "/v1/status")
+        c.send(request if i % 5 else request[:-2 - i])
+    for s in streams[:8]:
+        s.sock.settimeout(10)
+    since = time.monotonic()
+    a.stop()
+    assert time.monotonic() - since < 5, "it waited for somebody"
+    for s in streams[:8]:
+        with contextlib.suppress(ConnectionResetError, EOFError):
+            while s.block() is not None:
+                pass
+    for c in streams + others:
+        c.sock.close()
+    a.start()
+    assert stream(a), "no events after it"
+
+
 FAILED = []
 
 
@@ -274,7 +296,7 @@ def main():
              a_request_may_come_byte_by_byte, slow_clients_hold_up_nobody, bodies_have_a_limit,
              large_bodies_together_have_a_limit, headers_have_a_limit, nonsense_is_refused,
              chunked_bodies_are_bodies, who_leaves_in_the_middle_is_forgotten,
-             answers_that_nobody_reads_are_bounded]
+             answers_that_nobody_reads_are_bounded, a_stop_waits_for_no_client]
     with lab.lab(sys.argv[1]) as (a, _):
         lab.wait_for("a and b to meet", lambda: a.get("/v1/paths"))
         # This one needs its time, whatever the others do meanwhile.

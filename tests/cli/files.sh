@@ -23,7 +23,8 @@ grumbles "there is a config already, it was not touched"
 cmp -s "$CONFIG" before || bad "init touched the config"
 run 0 init --non-interactive --dir "$TOP/other/deep" --port 4001 --network my-net \
 	--relay "/ip4/203.0.113.50/tcp/7777/p2p/$ID1" --relay "/ip4/203.0.113.51/tcp/7777/p2p/$ID2"
-says "udp/4001/quic-v1"
+says "sudo peerup-vpn invite"
+has "$TOP/other/deep/config.yaml" "udp/4001/quic-v1"
 has "$TOP/other/deep/config.yaml" '    - "/ip4/203.0.113.51/tcp/7777/p2p/'
 has "$TOP/other/deep/config.yaml" 'network: "my-net"'
 run 0 whoami --config "$TOP/other/deep/config.yaml"

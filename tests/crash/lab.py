@@ -22,7 +22,7 @@ ALL = bool(os.environ.get("PEERUP_TEST_ALL"))
 OFF, KILL_BEFORE, KILL_AFTER, FULL, READ_ONLY, BROKEN = range(6)
 MODES = ["", "killed before", "killed after", "disk full", "read-only", "broken disk"]
 PORT = 4001
-WORKERS = 4
+WORKERS = 6
 TEMPORARY = re.compile(r"\.([a-z]+-)?[A-Za-z0-9]{6}$")
 
 program = preload = None
@@ -39,7 +39,7 @@ def enter():
     program, preload = (os.path.realpath(p) for p in sys.argv[1:3])
     if "PEERUP_CRASH_LAB" not in os.environ:
         # Those who look at the end for processes left over find them in one place.
-        flags = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        flags = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
         if os.geteuid() != 0:
             flags += ["--user", "--map-root-user"]
         if subprocess.run(["unshare", *flags, "true"], stderr=subprocess.DEVNULL,
@@ -224,6 +224,12 @@ class Machine:
         return found
 
 
+def mount_small(folder):
+    """A file system with room for some small files; it goes with the namespace."""
+    return subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k,mode=700", "tmpfs", folder],
+                          stderr=subprocess.DEVNULL, check=False).returncode
+
+
 def end(p, sig=signal.SIGTERM):
     if p.poll() is None:
         p.send_signal(sig)
@@ -260,6 +266,8 @@ def place():
     finally:
         for m in machines:
             m.kill_all()
+            if os.path.ismount(m.folder):
+                subprocess.run(["umount", "-l", m.folder], check=False)
         shutil.rmtree(top)
 
 
@@ -278,10 +286,22 @@ class Sweep:
         except Exception:  # pylint: disable=broad-except
             with self.lock:
                 self.failed += 1
-                print("FAILED: %s, %s call %d" % (name, MODES[mode], at))
+                print("FAILED: " + name + (", %s call %d" % (MODES[mode], at) if at else ""))
                 traceback.print_exc(file=sys.stdout)
                 sys.stdout.flush()
             return True
+
+    def each(self, tests):
+        """Tests without places."""
+        def case(test):
+            with place() as machine:
+                test(machine)
+
+        jobs = [self.pool.submit(self.one, t.__name__, lambda *_, t=t: case(t), OFF, 0)
+                for t in tests]
+        for t, j in zip(tests, jobs):
+            j.result()
+            print("- " + t.__name__, flush=True)
 
     def sweep(self, name, case, modes, step=1):
         began = time.monotonic()

@@ -134,8 +134,12 @@ need_real_root() {
 
 host_setup() {
 	local dir=$1 name=$2
-	mkdir -p "$dir/root" "$dir/log" "$dir/etc"
+	mkdir -p "$dir/root" "$dir/log" "$dir/etc" "$dir/var/upper" "$dir/var/work"
 	cp -a /etc/. "$dir/etc" 2> /dev/null
+	rm -rf "$dir/etc/peerup"*
+	# What a host writes into /var/lib is its own; the machine's stays as it is.
+	mount -t overlay overlay /var/lib 2> /dev/null \
+		-o "lowerdir=/var/lib,upperdir=$dir/var/upper,workdir=$dir/var/work"
 	mount --bind "$dir/etc" /etc &&
 		mount -t tmpfs -o mode=755 tmpfs /run &&
 		mkdir -p /run/sshd &&
@@ -391,7 +395,8 @@ relay_down() {
 	eventually 10 product_gone "$1"
 }
 
-product_gone() { [ -z "$(product_pids "$1")" ]; }
+# The keeper ends after the daemon, whose sockets are closed for certain then.
+product_gone() { [ -z "$(product_pids "$1")$(pid_in_netns "$1" peerup-keeper)" ]; }
 
 # through HOST RELAY [tcp]: HOST uses that relay
 through() {

@@ -171,7 +171,7 @@ look_into_packages() {
 	readelf -d "$file" > "$top/out"
 	grep -q 'NOW PIE' "$top/out" || bad "the program is not hardened"
 	! grep -E 'RPATH|RUNPATH|libcurl|libpeerup' "$top/out" || bad "the program needs what it must not"
-	! grep -qF "$source/" "$file" || bad "the program names the folder it was built in"
+	! strings "$file" | found "^$source/" || bad "the program names the folder it was built in"
 	file "$file" | found ', stripped' || bad "the program is not stripped"
 	dpkg-deb -f "$node" Recommends | found libcurl3-gnutls || bad "libcurl is not recommended"
 	dpkg-deb -f "$library" Depends | found libngtcp2 || bad "the library depends on nothing"

@@ -25,7 +25,7 @@ mount -t sysfs -o ro sysfs sys
 mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
 mount -t tmpfs -o mode=755 tmpfs dev
-for device in null zero full random urandom; do
+for device in null zero full random urandom tty; do
 	touch "dev/$device"
 	mount --bind "/dev/$device" "dev/$device"
 done

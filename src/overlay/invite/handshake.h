@@ -29,8 +29,8 @@ enum {
 	PU_HANDSHAKE_RELAYS_MAX = 8,
 	PU_HANDSHAKE_ADDRS_MAX = 16,
 	PU_HANDSHAKE_MESSAGE_MAX = 4096, /* sealed, as on the wire */
-	PU_HANDSHAKE_REFUSAL_MAX = 200, /* bytes of what a refusal says; control characters are
-					 * replaced by the receiver */
+	PU_HANDSHAKE_REFUSAL_MAX = 200, /* bytes of what a refusal says; the receiver replaces
+					 * all but printable ASCII */
 };
 
 /* What one side tells the other about itself once the password is proven. */

@@ -89,7 +89,7 @@ void pu_introduction_text(struct pu_bytes in, char out[PU_HANDSHAKE_REFUSAL_MAX 
 	size_t n = pu_min(in.len, PU_HANDSHAKE_REFUSAL_MAX);
 
 	for (size_t i = 0; i < n; i++)
-		out[i] = in.p[i] < ' ' || in.p[i] == 0x7f ? '?' : (char)in.p[i];
+		out[i] = in.p[i] < ' ' || in.p[i] >= 0x7f ? '?' : (char)in.p[i];
 	out[n] = '\0';
 }
 

@@ -150,6 +150,35 @@ kill -INT "$(receive_pid)"
 wait "$RECEIVE_JOB" || fail "receive ends with $?"
 silent_about files peerup home daemon services
 
+say "a person at a terminal is asked, and sees how far it is"
+# asked LOG ANSWER: receives one transfer at a terminal
+asked() {
+	start home "$1" env TERM=xterm python3 "$LIB_DIR/at_terminal.py" 'Take them?' "$2" \
+		"$PEERUP" receive --dir in --once
+	RECEIVE_JOB=$!
+	eventually 30 grep -q 'Stop with' "$LAB/home/log/home-$1.log"
+}
+rm "$from/big.bin"
+head -c 20000000 /dev/urandom > "$from/big.bin"
+asked asked-no n
+complains 'home: the other side does not want it' peerup laptop send big.bin --to home
+! wait "$RECEIVE_JOB" || fail "what was declined ends well"
+says 'laptop wants to send 1 file, 19.1 MiB' said asked-no
+says 'UNVERIFIED. Peer "laptop" not verified' said asked-no
+asked asked-yes y
+wire_set rate=150
+on laptop env TERM=xterm python3 "$LIB_DIR/at_terminal.py" 'no question' '' "$PEERUP" \
+	send big.bin --to home > "$LAB/seen" || fail "send at a terminal: $(cat "$LAB/seen")"
+wire_set rate=0
+wait "$RECEIVE_JOB" || fail "receive at a terminal ends with $?: $(said asked-yes)"
+tr '\r' '\n' < "$LAB/seen" | grep -qE 'big\.bin.*[0-9]+%  [0-9.]+ MiB/s  0:0' || fail "no progress: $(cat "$LAB/seen")"
+python3 - "$LAB/seen" <<'PY' || fail "a line is too wide: $(cat "$LAB/seen")"
+import re, sys
+text = re.sub("\033\\[[0-9;]*[mK]", "", open(sys.argv[1]).read())
+sys.exit(max(len(line) for line in re.split("[\r\n]", text) if "%" in line) > 60)
+PY
+cmp "$from/big.bin" "$to/big (3).bin" || fail "big.bin is not what was sent"
+
 say "two nodes without daemons"
 ok peerup home daemon stop
 ok peerup laptop daemon stop

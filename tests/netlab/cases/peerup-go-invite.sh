@@ -7,13 +7,14 @@
 #
 #   INVITER   ours or go: whose program runs on pc, called home; lap has the other one
 #   RELAY     ours or go
+#   NETWORK   a private network
 . "$(dirname "$0")/../topo/peerup-go.sh"
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../topo/nat.sh"
 need_product
 need_tools nft socat python3
 need_go
-INVITER=${INVITER:-ours} RELAY=${RELAY:-ours}
+INVITER=${INVITER:-ours} RELAY=${RELAY:-ours} NETWORK=${NETWORK:-}
 [ "$INVITER" = ours ] && JOINER=go || JOINER=ours
 
 code_there() { grep -q . "$LAB/code"; }
@@ -21,9 +22,11 @@ code_there() { grep -q . "$LAB/code"; }
 # identity HOST PROGRAM: files there, and who it is; the relay is not known yet
 identity() {
 	if [ "$2" = ours ]; then
-		node "$1"
+		ok peerup "$1" init --non-interactive ${NETWORK:+--network "$NETWORK"}
+		node_settings "$1"
 	else
-		ok gopher_answers "$1" "/ip4/11.0.0.1/tcp/7777/p2p/$NOBODY" init
+		ok gopher_answers "$1" "/ip4/11.0.0.1/tcp/7777/p2p/$NOBODY" init \
+			${NETWORK:+--network "$NETWORK"}
 		go_known "$1"
 	fi
 }
@@ -64,12 +67,13 @@ eventually 15 code_there
 code=$(head -1 "$LAB/code")
 
 say "joined by $JOINER"
-if [ "$JOINER" = ours ] && [ -z "${PEER_ID[lap]:-}" ]; then
-	node lap
-fi
 ok by "$JOINER" lap join "$code" --name laptop --non-interactive
 wait $inviter || fail "invite: $(cat "$LAB/pc/log/pc-invite.log")"
 [ "$JOINER" = ours ] || go_known lap
+
+for name in pc lap; do
+	says "Network: *${NETWORK:-global \(default\)}" gopher $name status
+done
 
 say "both know each other by name"
 says '# home$' member lap pc

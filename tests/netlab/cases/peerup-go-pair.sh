@@ -8,6 +8,7 @@
 #                   └─ dan behind 11.0.4.1   runs our program; nobody reaches it but by the relay
 #
 #   RELAY     ours or go
+#   NETWORK   a private network, of which the codes tell
 . "$(dirname "$0")/../topo/peerup-go.sh"
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../topo/nat.sh"
@@ -99,6 +100,10 @@ eventually 10 reserved cat relay
 eventually 10 reserved dan relay
 everybody cat dan
 [ "$RELAY" = go ] || everybody ann bob
+
+for name in ann bob cat dan; do
+	says "Network: *${NETWORK:-global \(default\)}" gopher $name status
+done
 
 say "they reach each other"
 eventually 15 on cat ping -c 1 -W 1 dan.p2p

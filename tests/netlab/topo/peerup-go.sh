@@ -103,13 +103,14 @@ names_it() {
 	says "${PEER_ID[$3]}" peerup "$1" resolve "$2"
 }
 
-# gated_relay HOST PROGRAM MEMBER...: a relay by one of the two (ours, go) with these members
-
+# gated_relay HOST PROGRAM MEMBER...: a relay by one of the two (ours, go) with these members, of
+# the private network $NETWORK
 gated_relay() {
 	local name=$1 program=$2 member
 	shift 2
 	ok by "$program" "$name" relay setup --non-interactive
-	# Only so much is written down before its first start.
+	sed -i '/^discovery:/,/^$/d' "$LAB/$name/root/relay-server.yaml"
+	printf '\ndiscovery:\n  network: "%s"\n' "${NETWORK:-}" >> "$LAB/$name/root/relay-server.yaml"
 	for member; do
 		ok by "$program" "$name" relay authorize "${PEER_ID[$member]}" "$member"
 	done

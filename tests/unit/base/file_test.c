@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -180,6 +181,33 @@ static void new_directories_get_mode_and_owner(void **state)
 	assert_int_equal(pu_file_make_dirs(in_dir("f/x"), 0700, NULL), PU_EEXIST);
 }
 
+static void make_aged(const char *name, time_t age)
+{
+	struct timespec then[2] = { { .tv_sec = time(NULL) - age }, { .tv_sec = time(NULL) - age } };
+	int fd = open(in_dir(name), O_WRONLY | O_CREAT, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(futimens(fd, then), 0);
+	close(fd);
+}
+
+static void what_a_crash_left_goes_with_the_next_change(void **state)
+{
+	static const char *const keep[] = { ".x.peerup-abcde", "x.peerup-abcdef", ".x.backup",
+					    ".x.peerup-abcdefg", ".peerup-abcdef", ".x.peerup-young1" };
+
+	for (size_t i = 0; i < sizeof keep / sizeof keep[0]; i++)
+		make_aged(keep[i], i == 5 ? 1 : 3600);
+	make_aged(".x.peerup-abcdef", 3600);
+	make_aged(".other.peerup-ABC123", 3600);
+	assert_int_equal(symlink("x", in_dir(".l.peerup-abcdef")), 0);
+	assert_int_equal(pu_file_replace(in_dir("f"), pu_bytes_str("z"), 0600, NULL), 0);
+	for (size_t i = 0; i < sizeof keep / sizeof keep[0]; i++)
+		assert_int_equal(access(in_dir(keep[i]), F_OK), 0);
+	assert_int_not_equal(access(in_dir(".x.peerup-abcdef"), F_OK), 0);
+	assert_int_not_equal(access(in_dir(".other.peerup-ABC123"), F_OK), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +218,7 @@ int main(void)
 		cmocka_unit_test(a_replaced_link_stays_a_link),
 		cmocka_unit_test(root_is_not_led_astray_by_links),
 		cmocka_unit_test(new_directories_get_mode_and_owner),
+		cmocka_unit_test(what_a_crash_left_goes_with_the_next_change),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "overlay/greeting.h"
 #include "overlay/service.h"
 #include "support/api_client.h"
 
@@ -21,6 +22,8 @@ static struct {
 	int result;               /* of the op that is called */
 	struct pu_failure failure; /* and its text */
 	struct pu_api_new_member added;
+	int n_exposed_to; /* -1: everybody */
+	char hello[PU_GREETING_WORD_MAX + 1];
 	char comment[64], name[80], local[80], listen[80], service[80], target[80];
 	unsigned n_calls, n_canceled;
 	uint64_t disconnected;
@@ -90,6 +93,8 @@ static int expose(void *arg, const struct pu_api_expose *e, struct pu_failure *w
 {
 	snprintf(t.name, sizeof t.name, "%s", e->name);
 	snprintf(t.local, sizeof t.local, "%s", e->local_address);
+	t.n_exposed_to = e->peers ? (int)e->n_peers : -1;
+	snprintf(t.hello, sizeof t.hello, "%s", e->greeting ? e->greeting->hello : "");
 	return fails(why);
 }
 
@@ -322,6 +327,40 @@ static void services_of_a_peer_are_listed(void **state)
 			"{\"error\":\"nothing is known about home\"}\n");
 }
 
+static void a_service_may_be_for_some_and_with_greeting(void **state)
+{
+	api_assert_body(post("/v1/expose", "{\"name\":\"files\",\"local_address\":\"localhost:22\","
+					   "\"peers\":[\"home\",\"" ID1 "\"],"
+					   "\"hello\":\"0123456789abcdef\","
+					   "\"reply\":\"fedcba9876543210\"}"),
+			"200", "{\"data\":{\"status\":\"exposed\"}}\n");
+	assert_int_equal(t.n_exposed_to, 2);
+	assert_string_equal(t.hello, "0123456789abcdef");
+	/* Nobody at all is not everybody. */
+	api_assert_body(post("/v1/expose", "{\"name\":\"x\",\"local_address\":\"localhost:22\","
+					   "\"peers\":[]}"),
+			"200", "{\"data\":{\"status\":\"exposed\"}}\n");
+	assert_int_equal(t.n_exposed_to, 0);
+	assert_string_equal(t.hello, "");
+	t.n_calls = 0;
+	api_assert_body(post("/v1/expose", "{\"name\":\"x\",\"local_address\":\"localhost:22\","
+					   "\"peers\":[\"nobody\"]}"),
+			"400", "{\"error\":\"cannot resolve peer \\\"nobody\\\"\"}\n");
+	api_assert_body(post("/v1/expose", "{\"name\":\"x\",\"local_address\":\"localhost:22\","
+					   "\"peers\":[7]}"),
+			"400", "{\"error\":\"cannot resolve peer \\\"\\\"\"}\n");
+	api_assert_body(post("/v1/expose", "{\"name\":\"x\",\"local_address\":\"localhost:22\","
+					   "\"hello\":\"0123456789abcdef\"}"),
+			"400", "{\"error\":\"hello and reply go together, 16 to 128 letters and "
+			       "digits each\"}\n");
+	api_assert_body(post("/v1/expose", "{\"name\":\"x\",\"local_address\":\"localhost:22\","
+					   "\"hello\":\"0123456789abcde\\n\","
+					   "\"reply\":\"fedcba9876543210\"}"),
+			"400", "{\"error\":\"hello and reply go together, 16 to 128 letters and "
+			       "digits each\"}\n");
+	assert_int_equal(t.n_calls, 0);
+}
+
 static void a_service_is_exposed_and_taken_back(void **state)
 {
 	api_assert_body(post("/v1/expose", "{\"name\":\"ssh\",\"local_address\":\"localhost:22\"}"),
@@ -552,6 +591,7 @@ int main(void)
 		TEST(services_are_listed),
 		TEST(services_of_a_peer_are_listed),
 		TEST(a_service_is_exposed_and_taken_back),
+		TEST(a_service_may_be_for_some_and_with_greeting),
 		TEST(a_proxy_is_answered_when_its_peer_is_there),
 		TEST(a_proxy_that_makes_no_sense_is_refused),
 		TEST(a_client_that_leaves_wants_no_proxy),

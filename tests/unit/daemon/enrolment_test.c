@@ -228,6 +228,9 @@ static void two_of_one_enrolment_do_not_share_a_name(void **state)
 	assert_int_equal(apply(&e, &why), 0);
 	assert_string_equal(named("pi"), id_text(1));
 	assert_string_equal(named("Pi-2"), id_text(2));
+	assert_true(in_keys("# pi\n"));
+	assert_true(in_keys("# Pi-2\n"));
+	assert_false(in_keys("# Pi\n"));
 }
 
 static void hostile_names_become_harmless(void **state)

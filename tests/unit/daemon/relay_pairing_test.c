@@ -344,8 +344,20 @@ static void member_keeps_its_comment_and_gains_time(void **state)
 	assert_true(at_relay(b)->expires >= now + 3600);
 }
 
+/* How a peer without a name is called. */
+static const char *name_of_id(const struct pu_peerid *peer, char out[32])
+{
+	char id[PU_PEERID_TEXT_MAX];
+
+	pu_peerid_text(peer, id);
+	snprintf(out, 32, "peer-%s", id + strlen(id) - 8);
+	return out;
+}
+
 static void names_are_cleaned_and_unique(void **state)
 {
+	char name[32];
+
 	(void)make(4, 0);
 	for (unsigned i = 0; i < 4; i++)
 		up(&lab.node[i]);
@@ -359,7 +371,7 @@ static void names_are_cleaned_and_unique(void **state)
 	assert_string_equal(at_relay(d)->comment, "EVILINJECTTRUE-3");
 	pu_lab_run(&lab, PU_SEC(5));
 	assert_named(a, b, "evilinjecttrue-2");
-	assert_named(a, c, "");
+	assert_named(a, c, name_of_id(&c->id, name));
 }
 
 static void code_is_free_again_when_the_file_cannot_be_written(void **state)
@@ -553,6 +565,26 @@ static void only_a_relay_of_ours_and_a_group_of_ours_count(void **state)
 	assert_named(a, c, "c");
 }
 
+static void introduced_without_a_name_it_gets_one_of_its_id(void **state)
+{
+	static const char *const none[] = { "", "paired-2026-03-01", "!" };
+	struct pu_group *g = make(4, 0);
+	struct pu_lab_node named;
+	char name[32];
+
+	up(a);
+	join(a, codes[0], "anna");
+	pu_lab_run(&lab, PU_SEC(10));
+	for (unsigned i = 0; i < sizeof none / sizeof none[0]; i++) {
+		struct pu_lab_node *n = &lab.node[1 + i];
+
+		named = *n;
+		snprintf(named.name, sizeof named.name, "%s", none[i]);
+		assert_int_equal(introduce(relay->server->host, a, g->id, 5, &named), 0);
+		assert_named(a, n, name_of_id(&n->id, name));
+	}
+}
+
 /* Its entry, not just anybody's, says that the group was joined there. */
 static void relay_speaks_only_for_its_own_groups(void **state)
 {
@@ -635,6 +667,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(group_that_is_revoked_takes_nobody_in, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(only_a_relay_of_ours_and_a_group_of_ours_count,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(introduced_without_a_name_it_gets_one_of_its_id,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(relay_speaks_only_for_its_own_groups, setup,
 						teardown),

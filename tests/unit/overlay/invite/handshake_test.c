@@ -453,13 +453,13 @@ static void a_refusal_of_the_inviter_is_told(void **state)
 	for (size_t v = 0; v < PU_ARRAY_LEN(versions); v++) {
 		struct pu_handshake_pair *p = pair_of(versions[v]);
 
-		p->inviter.refuse = "the disk\nis full";
+		p->inviter.refuse = "the disk\nis full\xc2\x9b" "2J\xff";
 		pu_handshake_pair_run(p);
 		assert_int_equal(p->inviter.failed + p->inviter.done, 0);
 		assert_int_equal(p->joiner.proven, 0);
 		assert_int_equal(p->joiner.failed, 1);
 		assert_int_equal(p->joiner.err, PU_EREFUSED);
-		assert_string_equal(p->joiner.text, "the disk?is full");
+		assert_string_equal(p->joiner.text, "the disk?is full??2J?");
 		drop(p);
 	}
 }

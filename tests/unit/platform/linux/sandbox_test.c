@@ -151,6 +151,7 @@ static int use_what_is_kept(void)
 
 	if (!netns_enter() || (tun = netns_tun("pu0")) < 0)
 		return 0;
+	CHECK(pu_platform_no_rings() == 0);
 	CHECK(pu_loop_uv_new(&uv) == 0);
 	CHECK(pu_platform_new(pu_loop_uv_loop(uv), &ev, NULL, &p) == 0);
 	CHECK(pu_platform_link_up(p, "pu0", 1400, 0) == 0);
@@ -234,6 +235,7 @@ static int thread_pool_and_resolver(void)
 	uv_loop_t *loop;
 	int n = 0;
 
+	CHECK(pu_platform_no_rings() == 0);
 	CHECK(pu_loop_uv_new(&uv) == 0);
 	loop = pu_loop_uv_of(pu_loop_uv_loop(uv));
 	CHECK(pu_platform_drop(UID, GID) == 0);
@@ -257,6 +259,25 @@ static int thread_pool_and_resolver(void)
 static void libuv_and_the_resolver_work(void **state)
 {
 	in_child(thread_pool_and_resolver);
+}
+
+static int ring(void)
+{
+	/* Room for the kernel's parameters. */
+	char params[256] = { 0 };
+	int fds[2];
+
+	CHECK(pu_platform_no_rings() == 0);
+	CHECK(syscall(425 /* io_uring_setup */, 8, params) == -1 && errno == ENOSYS);
+	CHECK(pipe(fds) == 0 && ioctl(fds[0], FIONREAD, params) == 0);
+	CHECK(pu_platform_drop(0, 0) == 0);
+	CHECK(pu_platform_seccomp() == 0);
+	return 0;
+}
+
+static void nobody_gets_a_ring(void **state)
+{
+	in_child(ring);
 }
 
 static int crypto(void)
@@ -327,6 +348,7 @@ int main(void)
 		cmocka_unit_test(a_thread_that_would_keep_everything_is_an_error),
 		cmocka_unit_test(what_a_daemon_never_needs_is_refused),
 		cmocka_unit_test(libuv_and_the_resolver_work),
+		cmocka_unit_test(nobody_gets_a_ring),
 		cmocka_unit_test(gnutls_works),
 		cmocka_unit_test(files_and_sockets_work),
 	};
