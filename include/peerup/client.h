@@ -11,8 +11,8 @@
  * Errors of all calls: PEERUP_EREFUSED when no daemon runs; PEERUP_EPERM when it is another
  * user's; PEERUP_ETIMEDOUT; PEERUP_E2BIG beyond options.answer_max; PEERUP_EPROTO when it is not
  * our daemon that answers; PEERUP_EINVAL, PEERUP_ENOENT, PEERUP_EEXIST, PEERUP_EUNREACH (the
- * peer), PEERUP_ELIMIT or PEERUP_EDENIED when the daemon said no; PEERUP_ENOTSUP when it does not know the
- * question; PEERUP_ENOMEM, PEERUP_ESYS, … */
+ * peer), PEERUP_ELIMIT or PEERUP_EDENIED when the daemon said no; PEERUP_ENOTSUP when it does
+ * not know the question; PEERUP_ENOMEM, PEERUP_ESYS, … */
 #ifndef PEERUP_CLIENT_H
 #define PEERUP_CLIENT_H
 
@@ -44,8 +44,8 @@ struct peerup_client_options {
 #endif
 
 /* opt may be NULL; it is copied. Does not ask anything yet. PEERUP_EINVAL (size, one path
- * without the other, no name of an instance), PEERUP_ENOENT (options.config), PEERUP_ELIMIT (a path is too long),
- * PEERUP_ENOMEM, PEERUP_ESYS (no home directory). */
+ * without the other, no name of an instance), PEERUP_ENOENT (options.config), PEERUP_ELIMIT (a
+ * path is too long), PEERUP_ENOMEM, PEERUP_ESYS (no home directory). */
 PEERUP_API int peerup_client_open(const struct peerup_client_options *opt,
 				  struct peerup_client **pc);
 /* NULL is fine. */
@@ -88,8 +88,9 @@ struct peerup_event {
 	const char *json; /* an object */
 };
 
-/* Calls fn for every event of these kinds ("peer_connected,path"; NULL: all) until it returns non-zero, which is returned then, or the daemon
- * ends: PEERUP_EEOF. Not subject to timeout_ms. fn may use other clients, not this one. */
+/* Calls fn for every event of these kinds ("peer_connected,path"; NULL: all) until it returns
+ * non-zero, which is returned then, or the daemon ends: PEERUP_EEOF. Not subject to timeout_ms.
+ * fn may use other clients, not this one. */
 typedef int peerup_event_fn(void *arg, const struct peerup_event *ev);
 PEERUP_API int peerup_client_events(struct peerup_client *c, const char *kinds,
 				    peerup_event_fn *fn, void *arg);

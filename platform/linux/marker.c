@@ -103,7 +103,8 @@ int pu_linux_marker_write(const char *state_dir, const struct pu_linux_marker *m
 
 	if (r < 0)
 		return r;
-	snprintf(text, sizeof text, "peerup-vpn host-dns 1\nmethod %s\nowner %d %" PRIu64 "\nrecord %s\nend\n",
+	snprintf(text, sizeof text,
+		 "peerup-vpn host-dns 1\nmethod %s\nowner %d %" PRIu64 "\nrecord %s\nend\n",
 		 methods[m->method], m->pid, m->began, m->record);
 	return pu_linux_file_replace(path, text, 0600);
 }

@@ -213,7 +213,8 @@ static size_t list_mappings(const struct pu_linux_portmap_job *j,
 	return n;
 }
 
-static bool same_mappings(const struct pu_linux_portmap_job *a, const struct pu_linux_portmap_job *b)
+static bool same_mappings(const struct pu_linux_portmap_job *a,
+			  const struct pu_linux_portmap_job *b)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		const struct pu_linux_portmap_entry *x = &a->entry[i], *y = &b->entry[i];

@@ -8,10 +8,7 @@
 
 #include "platform/platform.h"
 
-enum {
-	PU_LINUX_RESOLV_CONF_SERVERS = 8,
-	PU_LINUX_RESOLV_CONF_BYTES = 16384, /* longer files are not touched */
-};
+enum { PU_LINUX_RESOLV_CONF_BYTES = 16384 /* longer files are not touched */ };
 
 /* The name servers of a file except some, in order. Those that need an interface
  * (fe80::1%eth0) are left out. A file without any means 127.0.0.1 (resolv.conf(5)).

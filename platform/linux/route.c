@@ -73,8 +73,8 @@ static void describe(struct overlap *o, struct rtnl_route *rt, const struct pu_p
 	if (via.family)
 		inet_ntop(via.family, via.addr, gw, sizeof gw);
 	if_indextoname((unsigned)rtnl_route_nh_get_ifindex(nh), dev);
-	snprintf(o->out, o->cap, "%s/%u%s%s dev %s proto %s", ip, dst->bits, via.family ? " via " : "",
-		 gw, dev, proto_text(rtnl_route_get_protocol(rt), num));
+	snprintf(o->out, o->cap, "%s/%u%s%s dev %s proto %s", ip, dst->bits,
+		 via.family ? " via " : "", gw, dev, proto_text(rtnl_route_get_protocol(rt), num));
 }
 
 static void check_overlap(struct overlap *o, struct rtnl_route *rt)

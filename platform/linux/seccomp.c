@@ -17,8 +17,8 @@
  * modules, which try new calls and fall back when they fail. For calls younger than this
  * list they expect ENOSYS, so these get it.
  *
- * No fork and no exec: what has to be run at the end is run by the process of undo.c,
- * which is older than the filter. */
+ * No fork and no exec: what has to be run at the end is run by the process of
+ * daemon/janitor.c, which is older than the filter. */
 
 enum {
 	/* Calls that came after the numbering of all architectures was unified. */

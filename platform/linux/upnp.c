@@ -59,7 +59,8 @@ static bool igd_open(struct igd *g, const struct pu_linux_portmap_job *j, const 
 	char lan[64] = "";
 
 	memset(g, 0, sizeof *g);
-	if (!is_at(url, j->gateway) || UPNP_GetIGDFromUrl(url, &g->urls, &g->data, lan, sizeof lan) != 1)
+	if (!is_at(url, j->gateway) ||
+	    UPNP_GetIGDFromUrl(url, &g->urls, &g->data, lan, sizeof lan) != 1)
 		return false;
 	g->open = true;
 	if (is_at(g->urls.controlURL, j->gateway) &&

@@ -86,7 +86,8 @@ int pu_privops_do_dns_set(struct pu_platform *p, const struct pu_privreq *rq)
 
 	for (size_t i = 0; i < rq->n_servers && len < sizeof servers; i++) {
 		inet_ntop(rq->servers[i].family, rq->servers[i].addr, ip, sizeof ip);
-		len += (size_t)snprintf(servers + len, sizeof servers - len, "%s%s", i ? "," : "", ip);
+		len += (size_t)snprintf(servers + len, sizeof servers - len, "%s%s", i ? "," : "",
+					ip);
 	}
 	note(p, "dns_set %s %s %s %s %s", rq->ifname, rq->mode, rq->suffix, servers, rq->state_dir);
 	*rq->pmethod = "none";

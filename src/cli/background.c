@@ -89,7 +89,6 @@ static int child(const struct pu_daemon_options *opt, int fd, int log_fd)
 	int r;
 
 	detach(log_fd);
-	o.foreground = false;
 	o.on_ready = on_ready;
 	o.ready_arg = &fd;
 	o.why = &why;

@@ -237,7 +237,8 @@ static int tell_applied(struct pu_cli *c, const struct pu_config_file *f,
 	printf("In place: %s\n", f->path);
 	if (diff->n > 0)
 		printf("%s: %s\n",
-		       o->running ? "The daemon restarted its parts for" : "Needs a restart of parts",
+		       o->running ? "The daemon restarted its parts for"
+				  : "Needs a restart of parts",
 		       keys);
 	if (!o->running && !f->relay)
 		printf("No daemon runs; it takes effect at the next start.\n");

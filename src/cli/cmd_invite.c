@@ -257,7 +257,8 @@ static int cancel(struct pu_cli *c, struct pu_local *l)
 	uint64_t id;
 
 	if (pu_config_uint(c->arg[0], &id) < 0)
-		return pu_cli_misuse(c, c->arg[0], "not a number; peerup-vpn invite list shows them");
+		return pu_cli_misuse(c, c->arg[0],
+				     "not a number; peerup-vpn invite list shows them");
 	snprintf(path, sizeof path, "/v1/invites/%llu", (unsigned long long)id);
 	if (pu_client_call(&cl, "DELETE", path, NULL, &data, &c->why) < 0)
 		return PU_CLI_FAILED;

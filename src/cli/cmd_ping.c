@@ -75,8 +75,8 @@ static json_t *stats_json(const struct series *s)
 			 "received", (json_int_t)s->received, "lost",
 			 (json_int_t)(s->sent - s->received), "loss_pct",
 			 s->sent ? 100.0 * (double)(s->sent - s->received) / (double)s->sent : 0.0,
-			 "min_ms", s->min, "avg_ms", round(avg * 1000) / 1000, "max_ms", s->max, "verification",
-			 s->trust);
+			 "min_ms", s->min, "avg_ms", round(avg * 1000) / 1000, "max_ms", s->max,
+			 "verification", s->trust);
 }
 
 /* result is borrowed; its number is that of this series. */

@@ -115,7 +115,8 @@ static json_t *public_addrs(const struct pu_relay_config *cfg, const char *id)
 		const struct pu_multiaddr *at = &cfg->listen.v[i];
 
 		add_addr(a, at, id);
-		for (struct ifaddrs *f = list; f && pu_multiaddr_is_unspecified(at); f = f->ifa_next)
+		for (struct ifaddrs *f = list; f && pu_multiaddr_is_unspecified(at);
+		     f = f->ifa_next)
 			if (expand(at, f->ifa_addr, &ma))
 				add_addr(a, &ma, id);
 	}
@@ -131,7 +132,8 @@ static void print_info(const struct pu_relay_local *l, const char *id, size_t n_
 	size_t i;
 
 	printf("Peer ID: %s\nConfig:  %s\nConnection gating: %s\nAuthorized peers: %zu\n", id,
-	       l->path, l->cfg->gating ? "enabled" : "DISABLED, anybody may use this relay", n_peers);
+	       l->path, l->cfg->gating ? "enabled" : "DISABLED, anybody may use this relay",
+	       n_peers);
 	puts("Public addresses:");
 	json_array_foreach(addrs, i, v)
 		printf("  %s\n", json_string_value(v));

@@ -15,7 +15,8 @@ static void print_hop(const json_t *h)
 	pu_summary_text(h, "name", name);
 	if (lost)
 		name[0] = '\0';
-	printf(" %lld  %.16s...%s%s%s  %s  ", (long long)json_integer_value(json_object_get(h, "hop")),
+	printf(" %lld  %.16s...%s%s%s  %s  ",
+	       (long long)json_integer_value(json_object_get(h, "hop")),
 	       pu_summary_text(h, "peer_id", id), name[0] ? " (" : "", name, name[0] ? ")" : "",
 	       pu_summary_text(h, "address", addr));
 	if (lost)

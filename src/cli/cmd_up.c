@@ -86,7 +86,7 @@ static int already_up(struct pu_cli *c, struct pu_local *l, const char *log_path
 static int run_daemon(struct pu_cli *c, struct pu_local *l, bool force_vpn)
 {
 	struct pu_daemon_options opt = { .paths = l->paths, .force_vpn = force_vpn,
-					 .foreground = true, .why = &c->why };
+					 .why = &c->why };
 	int r;
 
 	/* The daemon reads the config itself; ours is only in the way. */

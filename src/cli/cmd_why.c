@@ -42,7 +42,8 @@ static void print_connection(const struct pu_cli *c, const json_t *v)
 {
 	char state[PU_SUMMARY_TEXT_MAX], type[PU_SUMMARY_TEXT_MAX], transport[PU_SUMMARY_TEXT_MAX];
 	char addr[PU_SUMMARY_TEXT_MAX], since[PU_SUMMARY_TEXT_MAX], dir[PU_SUMMARY_TEXT_MAX];
-	const json_t *rtt = json_object_get(v, "last_rtt_ms"), *silent = json_object_get(v, "silent_ms");
+	const json_t *rtt = json_object_get(v, "last_rtt_ms"),
+		     *silent = json_object_get(v, "silent_ms");
 	const json_t *limit = json_object_get(v, "limit");
 
 	pu_summary_text(v, "state", state);

@@ -49,8 +49,9 @@ static const char config_format[] =
 	"  enabled: false\n"
 	"  listen_address: \"127.0.0.1:9090\"\n";
 
-static const char keys_text[] = "# Peers that may use this relay: <peer id> [expires=…] [# comment]\n"
-				"# peerup-vpn relay authorize <peer id> <comment>\n";
+static const char keys_text[] =
+	"# Peers that may use this relay: <peer id> [expires=…] [# comment]\n"
+	"# peerup-vpn relay authorize <peer id> <comment>\n";
 
 struct relay_files {
 	char config[PU_PATHS_LEN];
@@ -87,7 +88,8 @@ static int choose(struct pu_cli *c, struct relay_files *f)
 	f->port = (unsigned)v;
 	if (c->config && dir)
 		return pu_cli_misuse(c, "--dir", "cannot be combined with --config");
-	if (pu_paths_join(f->config, dir ? dir : ".", c->config ? c->config : PU_RELAY_CONFIG_NAME) < 0)
+	if (pu_paths_join(f->config, dir ? dir : ".",
+			  c->config ? c->config : PU_RELAY_CONFIG_NAME) < 0)
 		return pu_cli_fail(c, dir, NULL, "the path is too long");
 	f->owner = pu_relay_local_owner_of(f->config);
 	if (pu_cli_has(c, "fresh"))

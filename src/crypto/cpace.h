@@ -27,9 +27,10 @@ int pu_cpace_start(struct pu_cpace *c, struct pu_bytes password, struct pu_bytes
 		   struct pu_bytes sid, const uint8_t secret[64]);
 /* The key (ISK, initiator and responder order). ad…: associated data of either end, may be
  * empty. PU_ECRYPTO: the share is no valid element, or neutral. */
-int pu_cpace_finish(const struct pu_cpace *c, bool initiator, const uint8_t share[PU_CPACE_SHARE_LEN],
-		    struct pu_bytes sid, struct pu_bytes ad_initiator,
-		    struct pu_bytes ad_responder, uint8_t key[PU_CPACE_KEY_LEN]);
+int pu_cpace_finish(const struct pu_cpace *c, bool initiator,
+		    const uint8_t share[PU_CPACE_SHARE_LEN], struct pu_bytes sid,
+		    struct pu_bytes ad_initiator, struct pu_bytes ad_responder,
+		    uint8_t key[PU_CPACE_KEY_LEN]);
 void pu_cpace_wipe(struct pu_cpace *c);
 
 #endif

@@ -72,7 +72,8 @@ static int await(int fd, short events, pu_time deadline)
 	for (;;) {
 		pu_time now = pu_clock_monotonic();
 		pu_time left = now < deadline ? deadline - now : 0;
-		int ms = left > PU_SEC(3600) ? 3600 * 1000 : (int)((left + PU_MS(1) - 1) / PU_MS(1));
+		int ms =
+			left > PU_SEC(3600) ? 3600 * 1000 : (int)((left + PU_MS(1) - 1) / PU_MS(1));
 		int n = poll(&p, 1, ms);
 
 		if (n > 0)
@@ -192,7 +193,8 @@ int pu_ask_receive(int fd, struct pu_buf *in, pu_time deadline)
 int pu_ask_take_head(struct pu_buf *in, int *pstatus)
 {
 	struct pu_bytes b = pu_buf_bytes(in);
-	const uint8_t *end = b.p ? memmem(b.p, pu_min(b.len, PU_ASK_HEAD_MAX), "\r\n\r\n", 4) : NULL;
+	const uint8_t *end =
+		b.p ? memmem(b.p, pu_min(b.len, PU_ASK_HEAD_MAX), "\r\n\r\n", 4) : NULL;
 	char line[64];
 	int status;
 

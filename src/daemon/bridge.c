@@ -144,7 +144,8 @@ static bool is_multicast(const struct pu_ip *a)
 static uint32_t classify(void *arg, struct pu_tun_frame *f)
 {
 	struct pu_bridge *b = arg;
-	struct pu_roster_peer *p = pu_roster_at(b->node->roster, pu_vmap_find(b->vmap, &f->info.dst));
+	struct pu_roster_peer *p =
+		pu_roster_at(b->node->roster, pu_vmap_find(b->vmap, &f->info.dst));
 
 	if (!p || p == b->node->self) {
 		if (is_multicast(&f->info.dst))

@@ -293,9 +293,9 @@ static void allowed_range(const struct pu_config_option *o, char *out, size_t ca
 {
 	const char *bits = o->type == PU_CONFIG_PREFIX4 || o->type == PU_CONFIG_PREFIX6 ? "/" : "";
 
-	if (o->max <= 0 || (o->flags & PU_CONFIG_IS_LIST) || o->type == PU_CONFIG_LABEL || o->type == PU_CONFIG_IP4 ||
-	    o->type == PU_CONFIG_PATH || o->type == PU_CONFIG_HOSTPORT ||
-	    o->max == INT64_MAX)
+	if (o->max <= 0 || (o->flags & PU_CONFIG_IS_LIST) || o->type == PU_CONFIG_LABEL ||
+	    o->type == PU_CONFIG_IP4 || o->type == PU_CONFIG_PATH ||
+	    o->type == PU_CONFIG_HOSTPORT || o->max == INT64_MAX)
 		return;
 	snprintf(out, cap, ", %s%" PRId64 " to %s%" PRId64 "%s%s", bits, o->min, bits, o->max,
 		 o->unit ? " " : "", o->unit ? o->unit : "");

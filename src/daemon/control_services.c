@@ -40,7 +40,8 @@ static int explain(int r, const char *name, const char *local, struct pu_failure
 				      "invalid service name: \"%s\" " PU_SERVICE_NAME_RULE, name);
 	if (r == PU_EDENIED)
 		return pu_failure_set(why, r, NULL, NULL,
-				      "invalid service name: \"%s\" is a word of the protocol", name);
+				      "invalid service name: \"%s\" is a word of the protocol",
+				      name);
 	if (r == PU_EEXIST)
 		return pu_failure_set(why, r, NULL, NULL, "service already registered: %s", name);
 	return pu_failure_set(why, r, local, NULL, "%s", pu_err_text(r));
@@ -113,7 +114,8 @@ int pu_control_each_peer_service(void *arg, const struct pu_peerid *peer, pu_api
 	if (!p && !pu_host_conn(n->host, peer))
 		return PU_ENOENT;
 	if (!p || !p->offer_known)
-		pu_host_each_protocol(n->host, peer, show_protocol, &(struct foreign){ fn, fn_arg });
+		pu_host_each_protocol(n->host, peer, show_protocol,
+				      &(struct foreign){ fn, fn_arg });
 	for (size_t i = 0; p && p->offer_known && i < p->n_services; i++)
 		fn(fn_arg, &(struct pu_api_service){ p->services[i].name, p->services[i].port });
 	return 0;

@@ -8,7 +8,6 @@
 struct pu_daemon_options {
 	struct pu_paths paths; /* config is set; owner says whom to become */
 	bool force_vpn;        /* `up`: the device comes up whatever vpn.enabled says */
-	bool foreground;       /* a terminal or a service manager sees our stderr */
 	int lifeline;          /* from the keeper; 0: there is none */
 	/* Called once, when device, routes, resolver and control socket are ready.
 	 * May be NULL. The background parent is told from here. */

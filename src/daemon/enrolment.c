@@ -79,8 +79,8 @@ static int choose_name(const struct pu_config *cfg, struct pu_enrolment *e, size
 			return pu_failure_set(why, PU_ELIMIT, wanted, "peerup-vpn name list",
 					      "too many peers have this name");
 		snprintf(suffix, sizeof suffix, "-%d", i);
-		snprintf(p->name, sizeof p->name, "%.*s%s", (int)(PU_ENROLMENT_NAME_CUT - strlen(suffix)),
-			 wanted, suffix);
+		snprintf(p->name, sizeof p->name, "%.*s%s",
+			 (int)(PU_ENROLMENT_NAME_CUT - strlen(suffix)), wanted, suffix);
 	}
 	/* Lists of members show comments, where two peers should not look like one either. */
 	if (strcmp(p->comment, wanted) == 0)

@@ -1,8 +1,8 @@
 /* A peer becomes known: authorised, named, reachable. Several files change (authorized_keys,
  * the config), all or nothing, also across a crash: what is to be done is first written
  * to a journal beside the config (.enrolment, 0600), done step by step, each step without
- * effect when it is done already, and then the journal goes. Used by invitations, pairing and introductions,
- * with a daemon or without. */
+ * effect when it is done already, and then the journal goes. Used by invitations, pairing and
+ * introductions, with a daemon or without. */
 #ifndef PU_DAEMON_ENROLMENT_H
 #define PU_DAEMON_ENROLMENT_H
 

@@ -106,8 +106,8 @@ static int read_peer(json_t *o, struct pu_enrolment_peer *p)
 	int unnamed, provisional, was_member, named;
 	json_int_t expires;
 
-	if (json_unpack(o, "{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:b, s:b, s:b, s:b}", "id", &id, "name",
-			&name, "comment", &comment, "access", &access, "expires", &expires,
+	if (json_unpack(o, "{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:b, s:b, s:b, s:b}", "id", &id,
+			"name", &name, "comment", &comment, "access", &access, "expires", &expires,
 			"group", &group, "hmac_proof", &proof, "unnamed", &unnamed, "provisional",
 			&provisional, "was_member", &was_member, "named", &named) < 0)
 		return PU_EINVAL;
@@ -133,8 +133,9 @@ static int read_all(json_t *o, struct pu_enrolment *e)
 	int r;
 	size_t i;
 
-	if (json_integer_value(json_object_get(o, "enrolment")) != VERSION ||
-	    !network || !copy(e->network, sizeof e->network, network) || !json_is_array(peers) || json_array_size(peers) > PU_ENROLMENT_PEERS_MAX)
+	if (json_integer_value(json_object_get(o, "enrolment")) != VERSION || !network ||
+	    !copy(e->network, sizeof e->network, network) || !json_is_array(peers) ||
+	    json_array_size(peers) > PU_ENROLMENT_PEERS_MAX)
 		return PU_EINVAL;
 	r = read_addrs(json_object_get(o, "relays"), true, e->relay, PU_ENROLMENT_RELAYS_MAX,
 		       &e->n_relays);

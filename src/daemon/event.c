@@ -33,8 +33,6 @@ const char *pu_event_kind_text(enum pu_event_kind kind)
 		return "hole_punch";
 	case PU_EVENT_STUN:
 		return "stun";
-	case PU_EVENT_TRANSFER:
-		return "transfer";
 	case PU_EVENT_STOPPING:
 		return "stopping";
 	case PU_EVENT_KINDS:

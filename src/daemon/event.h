@@ -11,20 +11,21 @@ enum pu_event_kind {
 	PU_EVENT_PEER_DISCONNECTED, /* the last one */
 	PU_EVENT_PATH,              /* another connection is in use; what: DIRECT or RELAYED */
 	PU_EVENT_AUTH_DECISION,     /* of the gate about somebody who connects; what: allow, deny */
-	PU_EVENT_AUTH_CHANGE,       /* what: added, removed, expired, verified, changed */
+	PU_EVENT_AUTH_CHANGE,       /* what: added, removed, expired, verified, changed;
+				     * detail: how it came, paired or introduced */
 	PU_EVENT_SERVICE_DENIED,    /* what: the service */
 	PU_EVENT_SERVICE_CLOSED,    /* a connection to one of ours; what: it; duration_us */
 	PU_EVENT_API_ACCESS,        /* what: method, detail: path with IDs cut out, n: status;
 				     * duration_us until the answer */
-	PU_EVENT_INVITE,            /* what: open, used, expired, void, failed, canceled; n: its id */
+	PU_EVENT_INVITE,            /* what: as pu_invite_state_text(); n: its id */
 	PU_EVENT_RELAY,             /* peer: the relay; what: its state */
 	PU_EVENT_NETWORK,           /* addresses of this machine changed; what: ipv4, ipv6 */
-	PU_EVENT_CONFIG,            /* what: loaded, confirmed, reverted, refused */
+	PU_EVENT_CONFIG,            /* what: loaded, confirmed, reverted, or refused with the
+				     * reason as detail */
 	PU_EVENT_DIAL,              /* of a peer that is wanted; what: DIRECT, RELAYED or none,
 				     * n: 1 when it worked; duration_us */
 	PU_EVENT_HOLE_PUNCH,        /* what: success, failure; duration_us */
 	PU_EVENT_STUN,              /* a server was asked; what: success, failure */
-	PU_EVENT_TRANSFER,          /* a file from or to a peer; what: its state, detail: name */
 	PU_EVENT_STOPPING,
 	PU_EVENT_KINDS,
 };

@@ -19,8 +19,9 @@ int pu_listening_start(struct pu_host *h, const struct pu_multiaddr *v, size_t n
 		err = r;
 		pu_multiaddr_text(&v[i], text);
 		if (r == PU_EADDRINUSE)
-			return pu_failure_set(why, r, text, "ss -lnptu",
-					      "cannot listen: the port is taken by another program");
+			return pu_failure_set(
+				why, r, text, "ss -lnptu",
+				"cannot listen: the port is taken by another program");
 		pu_log(PU_LOG_WARN, "listen", "cannot listen", PU_KV_STR("addr", text),
 		       PU_KV_ERR(r));
 	}

@@ -228,7 +228,8 @@ static void print_family(FILE *f, const struct pu_metric *m)
 {
 	const struct pu_metric_desc *d = m->desc;
 
-	fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", d->name, d->help, d->name, pu_metric_type_text(d->type));
+	fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", d->name, d->help, d->name,
+		pu_metric_type_text(d->type));
 	for (size_t i = 0; i < m->n; i++) {
 		if (d->type == PU_METRIC_HISTOGRAM) {
 			print_histogram(f, m, &m->series[i]);

@@ -138,7 +138,6 @@ static void on_event(void *arg, const struct pu_event *ev)
 	case PU_EVENT_INVITE:
 	case PU_EVENT_RELAY:
 	case PU_EVENT_CONFIG:
-	case PU_EVENT_TRANSFER:
 	case PU_EVENT_STOPPING:
 	case PU_EVENT_KINDS:
 		break;

@@ -72,7 +72,9 @@ static int make_node(struct pu_oneshot *o, struct pu_failure *why)
 {
 	struct pu_node_options opt = { .loop = o->loop, .net = o->net, .paths = &o->paths,
 				       .version = PU_VERSION };
-	struct pu_control_options copt = { .shutdown = ignore_shutdown, .reload = reload, .arg = o };
+	struct pu_control_options copt = { .shutdown = ignore_shutdown,
+					   .reload = reload,
+					   .arg = o };
 	int r = load_config(o, &opt.cfg, why);
 
 	if (r == 0)

@@ -177,7 +177,8 @@ static int read_headers(struct pu_otlp *o, const char *path, struct pu_failure *
 
 	if (r < 0)
 		return pu_failure_set(why, r, path, NULL, "%s", pu_err_text(r));
-	for (char *l = strtok_r(text, "\r\n", &save); l && r == 0; l = strtok_r(NULL, "\r\n", &save))
+	for (char *l = strtok_r(text, "\r\n", &save); l && r == 0;
+	     l = strtok_r(NULL, "\r\n", &save))
 		r = ++n <= PU_OTLP_HEADERS_N_MAX && is_header(l) ? add_header(o, l) : PU_EINVAL;
 	explicit_bzero(text, len);
 	free(text);

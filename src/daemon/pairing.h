@@ -86,8 +86,8 @@ void pu_pairing_each(const struct pu_pairing *p, void (*fn)(void *arg, const str
 /* PU_ENOENT. */
 int pu_pairing_cancel(struct pu_pairing *p, uint64_t id);
 
-/* Redeems a code of any version; one at a time (PU_EAGAIN: another one is under way). on_done comes later, once, unless
- * canceled. r is NULL on failure, why then says what to do. */
+/* Redeems a code of any version; one at a time (PU_EAGAIN: another one is under way). on_done
+ * comes later, once, unless canceled. r is NULL on failure, why then says what to do. */
 typedef void pu_join_fn(void *arg, int err, const struct pu_join_result *r,
 			const struct pu_failure *why);
 int pu_pairing_join(struct pu_pairing *p, const struct pu_join_options *opt, pu_join_fn *on_done,

@@ -127,8 +127,8 @@ bool pu_guests_any(const struct pu_pairing *p, uint64_t invite)
 static void vouch(const struct invite *i)
 {
 	struct pu_nameplate *plate = i->chosen ? i->chosen->plate : NULL;
-	int r = plate ? pu_nameplate_vouch(plate, &i->pub.peer, i->pub.peer_name, on_vouched, NULL) :
-			0;
+	int r = plate ? pu_nameplate_vouch(plate, &i->pub.peer, i->pub.peer_name, on_vouched, NULL)
+		      : 0;
 
 	if (r < 0)
 		on_vouched(NULL, r);

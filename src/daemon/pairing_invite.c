@@ -184,7 +184,8 @@ static bool place_of(const struct pu_multiaddr *ma, char host[PU_CODE_HOST_MAX +
 		bool v6 = sa.sa.sa_family == AF_INET6;
 
 		if (!inet_ntop(sa.sa.sa_family,
-			       v6 ? (const void *)&sa.v6.sin6_addr : &sa.v4.sin_addr, ip, sizeof ip))
+			       v6 ? (const void *)&sa.v6.sin6_addr : &sa.v4.sin_addr, ip,
+			       sizeof ip))
 			return false;
 		snprintf(host, PU_CODE_HOST_MAX + 1, "%s", ip);
 		*port = ntohs(v6 ? sa.v6.sin6_port : sa.v4.sin_port);

@@ -133,7 +133,8 @@ static void adopt_owner(struct pu_paths *p, const struct pu_paths_env *env, cons
 
 	p->owner = (struct pu_file_owner){ .set = false };
 	if (env->euid == 0 && stat(dir, &st) == 0 && st.st_uid != 0)
-		p->owner = (struct pu_file_owner){ .set = true, .uid = st.st_uid, .gid = st.st_gid };
+		p->owner =
+			(struct pu_file_owner){ .set = true, .uid = st.st_uid, .gid = st.st_gid };
 }
 
 static int choose_runtime(struct pu_paths *p, const struct pu_paths_env *env)

@@ -133,7 +133,8 @@ static struct pu_dns_endpoint endpoint_of(const struct pu_prefix *p)
 /* Methods that make every question of the host come to us first. */
 static bool is_system_resolver(const struct pu_vpn *v)
 {
-	return strcmp(v->dns_method, "resolvconf") == 0 || strcmp(v->dns_method, "resolv-conf") == 0;
+	return strcmp(v->dns_method, "resolvconf") == 0 ||
+	       strcmp(v->dns_method, "resolv-conf") == 0;
 }
 
 static void refresh_upstreams(struct pu_vpn *v)

@@ -117,7 +117,8 @@ static const struct pu_stream_events carrier_events = {
 	.on_closed = carrier_closed,
 };
 
-static struct pu_carrier *carrier_new(struct pu_session *s, struct pu_stream *st, enum pu_carrier_kind kind)
+static struct pu_carrier *carrier_new(struct pu_session *s, struct pu_stream *st,
+				      enum pu_carrier_kind kind)
 {
 	struct pu_carrier *c = calloc(1, sizeof *c);
 

@@ -30,7 +30,8 @@ static int send_datagram(struct pu_session *s, struct pu_carrier *c, const struc
 	return pu_conn_send_datagram(c->st->conn, iov, n);
 }
 
-static int send_halves(struct pu_session *s, struct pu_carrier *c, const struct pu_pkt *pkt, size_t max)
+static int send_halves(struct pu_session *s, struct pu_carrier *c, const struct pu_pkt *pkt,
+		       size_t max)
 {
 	size_t len = pu_pkt_len(pkt), first = (len + 1) / 2;
 	uint8_t tail[1 + PU_FRAME_HALF_HEAD];

@@ -5,8 +5,6 @@
 
 #include "p2p/host/host.h"
 
-#define PU_PINGPONG_PROTOCOL "/pingpong/1.0.0"
-
 enum {
 	PU_PINGPONG_LINE_MAX = 64,
 	PU_PINGPONG_TIMEOUT_S = 15,

@@ -156,8 +156,9 @@ static const struct pu_tcp_events tcp_events = {
 	.on_error = tcp_error,
 };
 
-int pu_pipe_new(struct pu_loop *loop, struct pu_net *net, PU_TAKES struct pu_stream *st, PU_TAKES struct pu_tcp *tcp,
-		pu_pipe_done_fn *on_done, void *arg, struct pu_pipe **pp)
+int pu_pipe_new(struct pu_loop *loop, struct pu_net *net, PU_TAKES struct pu_stream *st,
+		PU_TAKES struct pu_tcp *tcp, pu_pipe_done_fn *on_done, void *arg,
+		struct pu_pipe **pp)
 {
 	struct pu_pipe *p = calloc(1, sizeof *p);
 

@@ -17,8 +17,9 @@ struct pu_pipe;
 typedef void pu_pipe_done_fn(void *arg, uint64_t from_stream, uint64_t from_tcp);
 
 /* Takes both ends, connected. PU_ENOMEM: both ends are aborted. */
-int pu_pipe_new(struct pu_loop *loop, struct pu_net *net, PU_TAKES struct pu_stream *st, PU_TAKES struct pu_tcp *tcp,
-		pu_pipe_done_fn *on_done, void *arg, struct pu_pipe **pp);
+int pu_pipe_new(struct pu_loop *loop, struct pu_net *net, PU_TAKES struct pu_stream *st,
+		PU_TAKES struct pu_tcp *tcp, pu_pipe_done_fn *on_done, void *arg,
+		struct pu_pipe **pp);
 /* Right after pu_pipe_new(): the socket's other side had finished writing, and was heard to,
  * before. on_done may come from inside when the stream has ended too. */
 void pu_pipe_tcp_ended(struct pu_pipe *p);

@@ -6,7 +6,6 @@
 #include "tun/packet.h"
 
 enum {
-	PU_DNS_NAME_MAX = 256,
 	PU_DNS_UDP_DEFAULT = 512,
 	PU_DNS_UDP_MAX = 1232, /* largest EDNS answer over UDP that we send */
 	PU_DNS_TCP_MAX = 65535,

@@ -119,7 +119,8 @@ static int take_version(struct pu_bytes b, struct pu_code *code, char *why)
 		return PU_ENOTSUP;
 	}
 	if (b.p[0] == 0 || take_payload(b, code) < 0)
-		return pu_code_wrong(why, "this is no code, or something in it was changed or lost");
+		return pu_code_wrong(why,
+				     "this is no code, or something in it was changed or lost");
 	return 0;
 }
 

@@ -90,7 +90,8 @@ int pu_code_parse_host(const char *text, struct pu_code *code, char *why)
 		return r;
 	}
 	if (is_v6(text))
-		return pu_code_wrong(why, "write an IPv6 address in brackets, as in \"[2001:db8::1]\"");
+		return pu_code_wrong(why,
+				     "write an IPv6 address in brackets, as in \"[2001:db8::1]\"");
 	if (len > PU_CODE_HOST_MAX)
 		return wrong_host(why);
 	for (size_t i = 0; i < len; i++)

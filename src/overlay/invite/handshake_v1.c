@@ -76,7 +76,8 @@ static void send_sealed(struct pu_handshake *h, struct pu_bytes plain)
 	pu_handshake_send(h, msg, PU_HANDSHAKE_PREFIX_LEN + plain.len + OVERHEAD);
 }
 
-static int open_sealed(const struct pu_handshake *h, struct pu_bytes msg, uint8_t *out, size_t *plen)
+static int open_sealed(const struct pu_handshake *h, struct pu_bytes msg, uint8_t *out,
+		       size_t *plen)
 {
 	struct pu_bytes sealed = pu_bytes(msg.p + PU_SEAL_NONCE_LEN, msg.len - PU_SEAL_NONCE_LEN);
 

@@ -116,7 +116,8 @@ void pu_hop_expel(struct pu_hop *hop, const struct pu_peerid *peer)
 	PU_LIST_FOREACH (it, tmp, &hop->requests) {
 		struct hop_request *rq = PU_CONTAINER_OF(it, struct hop_request, node);
 
-		if (pu_peerid_eq(&rq->from->id, peer) || (rq->to && pu_peerid_eq(&rq->to->id, peer)))
+		if (pu_peerid_eq(&rq->from->id, peer) ||
+		    (rq->to && pu_peerid_eq(&rq->to->id, peer)))
 			pu_hop_request_abort(rq, PU_STREAM_CODE_GATED);
 	}
 	PU_LIST_FOREACH (it, tmp, &hop->circuits) {

@@ -91,7 +91,8 @@ size_t pu_relays_circuits_to(const struct pu_relays *r, const struct pu_peerid *
 			if ((rl->conn != NULL) != reserved || pu_peerid_eq(&rl->info.relay, peer))
 				continue;
 			for (size_t i = 0; i < rl->n_addrs && n < cap; i++)
-				n += pu_circuit_addr_make(&rl->addrs[i], &rl->info.relay, &out[n]) == 0;
+				n += pu_circuit_addr_make(&rl->addrs[i], &rl->info.relay,
+							  &out[n]) == 0;
 		}
 	}
 	return n;

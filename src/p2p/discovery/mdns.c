@@ -184,8 +184,8 @@ static void query(struct pu_mdns *m)
 
 	pu_loop_random(m->loop, &spread, sizeof spread);
 	m->queried_at = pu_loop_now(m->loop);
-	m->query_at = m->queried_at + (m->round == 0 ? PU_MS(GAP_MS)
-						      : PU_SEC(PERIOD_S - spread % PERIOD_SPREAD_S));
+	m->query_at = m->queried_at +
+		      (m->round == 0 ? PU_MS(GAP_MS) : PU_SEC(PERIOD_S - spread % PERIOD_SPREAD_S));
 	m->round++;
 	for (size_t i = 0; i < m->n_sockets; i++) {
 		m->stats.queries_out++;

@@ -56,7 +56,8 @@ static unsigned interface_of(const struct pu_mdns_addrs *a, const struct pu_mult
 	if (!ip_of(ma, &ip))
 		return 0;
 	for (size_t i = 0; i < a->n; i++)
-		if (ip_of(&a->ip[i], &own) && own.code == ip.code && pu_bytes_eq(own.value, ip.value))
+		if (ip_of(&a->ip[i], &own) && own.code == ip.code &&
+		    pu_bytes_eq(own.value, ip.value))
 			return a->ifindex[i];
 	return 0;
 }

@@ -165,7 +165,8 @@ int pu_mdns_parse(struct pu_bytes b, const char *label, struct pu_mdns_message *
 	int r = 0;
 
 	memset(out, 0, sizeof *out);
-	if (b.len < HEADER_LEN || b.len > PU_MDNS_RECV_MAX || ns_initparse(b.p, (int)b.len, &x.h) < 0)
+	if (b.len < HEADER_LEN || b.len > PU_MDNS_RECV_MAX ||
+	    ns_initparse(b.p, (int)b.len, &x.h) < 0)
 		return PU_EPROTO;
 	flags = pu_get_be16(b.p + 2);
 	if (flags & (FLAG_OPCODE | FLAG_RCODE))

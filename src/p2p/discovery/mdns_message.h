@@ -12,7 +12,6 @@ enum {
 	PU_MDNS_PORT = 5353,
 	PU_MDNS_RECV_MAX = 9000,  /* RFC 6762 §17 */
 	PU_MDNS_SEND_MAX = 1400,
-	PU_MDNS_LABEL_MAX = 63,
 	PU_MDNS_TEXT_MAX = 255,   /* one string of a TXT record */
 	PU_MDNS_RECORDS_MAX = 128, /* of one message; more are not looked at */
 	PU_MDNS_TEXTS_MAX = 64,

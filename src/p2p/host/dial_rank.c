@@ -111,7 +111,8 @@ void pu_dialer_rank(struct pu_dial_plan *plan, size_t n)
 	bool direct = false;
 
 	for (int private = 0; private <= 1; private++) {
-		pu_time step = PU_MS(private ? PU_DIALER_STEP_PRIVATE_MS : PU_DIALER_STEP_PUBLIC_MS);
+		pu_time step =
+			PU_MS(private ? PU_DIALER_STEP_PRIVATE_MS : PU_DIALER_STEP_PUBLIC_MS);
 		pu_time at = 0;
 
 		for (enum carrier c = CARRIER_QUIC; c <= CARRIER_WS; c++)
@@ -121,8 +122,9 @@ void pu_dialer_rank(struct pu_dial_plan *plan, size_t n)
 		direct |= !is_circuit(&plan[i].ma);
 	for (size_t i = 0; i < n; i++)
 		if (is_circuit(&plan[i].ma))
-			plan[i].delay = (direct ? PU_MS(PU_DIALER_CIRCUIT_MS) : 0) +
-					same_relay_before(plan, i) * PU_MS(PU_DIALER_STEP_PUBLIC_MS);
+			plan[i].delay =
+				(direct ? PU_MS(PU_DIALER_CIRCUIT_MS) : 0) +
+				same_relay_before(plan, i) * PU_MS(PU_DIALER_STEP_PUBLIC_MS);
 	if (n > 1)
 		qsort(plan, n, sizeof *plan, by_delay);
 }

@@ -301,7 +301,8 @@ static void on_names(void *arg, int err, const struct pu_multiaddr *ma, size_t n
 
 	a->names = NULL;
 	for (size_t i = 0; i < n && n_plan < PU_ARRAY_LEN(plan); i++)
-		if (pu_dialer_can(job->h, &ma[i]) && pu_addr_worth(&ma[i]) >= job->least && a->depth < PU_DIALER_DNSADDR_DEPTH)
+		if (pu_dialer_can(job->h, &ma[i]) && pu_addr_worth(&ma[i]) >= job->least &&
+		    a->depth < PU_DIALER_DNSADDR_DEPTH)
 			plan[n_plan++] = (struct pu_dial_plan){ .ma = ma[i] };
 	if (n_plan == 0) {
 		attempt_failed(a, err ? err : PU_EUNREACH);

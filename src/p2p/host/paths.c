@@ -11,7 +11,9 @@ static struct pu_host_path describe(struct pu_conn *c, const struct pu_conn *bes
 	return (struct pu_host_path){
 		.c = c,
 		.worth = pu_connmgr_class(c),
-		.state = suspect ? PU_HOST_PATH_SUSPECT : c == best ? PU_HOST_PATH_ACTIVE : PU_HOST_PATH_STANDBY,
+		.state = suspect     ? PU_HOST_PATH_SUSPECT
+			 : c == best ? PU_HOST_PATH_ACTIVE
+				     : PU_HOST_PATH_STANDBY,
 		.since = he->n_suspected ? he->since : c->opened_at,
 		.silent = suspect ? he->silent : 0,
 		.n_suspected = he->n_suspected,

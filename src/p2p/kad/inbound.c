@@ -92,7 +92,8 @@ static struct asker *asker_get(struct pu_kad_inbound *in, const struct pu_peerid
 	a = make_room(in) ? calloc(1, sizeof *a) : NULL;
 	if (!a)
 		return NULL;
-	if (pu_htab_add(&in->askers, &a->hnode, pu_htab_hash(&in->askers, peer, sizeof *peer)) < 0) {
+	if (pu_htab_add(&in->askers, &a->hnode, pu_htab_hash(&in->askers, peer, sizeof *peer)) <
+	    0) {
 		free(a);
 		return NULL;
 	}

@@ -62,7 +62,8 @@ static void cut(struct pu_kad_entry *list, uint8_t *pn, struct pu_kad_entry *e)
 }
 
 /* Room for one more behind the last; lists grow as they fill and never beyond max. */
-static struct pu_kad_entry *grow(struct pu_kad_entry **plist, uint8_t n, uint8_t *pcap, unsigned max)
+static struct pu_kad_entry *grow(struct pu_kad_entry **plist, uint8_t n, uint8_t *pcap,
+				 unsigned max)
 {
 	if (n == *pcap) {
 		unsigned cap = (unsigned)pu_min(*pcap ? *pcap * 2u : 2u, max);

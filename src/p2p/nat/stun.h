@@ -44,8 +44,9 @@ struct pu_stun_report {
  * PU_ETIMEDOUT. r is set in both cases and borrowed until return. */
 typedef void pu_stun_fn(void *arg, int err, const struct pu_stun_report *r);
 /* servers: "host:port" or "host" (port 3478), IPv4 addresses or names that have one. "[…]"
- * with an IPv6 address is understood, but such a server cannot be asked. on_done comes later, once; the handle is gone then. PU_EINVAL (no server, or not of that form),
- * PU_ELIMIT, PU_ENOMEM, or why there is no socket. */
+ * with an IPv6 address is understood, but such a server cannot be asked. on_done comes later,
+ * once; the handle is gone then. PU_EINVAL (no server, or not of that form), PU_ELIMIT,
+ * PU_ENOMEM, or why there is no socket. */
 int pu_stun_start(struct pu_loop *loop, struct pu_net *net, const char *const *servers, size_t n,
 		  pu_stun_fn *on_done, void *arg, struct pu_stun **ps);
 /* on_done will not fire. */

@@ -329,8 +329,8 @@ static void push_now(void *arg)
 		struct pu_identify_conn *ic = hc->identify;
 
 		/* Who has not asked yet will ask. */
-		if (!ic || ic->tell || !(ic->told || ic->owed) || ic->told == id->seq || hc->c->closing ||
-		    !pu_peerstore_supports(hc->peer, PU_IDENTIFY_PUSH_PROTOCOL))
+		if (!ic || ic->tell || !(ic->told || ic->owed) || ic->told == id->seq ||
+		    hc->c->closing || !pu_peerstore_supports(hc->peer, PU_IDENTIFY_PUSH_PROTOCOL))
 			continue;
 		if (pu_host_open(id->h, &hc->c->peer, hc->c, protocols, on_telling, ic,
 				 &ic->tell) < 0)

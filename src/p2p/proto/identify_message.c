@@ -75,7 +75,8 @@ static int fill(struct said *s, const struct host_conn *hc, uint64_t seq)
 	for (size_t i = 0; i < m->n_listen_addrs; i++)
 		s->addr_data[i] = data(s->addrs[i].b, s->addrs[i].len);
 	/* Through a relay we see the relay, which would only mislead. */
-	if (!hc->c->limited && hc->c->remote.len && pu_multiaddr_kind(&hc->c->remote) != PU_MA_KIND_CIRCUIT) {
+	if (!hc->c->limited && hc->c->remote.len &&
+	    pu_multiaddr_kind(&hc->c->remote) != PU_MA_KIND_CIRCUIT) {
 		m->has_observed_addr = 1;
 		m->observed_addr = data(hc->c->remote.b, hc->c->remote.len);
 	}

@@ -213,7 +213,8 @@ static bool welcome(struct pu_upgrade *up)
 {
 	const struct pu_upgrade_config *c = &up->cfg;
 
-	return !c->gate || c->gate(c->gate_arg, &up->parts.sec->remote.peer, c->inbound, &c->remote);
+	return !c->gate ||
+	       c->gate(c->gate_arg, &up->parts.sec->remote.peer, c->inbound, &c->remote);
 }
 
 static int step_handshake(struct pu_upgrade *up)

@@ -128,7 +128,8 @@ static void log_failure(struct client *c, int r)
 		return;
 	if (r == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
 		gnutls_certificate_verification_status_print(
-			gnutls_session_get_verify_cert_status(c->session), GNUTLS_CRT_X509, &why, 0);
+			gnutls_session_get_verify_cert_status(c->session), GNUTLS_CRT_X509, &why,
+			0);
 	pu_log(PU_LOG_DEBUG, "tls", "server refused", PU_KV_STR("name", c->name),
 	       PU_KV_STR("why", why.data ? (const char *)why.data : gnutls_strerror(r)));
 	gnutls_free(why.data);
@@ -258,7 +259,8 @@ static int configure(struct client *c, const struct pu_tls_client_config *cfg)
 				     GNUTLS_NO_SIGNAL) < 0)
 		return PU_ENOMEM;
 	s = c->session;
-	if (gnutls_set_default_priority_append(s, "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", NULL, 0) < 0 ||
+	if (gnutls_set_default_priority_append(s, "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", NULL, 0) <
+		    0 ||
 	    gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, cfg->trust->cred) < 0 ||
 	    (!is_ip(c->name) && gnutls_server_name_set(s, GNUTLS_NAME_DNS, c->name, len) < 0) ||
 	    gnutls_alpn_set_protocols(s, &alpn, 1, 0) < 0)

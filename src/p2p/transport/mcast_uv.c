@@ -81,7 +81,8 @@ static int join6(int fd, const union pu_sockaddr *group, unsigned index)
 
 static int join4(int fd, const union pu_sockaddr *group, unsigned index)
 {
-	const struct ip_mreqn mr = { .imr_multiaddr = group->v4.sin_addr, .imr_ifindex = (int)index };
+	const struct ip_mreqn mr = { .imr_multiaddr = group->v4.sin_addr,
+				     .imr_ifindex = (int)index };
 
 	if (set_int(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0) < 0 ||
 	    setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &mr, sizeof mr) < 0 ||
@@ -113,7 +114,8 @@ static int open_socket(const union pu_sockaddr *group, unsigned index)
 	return r;
 }
 
-static union pu_sockaddr with_port_of(const union pu_sockaddr *iface, const union pu_sockaddr *group)
+static union pu_sockaddr with_port_of(const union pu_sockaddr *iface,
+				      const union pu_sockaddr *group)
 {
 	union pu_sockaddr sa = *iface;
 

@@ -208,8 +208,9 @@ struct quic_conn {
 
 	/* Addresses. path_local is the local address of ngtcp2's path: of a client the
 	 * socket's own, often a wildcard, for the kernel chooses the source; and a mere
-	 * label after a move (quic_migrate.c, quic_arrival.c). seen_local is what the peer's packets were sent to in the
-	 * handshake, later the source that the kernel took at the last move. */
+	 * label after a move (quic_migrate.c, quic_arrival.c). seen_local is what the peer's
+	 * packets were sent to in the handshake, later the source that the kernel took at the
+	 * last move. */
 	union pu_sockaddr path_local;
 	union pu_sockaddr seen_local, local_sa, remote_sa;
 	uint16_t arrivals; /* paths that a client came along: see quic_arrival.c */
