@@ -13,13 +13,13 @@ static int show_running(struct pu_cli *c, json_t *status, json_t *peers)
 	const json_t *dns = json_object_get(json_object_get(status, "vpn"), "dns");
 	char suffix[PU_SUMMARY_TEXT_MAX];
 
+	json_object_set(status, "peers", peers);
 	if (c->json) {
 		json_object_set_new(status, "running", json_true());
-		json_object_set(status, "peers", peers);
 		return pu_out_json(json_incref(status));
 	}
 	pu_summary_node(c, status);
-	pu_summary_peers(c, peers, pu_summary_text(dns, "suffix", suffix));
+	pu_summary_peers(c, status, pu_summary_text(dns, "suffix", suffix));
 	return PU_CLI_OK;
 }
 

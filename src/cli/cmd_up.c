@@ -105,14 +105,14 @@ static int up(struct pu_cli *c, struct pu_local *l)
 		return pu_cli_fail(c, l->paths.state_dir, NULL, "the path is too long");
 	if (pu_client_is_up(&l->paths, NULL))
 		return already_up(c, l, log_path);
+	r = pu_file_make_dirs(l->paths.state_dir, 0700, &l->paths.owner);
+	if (r < 0)
+		return pu_cli_fail(c, l->paths.state_dir, NULL, "%s", pu_err_text(r));
 	if (pu_cli_has(c, "foreground"))
 		return run_daemon(c, l, true);
 	/* Its log is a file, wherever ours goes. */
 	if (!pu_cli_has(c, "log-format"))
 		pu_log_set_fields(NULL);
-	r = pu_file_make_dirs(l->paths.state_dir, 0700, &l->paths.owner);
-	if (r < 0)
-		return pu_cli_fail(c, l->paths.state_dir, NULL, "%s", pu_err_text(r));
 	r = pu_background_start(&opt, log_path, &c->why);
 	return r < 0 ? PU_CLI_FAILED : show_up(c, l, log_path);
 }

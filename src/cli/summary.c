@@ -246,13 +246,35 @@ static void print_peer(const struct pu_cli *c, const json_t *peer, const char *s
 	services_row(c, peer);
 }
 
-void pu_summary_peers(const struct pu_cli *c, const json_t *peers, const char *suffix)
+/* A relay of ours that is nothing else has its line among the relays. */
+static bool is_only_a_relay(const json_t *peer, const json_t *relays)
 {
+	const char *id = json_string_value(json_object_get(peer, "id")), *other;
 	const json_t *v;
 	size_t i;
 
-	if (json_array_size(peers) == 0)
-		puts("\nNo peers yet. Let one in: peerup-vpn invite");
-	json_array_foreach(peers, i, v)
+	if (!id || json_is_true(json_object_get(peer, "authorized")) ||
+	    json_object_get(peer, "name"))
+		return false;
+	json_array_foreach(relays, i, v) {
+		other = json_string_value(json_object_get(v, "peer_id"));
+		if (other && strcmp(other, id) == 0)
+			return true;
+	}
+	return false;
+}
+
+void pu_summary_peers(const struct pu_cli *c, const json_t *status, const char *suffix)
+{
+	const json_t *relays = json_object_get(status, "relays"), *v;
+	size_t i, n = 0;
+
+	json_array_foreach(json_object_get(status, "peers"), i, v) {
+		if (is_only_a_relay(v, relays))
+			continue;
 		print_peer(c, v, suffix);
+		n++;
+	}
+	if (n == 0)
+		puts("\nNo peers yet. Let one in: peerup-vpn invite");
 }

@@ -8,8 +8,9 @@
 void pu_summary_node(const struct pu_cli *c, const json_t *status);
 /* The data of GET /v1/vpn. */
 void pu_summary_vpn(const struct pu_cli *c, const json_t *vpn);
-/* The data of GET /v1/peers. suffix: of names ("p2p"). */
-void pu_summary_peers(const struct pu_cli *c, const json_t *peers, const char *suffix);
+/* The data of GET /v1/status with those of GET /v1/peers as "peers". suffix: of names
+ * ("p2p"). */
+void pu_summary_peers(const struct pu_cli *c, const json_t *status, const char *suffix);
 /* Member of an object as text, "" when it is not there or no string; what could steer
  * a terminal is replaced. The buffer is the caller's and returned. */
 enum { PU_SUMMARY_TEXT_MAX = 512 };
