@@ -218,6 +218,10 @@ static void on_request(void *arg, struct pu_http_request *rq)
 	struct pu_api_call c = { .api = arg, .rq = rq };
 	bool known = false;
 
+	if (c.api->stopping) {
+		pu_api_reply_error(rq, MHD_HTTP_SERVICE_UNAVAILABLE, "the daemon is stopping");
+		return;
+	}
 	for (size_t i = 0; i < pu_api_n_routes; i++) {
 		if (!match(pu_api_routes[i].pattern, pu_http_path(rq), c.param))
 			continue;
@@ -390,6 +394,7 @@ void pu_api_stop(struct pu_api *api)
 	if (!api)
 		return;
 	/* First nobody can find us, then nobody is served. */
+	api->stopping = true;
 	unlink(api->socket_path);
 	unlink(api->cookie_path);
 	pu_timer_stop(&api->shutdown_timer);

@@ -28,6 +28,7 @@ struct pu_api {
 	struct pu_list pairings;        /* struct waiter, see api_invite.c */
 	struct pu_list connects;        /* struct connect, see api_connect.c */
 	struct pu_metrics *metrics;     /* NULL: none */
+	bool stopping;
 	struct pu_events *events;       /* NULL: none */
 	struct pu_api_streams *streams; /* see api_events.c */
 	struct pu_timer shutdown_timer; /* lets the answer leave first */
