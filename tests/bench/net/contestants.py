@@ -139,6 +139,13 @@ class WireguardGo(Contestant):
                              f"allowed_ip=10.201.1.{self.extra}/32\n")
 
 
+def worker_of(pid):
+    """The process that moves packets: the keeper's child, which is what was started."""
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        children = f.read().split()
+    return int(children[0]) if children else pid
+
+
 class PeerupVpn(Contestant):
     SERVICE_PORT = 5201
 
@@ -160,7 +167,7 @@ class PeerupVpn(Contestant):
             self.start(node, "up", "--foreground")
         self.wait(a, "b")
         self.address = self.find(json.loads(self.cli(b, "status", "--json")), "ipv4")
-        self.ends = [p.pid for p in self.processes]
+        self.ends = [worker_of(p.pid) for p in self.processes]
 
     def pids(self):
         return self.ends

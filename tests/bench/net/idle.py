@@ -148,9 +148,9 @@ def anonymous_kib(pid):
 
 def observe(nodes, seconds):
     """Wake-ups and CPU per second of everybody, and bytes per second of a's wire."""
-    pids = {"a": nodes.processes[0].pid, "b": nodes.processes[1].pid}
+    pids = {"a": contestants.worker_of(nodes.processes[0].pid), "b": contestants.worker_of(nodes.processes[1].pid)}
     if nodes.relay:
-        pids["relay"] = nodes.relay.pid
+        pids["relay"] = contestants.worker_of(nodes.relay.pid)
     tap = Wiretap("swp0", contestants.Cable.A)
     before = {name: (switches(p), measure.cpu_seconds([p])) for name, p in pids.items()}
     tap.start()
@@ -193,7 +193,7 @@ def main():
     try:
         time.sleep(options.settle)
         first = observe(nodes, options.seconds)
-        pid = nodes.processes[0].pid
+        pid = contestants.worker_of(nodes.processes[0].pid)
         alone = anonymous_kib(pid)
         show("one peer", first)
         nodes.connect_peers(options.peers)
