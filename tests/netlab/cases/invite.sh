@@ -26,7 +26,8 @@ join() {
 	arg) ok peerup lap join "$code" --name laptop --non-interactive ;;
 	env) ok on lap env PEERUP_INVITE_CODE="$code" "$PEERUP" join --name laptop --non-interactive ;;
 	stdin) ok on lap sh -c "echo '$code' | '$PEERUP' join --name laptop --non-interactive" ;;
-	tty) ok on lap python3 "$LIB_DIR/type_code.py" "$PEERUP" "$code" ;;
+	tty) says 'Connected with home' on lap python3 "$LIB_DIR/at_terminal.py" Code "$code" \
+		"$PEERUP" join --name laptop ;;
 	esac
 }
 
