@@ -10,14 +10,22 @@
 
 #include "daemon/config.h"
 
-enum { PU_CONFIG_EDIT_DEPTH = 6 }; /* keys in a path */
+enum {
+	PU_CONFIG_EDIT_DEPTH = 6, /* keys in a path */
+	PU_CONFIG_EDIT_WAIT_MS = 3000,
+};
 
 struct pu_config_edit;
 
 /* Reads the file; it must be valid YAML with private permissions, errors as
- * pu_config_load(). */
+ * pu_config_load(). Until it is closed other edits of files in that folder wait (the lock of
+ * base/filelock.h on the folder), so that none of them is lost; PU_ETIMEDOUT when they hold it
+ * for PU_CONFIG_EDIT_WAIT_MS. */
 int pu_config_edit_open(const char *path, struct pu_config_edit **pe,
 			struct pu_config_diags *diags);
+/* The same for who holds that lock already. */
+int pu_config_edit_open_held(const char *path, struct pu_config_edit **pe,
+			     struct pu_config_diags *diags);
 /* The same on text in memory, which cannot be committed. */
 int pu_config_edit_open_text(struct pu_bytes text, struct pu_config_edit **pe,
 			     struct pu_config_diags *diags);

@@ -10,6 +10,7 @@
 
 struct pu_config_edit {
 	char *path; /* NULL: text only */
+	int lock;   /* of the folder, -1: none */
 	struct pu_file_owner owner;
 	struct pu_buf text;
 	struct pu_config_tree tree; /* of text; never the text's owner */

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/filelock.h"
 
 enum { MODE = 0600 };
 
@@ -15,6 +16,7 @@ int pu_config_edit_open_text(struct pu_bytes text, struct pu_config_edit **pe,
 
 	if (!e)
 		return PU_ENOMEM;
+	e->lock = -1;
 	pu_buf_init(&e->text, PU_CONFIG_FILE_MAX);
 	r = text.len ? pu_buf_append(&e->text, text.p, text.len) : 0;
 	if (r == 0)
@@ -27,8 +29,8 @@ int pu_config_edit_open_text(struct pu_bytes text, struct pu_config_edit **pe,
 	return 0;
 }
 
-int pu_config_edit_open(const char *path, struct pu_config_edit **pe,
-			struct pu_config_diags *diags)
+int pu_config_edit_open_held(const char *path, struct pu_config_edit **pe,
+			     struct pu_config_diags *diags)
 {
 	struct pu_config_edit *e;
 	struct pu_file_info info;
@@ -53,12 +55,31 @@ int pu_config_edit_open(const char *path, struct pu_config_edit **pe,
 	return 0;
 }
 
+int pu_config_edit_open(const char *path, struct pu_config_edit **pe,
+			struct pu_config_diags *diags)
+{
+	int lock, r = pu_filelock_take_dir(path, PU_MS(PU_CONFIG_EDIT_WAIT_MS), &lock);
+
+	if (r < 0) {
+		pu_config_diags_add(diags, false, 0, 0, "cannot lock its folder: %s",
+				    pu_err_text(r));
+		return r;
+	}
+	r = pu_config_edit_open_held(path, pe, diags);
+	if (r < 0)
+		pu_filelock_release(lock);
+	else
+		(*pe)->lock = lock;
+	return r;
+}
+
 void pu_config_edit_close(struct pu_config_edit *e)
 {
 	if (!e)
 		return;
 	pu_config_tree_deinit(&e->tree);
 	pu_buf_deinit(&e->text);
+	pu_filelock_release(e->lock);
 	free(e->path);
 	free(e);
 }

@@ -177,7 +177,7 @@ static int write_config(const struct pu_config *cfg, const struct pu_enrolment *
 	struct pu_config_edit *ed = NULL;
 	struct pu_bytes text;
 	bool changed = false;
-	int r = d ? pu_config_edit_open(cfg->path, &ed, d) : PU_ENOMEM;
+	int r = d ? pu_config_edit_open_held(cfg->path, &ed, d) : PU_ENOMEM;
 
 	if (r == 0) {
 		text = pu_config_edit_text(ed);

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/err.h"
@@ -134,6 +136,44 @@ static void an_edit_changes_its_place_only(void **state)
 	}
 }
 
+/* Another process names b while this one is about to name a: it has to wait, and both stay. */
+static void edits_at_once_are_all_kept(void **state)
+{
+	static const char *const a[] = { "names", "a", NULL }, *const b[] = { "names", "b", NULL };
+	static const char id[] = "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5";
+	char dir[] = "/tmp/pu_edit_XXXXXX", path[64];
+	struct pu_config_diags *d = calloc(1, sizeof *d);
+	struct pu_config_edit *e;
+	int status, r;
+	pid_t child;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/config.yaml", dir);
+	assert_int_equal(pu_file_replace(path, pu_bytes_str("version: 1\n"), 0600, NULL), 0);
+	assert_int_equal(pu_config_edit_open(path, &e, d), 0);
+	child = fork();
+	if (child == 0) {
+		pu_config_edit_close(e); /* the copy of a lock: the parent still holds it */
+		r = pu_config_edit_open(path, &e, d);
+		if (r == 0)
+			r = pu_config_edit_set(e, b, id, true);
+		_exit(r < 0 || pu_config_edit_commit(e, d) < 0);
+	}
+	usleep(50000);
+	assert_int_equal(pu_config_edit_set(e, a, id, true), 0);
+	assert_int_equal(pu_config_edit_commit(e, d), 0);
+	pu_config_edit_close(e);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(pu_config_edit_open(path, &e, d), 0);
+	assert_true(pu_config_edit_has(e, a));
+	assert_true(pu_config_edit_has(e, b));
+	pu_config_edit_close(e);
+	free(d);
+	unlink(path);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void edits_add_up_to_a_service(void **state)
 {
 	static struct pu_config_diags diags;
@@ -164,6 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_edit_changes_its_place_only),
+		cmocka_unit_test(edits_at_once_are_all_kept),
 		cmocka_unit_test(edits_add_up_to_a_service),
 	};
 
