@@ -69,12 +69,28 @@ int pu_pairing_reload(struct pu_pairing *p, struct pu_failure *why);
 void pu_invite_end(struct invite *i, enum pu_invite_state state);
 void pu_invite_tell(const struct invite *i);
 void pu_invite_free(struct invite *i);
+/* Its code is complete: whoever has it may come. */
+void pu_invite_open(struct invite *i);
+void pu_invite_fail(struct invite *i, int err, const char *hint, const char *why);
+static inline bool pu_invite_is_open(const struct invite *i)
+{
+	return i->pub.state == PU_INVITE_OPEN;
+}
 /* Handlers and rules for strangers as the open invitations need them: at the end of the
  * turn, or now (a job). Who is being promoted is not sent away with the rest. */
 void pu_invite_update_serving(struct pu_pairing *p);
 void pu_invite_serve_now(void *pairing);
 /* Time has passed that the loop did not count. */
 void pu_invite_gap(struct invite *i, pu_time gap);
+
+/* pairing_code.c */
+/* Begins to make the code; when it is there, or cannot be, pu_invite_open() or _fail() follows,
+ * perhaps at once. */
+int pu_invite_prepare(struct invite *i, struct pu_failure *why);
+/* The timer of one that is being prepared. */
+void pu_invite_look(struct invite *i);
+/* Gives the numbers back. */
+void pu_invite_drop_number(struct invite *i);
 
 /* pairing_guest.c */
 void pu_guest_accept(void *arg, struct pu_stream *st); /* a handler, of the pairing */
