@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 
-enum { FAMILIES_MAX = 128 };
+enum { FAMILIES_MAX = 160 };
 
 struct pu_metric {
 	const struct pu_metric_desc *desc;

@@ -38,7 +38,7 @@ struct pu_metric;
  * may be NULL. */
 int pu_metrics_new(void (*collect)(void *arg), void *arg, struct pu_metrics **pm);
 void pu_metrics_free(struct pu_metrics *m);
-/* desc is static. NULL: no memory; the functions below take that. */
+/* desc is static. NULL: no memory, or too many; the functions below take that. */
 struct pu_metric *pu_metrics_add(struct pu_metrics *m, const struct pu_metric_desc *desc);
 
 /* values: one per label of the family; NULL when it has none. */

@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "daemon/control_paths.h"
 
-enum { COUNTERS_MAX = 96, COUNTER_NAME_MAX = 64 };
+enum { COUNTERS_MAX = 128, COUNTER_NAME_MAX = 64 };
 
 /* Names and buckets are those of peer-up, whose dashboards and alerts go on working. */
 enum family {

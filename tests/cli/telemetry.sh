@@ -64,6 +64,15 @@ has node.prom 'peerup_auth_decisions_total{decision="deny"} 0'
 has node.prom 'peerup_daemon_requests_total{method="GET",path="/v1/peers",status="401"} 1'
 has node.prom 'peerup_daemon_request_duration_seconds_bucket{method="GET",path="/v1/status",status="200",le="+Inf"}'
 has node.prom 'peerup_session_tx_bytes 0'
+# every counter of every module
+run 0 status --json
+python3 -c '
+import json, sys
+counters = json.load(open(sys.argv[1]))["counters"]
+lines = open(sys.argv[2]).read().splitlines()
+missing = [c for c in counters if not any(l.startswith("peerup_%s " % c) for l in lines)]
+assert len(counters) > 50 and not missing, missing
+' "$TOP/out" node.prom 2> err || bad "counters that the page does not have"
 [ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$PORT/v1/status")" = 404 ] ||
 	bad "the open port serves more than metrics"
 has daemon.log '"msg":"daemon_api_access","audit":{"method":"GET","path":"/v1/peers","status":401}'
