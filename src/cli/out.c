@@ -138,6 +138,8 @@ static void print_flags(FILE *f, const struct pu_cli_flag *flag)
 	}
 }
 
+enum { HELP_COLUMN = 34 }; /* where the help of a command begins, in lists of them */
+
 static void synopsis(const struct pu_cli_command *k, char *out, size_t cap)
 {
 	snprintf(out, cap, "%s%s%s%s%s", k->noun, k->verb ? " " : "", k->verb ? k->verb : "",
@@ -149,7 +151,11 @@ static void print_command(FILE *f, const struct pu_cli_command *k)
 	char line[128];
 
 	synopsis(k, line, sizeof line);
-	fprintf(f, "  %-34s %s\n", line, k->help);
+	if (strlen(line) > HELP_COLUMN) {
+		fprintf(f, "  %s\n", line);
+		line[0] = '\0';
+	}
+	fprintf(f, "  %-*s %s\n", HELP_COLUMN, line, k->help);
 }
 
 void pu_out_usage(FILE *f, const struct pu_cli_command *only)
